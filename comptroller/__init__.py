@@ -1,0 +1,3 @@
+"""Comptroller: governance, observability and outcome billing for multi-agent AI systems."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The nouns that every floor shares; standard library only (pydantic in settings)."""

@@ -1,0 +1,74 @@
+"""Facts: everything that happened, each appended once. The journal stores them, every reading folds them.
+
+A fact is one flat record. `data` holds only JSON values: integers for money (nanos) and time (ns since 1970, UTC).
+Identity keys in `data` are tenant, customer, user, workflow, agent, key, depth, parent; empty ones may be left out.
+
+kind          data
+run.opened    identity, budget [nanos, currency]?, trace
+run.closed    status ok|error, error?
+agent.opened  identity (id of the fact = span id that calls name as parent), scopes?
+agent.closed  span, status
+call.opened   identity, kind, name, dialect, stream, policy, hold {id, lines, lease_ns, price}, request [digest]
+call.closed   identity, kind, name, dialect, stream, policy, started, first, ended, status, action, rule, because,
+              decisions [..], usage {..}, cost, currency, worst, price, estimated, unpriced, overrun, hold {id, lines},
+              request [digest], reply [digest], preview, error, upstream {status, id}, model (that answered), attempt,
+              tool {call_id, effect, args}, trace, opaque
+hold.expired  hold {id, lines}, reason       an unfinished hold, charged at its estimate
+claim         identity, type, subject, degree, evidence (digest)
+ask           identity, call digest, rule, policy, because: what a person would have been asked
+guard.failed  guard, error
+policy.loaded version, files [{path, digest, text}], rules
+ledger.opened pid, version, recovered {..}
+snapshot      purse {..}: first record of each segment but the first
+
+A hold's `lines` are [key, unit, amount, cap?]; the purse is nothing but the fold of holds over facts.
+status of a call: ok | denied | over_budget | pending | error | cut | cancelled | expired
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that happened: what kind, when, in which run and call, and its particulars."""
+
+    kind: str
+    id: str
+    at: int
+    run: str = ""
+    call: str = ""
+    data: dict[str, object] = field(default_factory=dict)
+
+
+RUN_OPENED = "run.opened"
+RUN_CLOSED = "run.closed"
+AGENT_OPENED = "agent.opened"
+AGENT_CLOSED = "agent.closed"
+CALL_OPENED = "call.opened"
+CALL_CLOSED = "call.closed"
+HOLD_EXPIRED = "hold.expired"
+CLAIM = "claim"
+ASK = "ask"
+GUARD_FAILED = "guard.failed"
+POLICY_LOADED = "policy.loaded"
+LEDGER_OPENED = "ledger.opened"
+SNAPSHOT = "snapshot"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One counter a hold draws on: `key` names scope and window, `amount` is in `unit`; no cap = only counted."""
+
+    key: str
+    unit: str
+    amount: int
+    cap: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """Why a reservation found no room."""
+
+    line: Line
+    settled: int
+    held: int

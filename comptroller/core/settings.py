@@ -1,0 +1,115 @@
+"""Settings: `comptroller.yaml`, the environment and `config=`, in one checked frame."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from comptroller.core.errors import SettingsError
+
+Capture = Literal["full", "redacted", "digest", "none"]
+
+
+class _Frame(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Limits(_Frame):
+    """Sizes and times nobody should wait or pay beyond."""
+
+    body_mb: int = Field(50, ge=1, le=1024)
+    guard_ms: int = Field(250, ge=1)
+    lease_s: int = Field(3600, ge=1)
+    segment_mb: int = Field(64, ge=1, le=1024)
+    sync_ms: int = Field(10, ge=1, le=1000)
+
+
+class PriceOverride(_Frame):
+    """A price of one's own, in money per million tokens, written as decimals in quotes or whole numbers."""
+
+    model: str
+    currency: str = "USD"
+    input: str | int
+    output: str | int
+    cache_read: str | int | None = None
+    cache_write_5m: str | int | None = None
+    cache_write_1h: str | int | None = None
+
+
+class Prices(_Frame):
+    overrides: list[PriceOverride] = Field(default_factory=list)
+    unpriced: Literal["deny", "allow"] = "allow"  # a model without a price: refuse it, or let it pass and flag it
+
+
+class Settings(_Frame):
+    """All settings; unknown keys are errors."""
+
+    ledger: str = "./.comptroller"
+    policies: list[str] = Field(default_factory=list)
+    prices: Prices = Field(default_factory=Prices)
+    capture: Capture | dict[str, Capture] = "full"  # one for all, or by workflow with "*" for the rest
+    on_store_failure: Literal["closed", "open"] | None = None  # None: closed where a hard cap applies, else open
+    limits: Limits = Field(default_factory=Limits)
+    fx: dict[str, str] = Field(default_factory=dict)  # "EUR/USD": "1.08"
+    tenant: str = "default"
+
+    def capture_for(self, workflow: str) -> Capture:
+        """How much of a workflow's text is kept."""
+        if isinstance(self.capture, str):
+            return self.capture
+        return self.capture.get(workflow) or self.capture.get("*") or "full"
+
+
+def load_settings(
+    config: str | Path | Mapping[str, object] | None = None, ledger: str | Path | None = None
+) -> Settings:
+    """Argument, then environment, then the file in the working directory, then the defaults."""
+    path = _config_path(config)
+    values: dict[str, object] = dict(config) if isinstance(config, Mapping) else _read(path) if path else {}
+    base = path.parent if path else Path.cwd()
+    if ledger or os.environ.get("COMPTROLLER_LEDGER"):
+        values["ledger"] = str(ledger or os.environ["COMPTROLLER_LEDGER"])
+    elif isinstance(values.get("ledger"), str):
+        values["ledger"] = str(base / str(values["ledger"]))
+    if isinstance(values.get("policies"), list):
+        values["policies"] = [str(base / str(item)) for item in values["policies"]]  # type: ignore[attr-defined]
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        where = str(path or "config")
+        raise SettingsError("\n".join(_mistake(where, item) for item in error.errors())) from None
+
+
+def _config_path(config: object) -> Path | None:
+    if isinstance(config, Mapping):
+        return None
+    named = config or os.environ.get("COMPTROLLER_CONFIG")
+    if named:
+        path = Path(str(named))
+        if not path.is_file():
+            raise SettingsError(f"{path}: there is no such file. Run `comptroller init` to make one, or name another.")
+        return path
+    path = Path("comptroller.yaml")
+    return path if path.is_file() else None
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path}: cannot be read: {error}. Mend the file or name another.") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise SettingsError(f"{path}: settings are keys and values, this is a {type(values).__name__}.")
+    return values
+
+
+def _mistake(where: str, item: Mapping[str, object]) -> str:
+    place = ".".join(str(step) for step in item["loc"])  # type: ignore[attr-defined]
+    if item["type"] == "extra_forbidden":
+        return f"{where}: {place}: there is no such setting. Remove it or check its spelling."
+    return f"{where}: {place}: {item['msg']}."

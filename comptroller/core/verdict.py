@@ -1,0 +1,100 @@
+"""The nouns of a decision: what a guard found, what a rule said, which caps apply, what is to happen."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from comptroller.core.call import Identity
+
+Action = Literal["allow", "note", "redact", "downgrade", "ask", "deny"]
+STRICTNESS: Mapping[str, int] = {"allow": 0, "note": 1, "redact": 2, "downgrade": 3, "ask": 4, "deny": 5}
+Stage = Literal["model", "tool", "agent", "reply", "result", "outcome"]
+
+
+def strictest(actions: "list[Action] | tuple[Action, ...]") -> Action:
+    """The action that wins where several were said."""
+    return max(actions, key=STRICTNESS.__getitem__, default="allow")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A place in a text where a guard recognised something. Never holds the text itself."""
+
+    guard: str
+    kind: str  # e.g. "aws-access-key", "email"
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one rule or guard said."""
+
+    action: Action
+    rule: str
+    policy: str
+    because: str
+    place: str = ""  # file:line of the rule, for remedies
+    error: bool = False  # the condition could not be evaluated; `action` is the rule's on_error
+    ask: "AskFor | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class AskFor:
+    """Who must approve, and how long they may take."""
+
+    of: tuple[str, ...] = ()
+    quorum: int = 1
+    wait_s: float = 0.0
+    within_s: float = 14_400.0
+    otherwise: Literal["allow", "deny"] = "deny"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the policies say of one case: the strictest verdict, and everything else that was said."""
+
+    action: Action = "allow"
+    verdict: Verdict | None = None  # the one that won; None for a plain allow
+    notes: tuple[Verdict, ...] = ()  # the other enforced verdicts
+    shadows: tuple[Verdict, ...] = ()  # what shadow rules would have done
+
+
+ALLOWED = Decision()
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """A budget that applies to a call."""
+
+    per: str  # tenant | customer | workflow | run | agent | key | user | tool
+    who: str  # the id of that scope for this call
+    every: str  # "" for ever, else run | hour | day | month
+    zone: str
+    unit: str  # a currency (limit in nanos), "calls" or "tokens"
+    limit: int
+    over: str  # deny | ask | downgrade | clamp | note
+    place: str  # file:line, for remedies
+    count: str = "logical"  # a "calls" cap counts each logical call or each attempt
+
+
+@dataclass(slots=True)
+class Case:
+    """What a rule may look at. `provenance` stays empty until something fills it: a rule that needs it refuses."""
+
+    stage: Stage
+    identity: Identity
+    kind: str = "model"
+    tool: str = ""
+    args: Mapping[str, object] | None = None
+    model: str = ""
+    stream: bool = False
+    max_tokens: int | None = None
+    input_tokens: int = 0
+    worst_cost_nanos: int = 0
+    text: Callable[[], str] = str  # joined only when a rule asks for it
+    reply_text: Callable[[], str] = str
+    spent_nanos: Callable[[], int] = int  # of the run so far
+    run_calls: Callable[[], int] = int
+    now_ns: int = 0
+    known: Mapping[str, object] = field(default_factory=dict)  # further inputs by variable name
