@@ -20,11 +20,11 @@ class _Frame(BaseModel):
 class Limits(_Frame):
     """Sizes and times nobody should wait or pay beyond."""
 
-    body_mb: int = Field(50, ge=1, le=1024)
-    guard_ms: int = Field(250, ge=1)
-    lease_s: int = Field(3600, ge=1)
-    segment_mb: int = Field(64, ge=1, le=1024)
-    sync_ms: int = Field(10, ge=1, le=1000)
+    body_mb: int = Field(default=50, ge=1, le=1024)
+    guard_ms: int = Field(default=250, ge=1)
+    lease_s: int = Field(default=3600, ge=1)
+    segment_mb: int = Field(default=64, ge=1, le=1024)
+    sync_ms: int = Field(default=10, ge=1, le=1000)
 
 
 class PriceOverride(_Frame):
@@ -49,10 +49,10 @@ class Settings(_Frame):
 
     ledger: str = "./.comptroller"
     policies: list[str] = Field(default_factory=list)
-    prices: Prices = Field(default_factory=Prices)
+    prices: Prices = Prices()
     capture: Capture | dict[str, Capture] = "full"  # one for all, or by workflow with "*" for the rest
     on_store_failure: Literal["closed", "open"] | None = None  # None: closed where a hard cap applies, else open
-    limits: Limits = Field(default_factory=Limits)
+    limits: Limits = Limits()
     fx: dict[str, str] = Field(default_factory=dict)  # "EUR/USD": "1.08"
     tenant: str = "default"
 
