@@ -1,0 +1,61 @@
+# GNU make and a Python from 3.11 to 3.13 with venv are all this needs: everything else goes into .venv.
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench docs clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
+
+# A name on the path proves nothing (pyenv leaves shims that fail): each candidate has to answer.
+CANDIDATES := $(PYTHON) python3 python3.13 python3.12 python3.11 python
+ANSWER := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+
+help:
+	@echo "make run     see it work: agents on a scripted model, governed, recorded, read back"
+	@echo "make check   format, lint, types, floors, docs"
+	@echo "make test    check, then every test"
+	@echo "make bench   every benchmark, as tables"
+	@echo "make clean   remove .venv, caches and the demo ledger"
+
+run: $(VENV)/.for-run
+	@$(BIN)/comptroller demo --ledger demo-ledger
+
+test: check
+	@$(BIN)/python -m pytest -W error
+
+check: $(VENV)/.for-test
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest -W error tests/test_docs.py
+
+bench: $(VENV)/.for-test
+	@$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build dist demo-ledger .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# A stamp per set of extras: a second run starts at once, a changed pyproject.toml installs again.
+$(VENV)/.for-run: pyproject.toml $(VENV)/.made
+	@echo "Installing comptroller with what the demo needs into $(VENV) ..."
+	@$(INSTALL) '.[all,demo]'
+	@touch $@
+
+$(VENV)/.for-test: pyproject.toml $(VENV)/.made
+	@echo "Installing comptroller with its test tools into $(VENV) ..."
+	@$(INSTALL) '.[test]'
+	@touch $@
+
+# A .venv somebody made already is kept if its Python fits, else made anew.
+$(VENV)/.made:
+	@if $(BIN)/python -c '$(ANSWER)' 2>/dev/null; then touch $@; exit 0; fi; \
+	for python in $(CANDIDATES); do \
+	  if "$$python" -c '$(ANSWER)' >/dev/null 2>&1; then \
+	    echo "Making $(VENV) with $$("$$python" --version) ..."; \
+	    "$$python" -m venv --clear $(VENV) && touch $@ && exit 0; \
+	  fi; \
+	done; \
+	echo "Comptroller needs Python 3.11, 3.12 or 3.13 with venv, and none was found (looked for: $(strip $(CANDIDATES)))." >&2; \
+	echo "On Debian or Ubuntu: apt-get install python3 python3-venv. Elsewhere: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; \
+	exit 1

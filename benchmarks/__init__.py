@@ -1,0 +1,1 @@
+"""Commands that measure; each prints a table against the same work ungoverned, or against a peer."""
