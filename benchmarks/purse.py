@@ -1,0 +1,67 @@
+"""What a reservation costs: room, hold and settle over three scopes, and the same over four without facts."""
+
+import argparse
+import time
+
+from benchmarks.table import conditions, table
+from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, Fact
+from comptroller.core.verdict import Cap
+from comptroller.metering.budget import Purse, lines_for
+
+TARGET = 100_000
+NOW = 1_767_225_600_000_000_000
+SCOPES = (("agent", "fraud", ""), ("customer", "acme", "month"), ("run", "r1", "run"))
+
+
+def main() -> None:
+    """Print reservations per second of one core, the best of several rounds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    args = parser.parse_args()
+    rows = []
+    for name, seconds in (
+        ("lines_for, three caps", min(_lines(args.calls) for _ in range(args.rounds))),
+        ("room + opened + closed", min(_purse(args.calls) for _ in range(args.rounds))),
+    ):
+        rows.append([name, f"{seconds / args.calls * 1e6:.2f}", f"{args.calls / seconds:,.0f}", f">= {TARGET:,}"])
+    table(f"Purse, three scopes ({conditions()}, CPU time)", ["", "us each", "per second", "target"], rows)
+
+
+def _caps() -> list[Cap]:
+    return [Cap(per, who, every, "Europe/Berlin", "USD", 10**15, "deny", "") for per, who, every in SCOPES]
+
+
+def _lines(calls: int) -> float:
+    caps, amounts = _caps(), {"USD": 2_000_000}
+    begun = time.process_time()
+    for _ in range(calls):
+        lines_for(caps, amounts, NOW)
+    return time.process_time() - begun
+
+
+def _purse(calls: int) -> float:
+    lines = lines_for(_caps(), {"USD": 2_000_000}, NOW)
+    facts = [_facts(i, [[x.key, x.unit, x.amount, x.cap] for x in lines]) for i in range(calls)]
+    purse = Purse()
+    begun = time.process_time()
+    for opened, closed in facts:
+        purse.room(lines)
+        purse.apply(opened)
+        purse.apply(closed)
+    spent = time.process_time() - begun
+    purse.check()
+    assert all(purse.counter(line.key, line.unit) == (calls * 1_000_000, 0) for line in lines)
+    return spent
+
+
+def _facts(i: int, lines: list[list[object]]) -> tuple[Fact, Fact]:
+    who: dict[str, object] = {"tenant": "default", "customer": "acme", "workflow": "loan", "agent": "fraud"}
+    hold = {"id": f"{i:032x}", "lines": lines, "lease_ns": NOW, "price": "p"}
+    used = {"id": f"{i:032x}", "lines": [[key, unit, 1_000_000] for key, unit, *_ in lines]}
+    opened = Fact(CALL_OPENED, f"o{i}", NOW, "r1", f"{i:032x}", {**who, "hold": hold})
+    return opened, Fact(CALL_CLOSED, f"c{i}", NOW, "r1", f"{i:032x}", {**who, "hold": used})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,310 @@
+"""Budgets: the purse, a fold of facts into counters and live holds, and the lines a call draws on it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, HOLD_EXPIRED, RUN_CLOSED, Fact, Line, Shortfall
+from comptroller.core.verdict import Cap
+from comptroller.metering.window import DAY, HOUR, surely_over, window_of
+
+IDENTITY = ("tenant", "customer", "user", "workflow", "agent", "key", "depth", "parent", "kind", "name", "policy")
+REMEMBERED = 8_192  # ends known by id, at least: a sender repeats itself within seconds
+EXPIRED_KEPT = 7 * DAY  # how long a settle may come late and still correct the estimate it was charged
+CLOSED_RUN_KEPT = HOUR  # a closed run's late settles have arrived by then
+IDLE_RUN_KEPT = 30 * DAY  # a run nobody closed: whoever comes back later could as well open a new one
+
+Account = tuple[str, str]  # key and unit: what one counter counts
+Amounts = dict[Account, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Money, calls or tokens set aside for one attempt of a call until `lease_ns`, and whose they are."""
+
+    id: str
+    call: str
+    run: str
+    lines: tuple[Line, ...]
+    lease_ns: int
+    price: str
+    opened_ns: int
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Counter:
+    """What an account has paid and what live holds may yet make it pay."""
+
+    settled: int = 0
+    held: int = 0
+    touched_ns: int = 0
+
+
+class Purse:
+    """The state of all budgets. Not thread-safe: whoever owns it brings the lock.
+
+    A hold has one life: HELD -> SETTLED | RELEASED | EXPIRED_ESTIMATED. Told an end twice, it listens once; only
+    a settle that comes after the expiry still corrects what the expiry charged.
+    """
+
+    def __init__(self) -> None:
+        self._counters: dict[Account, Counter] = {}
+        self._live: dict[str, Hold] = {}
+        self._expired: dict[str, tuple[int, Amounts]] = {}
+        self._closed_runs: dict[str, int] = {}
+        # Two generations of ended ids: forgetting the older one at once costs nothing per hold.
+        self._ended: set[str] = set()
+        self._ended_before: set[str] = set()
+
+    def room(self, lines: Sequence[Line]) -> Shortfall | None:
+        """None when all lines fit under their caps, else the first in order that does not."""
+        asked = _amounts(lines)
+        for line in lines:
+            if line.cap is not None and self._used(line) + asked[line.key, line.unit] > line.cap:
+                return self._first_shortfall(lines, asked)
+        return None
+
+    def apply(self, fact: Fact) -> None:
+        """Fold one fact in."""
+        if fact.kind == CALL_OPENED:
+            if hold := fact.data.get("hold"):
+                self._open(fact, cast(Mapping[str, Any], hold))
+        elif fact.kind == CALL_CLOSED:
+            self._close(fact)
+        elif fact.kind == HOLD_EXPIRED:
+            self._expire(fact, cast(Mapping[str, Any], fact.data["hold"]))
+        elif fact.kind == RUN_CLOSED:
+            self._closed_runs[fact.run] = fact.at
+
+    def live(self) -> Mapping[str, Hold]:
+        """The holds without an end, by id."""
+        return self._live
+
+    def renew(self, hold_id: str, lease_ns: int) -> None:
+        """Move the end of a live hold's lease; a hold that has ended stays ended."""
+        if hold := self._live.get(hold_id):
+            self._live[hold_id] = replace(hold, lease_ns=lease_ns)
+
+    def overdue(self, now_ns: int) -> list[Hold]:
+        """The live holds whose lease has run out."""
+        return [hold for hold in self._live.values() if hold.lease_ns <= now_ns]
+
+    def counter(self, key: str, unit: str) -> tuple[int, int]:
+        """What an account has settled and what is held on it."""
+        found = self._counters.get((key, unit))
+        return (found.settled, found.held) if found else (0, 0)
+
+    def prune(self, now_ns: int) -> None:
+        """Forget what can matter no more: closed windows, finished runs, old expired holds."""
+        for hold_id in [i for i, (at, _) in self._expired.items() if at + EXPIRED_KEPT < now_ns]:
+            del self._expired[hold_id]
+            self._remember(hold_id)
+        pinned = self._pinned()
+        idle = [a for a, counter in self._counters.items() if a not in pinned and self._idle(a[0], counter, now_ns)]
+        for account in idle:
+            del self._counters[account]
+        self._closed_runs = {run: at for run, at in self._closed_runs.items() if at + 2 * CLOSED_RUN_KEPT >= now_ns}
+
+    def snapshot(self) -> dict[str, object]:
+        """All of it as JSON values; `restore` gives an equal purse."""
+        return {
+            "counters": [[key, unit, c.settled, c.touched_ns] for (key, unit), c in self._counters.items()],
+            "live": [_hold_data(hold) for hold in self._live.values()],
+            "expired": [
+                [hold_id, at, [[key, unit, amount] for (key, unit), amount in charged.items()]]
+                for hold_id, (at, charged) in self._expired.items()
+            ],
+            "runs": dict(self._closed_runs),
+            "ended": sorted(self._ended | self._ended_before),
+        }
+
+    @classmethod
+    def restore(cls, data: Mapping[str, object]) -> "Purse":
+        """The purse that `snapshot` described."""
+        purse, state = cls(), cast(Mapping[str, Any], data)
+        for key, unit, settled, touched_ns in state["counters"]:
+            purse._counters[key, unit] = Counter(settled, 0, touched_ns)
+        for row in state["live"]:
+            hold = _hold(row)
+            purse._live[hold.id] = hold
+            for account, amount in _amounts(hold.lines).items():
+                purse._counters[account].held += amount
+        for hold_id, at, charged in state["expired"]:
+            purse._expired[hold_id] = at, _totals(charged)
+        purse._closed_runs = dict(state["runs"])
+        purse._ended_before = set(state["ended"])
+        return purse
+
+    def check(self) -> None:
+        """Assert that the counters are the sum of what was charged and of the live holds."""
+        held: Amounts = {}
+        for hold in self._live.values():
+            _add(held, _amounts(hold.lines))
+        charged: Amounts = {}
+        for _, amounts in self._expired.values():
+            _add(charged, amounts)
+        assert held.keys() | charged.keys() <= self._counters.keys(), "a hold points at a counter that is gone"
+        for account, counter in self._counters.items():
+            assert counter.held == held.get(account, 0), f"{account}: held {counter.held}, holds {held.get(account)}"
+            assert counter.settled >= charged.get(account, 0), f"{account}: settled less than its expired holds"
+        assert not self._live.keys() & self._expired.keys(), "a hold is both live and expired"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Purse) and self.snapshot() == other.snapshot()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    # -- the life of a hold
+
+    def _open(self, fact: Fact, data: Mapping[str, Any]) -> None:
+        hold_id = data["id"]
+        if hold_id in self._live or hold_id in self._expired or self._has_ended(hold_id):
+            return
+        lines = tuple([Line(*row) for row in data["lines"]])
+        whose = {name: fact.data[name] for name in IDENTITY if name in fact.data}
+        self._live[hold_id] = Hold(
+            hold_id, fact.call, fact.run, lines, data.get("lease_ns", 0), data.get("price", ""), fact.at, whose
+        )
+        for account, amount in _amounts(lines).items():
+            counter = self._counter(account)
+            counter.held += amount
+            counter.touched_ns = fact.at
+
+    def _close(self, fact: Fact) -> None:
+        data = cast("Mapping[str, Any] | None", fact.data.get("hold"))
+        if data is None:
+            # Nothing was held, as when no cap applied at the time: what was used still counts, once.
+            lines = cast("Sequence[Sequence[Any]] | None", fact.data.get("lines"))
+            if lines and not self._has_ended(fact.id):
+                self._settle(fact.id, _totals(lines), {}, fact.at)
+            return
+        hold_id, lines = data["id"], data.get("lines")
+        if hold := self._live.pop(hold_id, None):
+            self._release(hold)
+            # An end that does not say what was used is charged as held: never free by omission.
+            self._settle(hold_id, _amounts(hold.lines) if lines is None else _totals(lines), {}, fact.at)
+        elif hold_id in self._expired:
+            charged = self._expired.pop(hold_id)[1]
+            self._settle(hold_id, charged if lines is None else _totals(lines), charged, fact.at)
+        elif lines is not None and not self._has_ended(hold_id):
+            # A hold we never saw, as when the store was down and the policy said to go on: a settle is never refused.
+            self._settle(hold_id, _totals(lines), {}, fact.at)
+
+    def _expire(self, fact: Fact, data: Mapping[str, Any]) -> None:
+        hold_id, lines = data["id"], data.get("lines")
+        hold = self._live.pop(hold_id, None)
+        if hold is not None:
+            self._release(hold)
+        elif lines is None or hold_id in self._expired or self._has_ended(hold_id):
+            return
+        charged = _totals(lines) if lines is not None else _amounts(hold.lines if hold else ())
+        self._charge(charged, {}, fact.at)
+        self._expired[hold_id] = fact.at, charged
+
+    def _release(self, hold: Hold) -> None:
+        for account, amount in _amounts(hold.lines).items():
+            self._counters[account].held -= amount
+
+    def _settle(self, end_id: str, used: Amounts, charged: Amounts, at_ns: int) -> None:
+        self._charge(used, charged, at_ns)
+        self._remember(end_id)
+
+    def _charge(self, used: Amounts, charged: Amounts, at_ns: int) -> None:
+        for account, amount in used.items():
+            counter = self._counter(account)
+            counter.settled += amount
+            counter.touched_ns = at_ns
+        for account, amount in charged.items():
+            self._counters[account].settled -= amount
+
+    # -- helpers
+
+    def _counter(self, account: Account) -> Counter:
+        found = self._counters.get(account)
+        if found is None:
+            found = self._counters[account] = Counter()
+        return found
+
+    def _used(self, line: Line) -> int:
+        found = self._counters.get((line.key, line.unit))
+        return found.settled + found.held if found else 0
+
+    def _first_shortfall(self, lines: Sequence[Line], asked: Amounts) -> Shortfall | None:
+        for line in sorted(lines, key=_order):
+            amount = asked[line.key, line.unit]
+            if line.cap is not None and self._used(line) + amount > line.cap:
+                return Shortfall(line, *self.counter(line.key, line.unit))
+        return None
+
+    def _has_ended(self, end_id: str) -> bool:
+        return end_id in self._ended or end_id in self._ended_before
+
+    def _remember(self, end_id: str) -> None:
+        self._ended.add(end_id)
+        if len(self._ended) >= REMEMBERED:
+            self._ended_before, self._ended = self._ended, set()
+
+    def _pinned(self) -> set[Account]:
+        pinned = {(line.key, line.unit) for hold in self._live.values() for line in hold.lines}
+        return pinned.union(*(charged for _, charged in self._expired.values()))
+
+    def _idle(self, key: str, counter: Counter, now_ns: int) -> bool:
+        scope, _, window = key.rpartition("|")
+        every, _, label = window.partition(":")
+        run = label if every == "run" and label else scope.removeprefix("run:") if scope.startswith("run:") else ""
+        if run in self._closed_runs and counter.touched_ns + CLOSED_RUN_KEPT < now_ns:
+            return True
+        if run and counter.touched_ns + IDLE_RUN_KEPT < now_ns:
+            return True
+        return surely_over(every, label, now_ns)
+
+
+def lines_for(caps: Sequence[Cap], amounts: Mapping[str, int], now_ns: int, run: str = "") -> list[Line]:
+    """What a call asks of each cap's counter now, in the fixed order of admission.
+
+    `amounts` are by unit; a unit without one is asked for nothing. Calls counted by attempt have a counter of their
+    own, in the unit `attempts`. `run` tells apart the counters of caps that start anew with each run.
+    """
+    return sorted((_line(cap, amounts, now_ns, run) for cap in caps), key=_order)
+
+
+def _line(cap: Cap, amounts: Mapping[str, int], now_ns: int, run: str) -> Line:
+    label = window_of(cap.every, cap.zone, now_ns)[0] if cap.every != "run" or cap.per == "run" else run
+    unit, amount = cap.unit, amounts.get(cap.unit, 0)
+    if unit == "calls" and cap.count == "attempt":
+        unit, amount = "attempts", amounts.get("attempts", amount)
+    every = "" if cap.per == "run" and cap.every == "run" else cap.every
+    return Line(f"{cap.per}:{cap.who}|{every}:{label}", unit, amount, cap.limit)
+
+
+def _order(line: Line) -> tuple[str, str, int]:
+    return line.key, line.unit, -1 if line.cap is None else line.cap
+
+
+def _amounts(lines: Iterable[Line]) -> Amounts:
+    """What lines ask of each account: two caps on one account ask for the same amount, once."""
+    amounts: Amounts = {}
+    for line in lines:
+        account = line.key, line.unit
+        amounts[account] = max(amounts.get(account, 0), line.amount)
+    return amounts
+
+
+def _totals(rows: Iterable[Sequence[Any]]) -> Amounts:
+    """The same for rows of a fact."""
+    return _amounts(Line(*row) for row in rows)
+
+
+def _add(total: Amounts, amounts: Amounts) -> None:
+    for account, amount in amounts.items():
+        total[account] = total.get(account, 0) + amount
+
+
+def _hold_data(hold: Hold) -> dict[str, object]:
+    lines = [[line.key, line.unit, line.amount, line.cap] for line in hold.lines]
+    return {name: getattr(hold, name) for name in Hold.__slots__} | {"lines": lines, "data": dict(hold.data)}
+
+
+def _hold(row: Mapping[str, Any]) -> Hold:
+    return Hold(**{**row, "lines": tuple(Line(*line) for line in row["lines"])})
