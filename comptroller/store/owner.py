@@ -1,0 +1,232 @@
+"""The owner's side of a ledger: one journal, one purse, one lock that keeps them in step."""
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from comptroller.core.clock import Clock
+from comptroller.core.errors import StoreError
+from comptroller.core.facts import (
+    CALL_CLOSED,
+    CALL_OPENED,
+    HOLD_EXPIRED,
+    LEDGER_OPENED,
+    SNAPSHOT,
+    Fact,
+    Line,
+    Shortfall,
+)
+from comptroller.core.settings import Limits
+from comptroller.metering.budget import Hold
+from comptroller.store import recovery, segment
+from comptroller.store.keys import Keys
+from comptroller.store.recovery import Found
+from comptroller.store.tail import Tail
+
+REMEMBERED = 100_000  # ids of records kept to know a request that is sent again
+GRACE_NS = 3_000_000_000  # how long a process has to come back to its holds
+_PRUNE_NS = 60_000_000_000
+_HOLDING = {CALL_OPENED, CALL_CLOSED, HOLD_EXPIRED}
+HERE = ""  # the session of this process itself
+
+
+class Owner:
+    """Admits, records and expires. Every method may be called from any thread."""
+
+    def __init__(self, ledger: Path, ledger_id: str, keys: Keys, limits: Limits, clock: Clock, found: Found) -> None:
+        self._ledger, self._id, self._keys, self._clock = ledger, ledger_id, keys, clock
+        self._limit = limits.segment_mb * 1024 * 1024
+        self._sync_s = limits.sync_ms / 1000
+        self._lock = threading.Lock()
+        self._tail = Tail(ledger, found.at)
+        self._start = found.at
+        self._purse = found.purse
+        self._keepers: dict[str, str] = {}  # live hold -> session of the process that opened it
+        self._orphans: dict[str, int] = {}  # live hold without its process -> monotonic time at which it expires
+        self._seen: dict[str, None] = {}
+        self._seen_before = False  # the ids of the journal as it was found are in `_seen` too
+        self._pruned_ns = clock.monotonic_ns()
+        self._dirty, self._closing = threading.Event(), threading.Event()
+        self._syncer = threading.Thread(target=self._sync_loop, name="comptroller-sync", daemon=True)
+
+    def begin(self, found: Found, mine: Iterable[str], alone: bool, version: str, pid: int) -> None:
+        """Say in the journal who opened it and what was found; holds nobody can come back to expire at once."""
+        now, mono = self._clock.now_ns(), self._clock.monotonic_ns()
+        with self._lock:
+            self._keepers = {hold: HERE for hold in mine if hold in self._purse.live()}
+            left = [hold for hold in self._purse.live().values() if hold.id not in self._keepers]
+            recovered: dict[str, object] = {"cut": found.cut, "holds": len(left)}
+            if found.last_ns > now:
+                recovered["clock_back_ns"] = found.last_ns - now
+            opened = Fact(
+                LEDGER_OPENED, self._clock.new_id(), now, data={"pid": pid, "version": version, "recovered": recovered}
+            )
+            self._write([segment.encode(opened)[1]])
+            if alone:
+                self._expire(left, "its process ended before the call did")
+            else:
+                self._orphans = {hold.id: mono + GRACE_NS for hold in left}
+        self._syncer.start()
+
+    def reserve(self, fact: Fact, middle: bytes, session: str = HERE, again: bool = False) -> Shortfall | None:
+        """Admit and journal a call in one step, or say which cap has no room; then nothing is written."""
+        lines = lines_of(fact)
+        with self._lock:
+            if again and self._known(fact.id):
+                return None
+            short = self._purse.room(lines)
+            if short is None:
+                self._write([middle])
+                self._enter(fact, session)
+            return short
+
+    def record(self, fact: Fact, middle: bytes, session: str = HERE, again: bool = False) -> int:
+        """Write a fact and fold it in; returns its sequence number (or one not before it) for `sync`."""
+        lines_of(fact)
+        with self._lock:
+            if not (again and self._known(fact.id)):
+                self._write([middle])
+                self._enter(fact, session)
+            return self._tail.at.sequence
+
+    def sync(self, sequence: int) -> None:
+        """Return once the record is durable."""
+        self._tail.sync(sequence)
+
+    def renew(self, hold_id: str, lease_ns: int) -> None:
+        """Move the end of a live hold's lease."""
+        with self._lock:
+            self._purse.renew(hold_id, lease_ns)
+
+    def counter(self, key: str, unit: str) -> tuple[int, int]:
+        """What an account has settled and what is held on it."""
+        with self._lock:
+            return self._purse.counter(key, unit)
+
+    def reclaim(self, session: str, holds: Iterable[str]) -> None:
+        """A process says which live holds are its own."""
+        with self._lock:
+            for hold in holds:
+                if hold in self._purse.live():
+                    self._keepers[hold] = session
+                    self._orphans.pop(hold, None)
+
+    def abandon(self, session: str) -> None:
+        """A process is gone: its holds expire unless it comes back in time."""
+        until = self._clock.monotonic_ns() + GRACE_NS
+        with self._lock:
+            for hold, keeper in self._keepers.items():
+                if keeper == session:
+                    self._orphans.setdefault(hold, until)
+
+    def sweep(self) -> None:
+        """Expire overdue and orphaned holds; now and then forget closed windows."""
+        now, mono = self._clock.now_ns(), self._clock.monotonic_ns()
+        with self._lock:
+            self._expire(self._purse.overdue(now), "its lease ran out")
+            due = [hold for hold, until in self._orphans.items() if until <= mono]
+            live = self._purse.live()
+            self._expire([live[hold] for hold in due if hold in live], "its process ended before the call did")
+            for hold in due:
+                self._orphans.pop(hold, None)
+            if mono - self._pruned_ns >= _PRUNE_NS:
+                self._pruned_ns = mono
+                self._purse.prune(now)
+
+    def close(self) -> None:
+        """Seal what is written, make it durable and let go."""
+        self._closing.set()
+        self._dirty.set()
+        if self._syncer.is_alive():
+            self._syncer.join()
+        with self._lock:
+            try:
+                if not self._tail.failed:
+                    self._seal()
+                    self._tail.sync(self._tail.at.sequence)
+            finally:
+                self._tail.close()
+
+    # -- under the lock
+
+    def _write(self, middles: Sequence[bytes]) -> None:
+        if self._tail.at.offset >= self._limit:
+            # Before the record, not behind it: what fails here has not been promised to anybody.
+            self._seal()
+            self._tail.roll()
+        if self._tail.at.segment > 1 and not self._tail.at.offset:
+            self._purse.prune(self._clock.now_ns())
+            self._tail.append([self._own(SNAPSHOT, {"purse": self._purse.snapshot()})])
+        self._tail.append(middles)
+        if not self._dirty.is_set():
+            self._dirty.set()
+
+    def _seal(self) -> None:
+        self._tail.append([self._own(segment.SEAL, {"mac": self._keys.seal(self._tail.at)})])
+
+    def _own(self, kind: str, data: dict[str, object]) -> bytes:
+        return segment.encode(Fact(kind, self._clock.new_id(), self._clock.now_ns(), data=data))[1]
+
+    def _enter(self, fact: Fact, session: str) -> None:
+        self._purse.apply(fact)
+        if fact.kind in _HOLDING and (hold := fact.data.get("hold")):
+            hold_id = cast(Mapping[str, str], hold)["id"]
+            if fact.kind == CALL_OPENED:
+                self._keepers[hold_id] = session
+            else:
+                self._keepers.pop(hold_id, None)
+                self._orphans.pop(hold_id, None)
+        if session != HERE:
+            self._remember(fact.id)
+
+    def _expire(self, holds: Sequence[Hold], reason: str) -> None:
+        for hold in holds:
+            lines = [[line.key, line.unit, line.amount] for line in hold.lines]
+            data: dict[str, object] = {**hold.data, "hold": {"id": hold.id, "lines": lines}, "reason": reason}
+            fact = Fact(HOLD_EXPIRED, self._clock.new_id(), self._clock.now_ns(), hold.run, hold.call, data)
+            self._write([segment.encode(fact)[1]])
+            self._enter(fact, HERE)
+
+    def _known(self, fact_id: str) -> bool:
+        if not self._seen_before:
+            # Read only when somebody does repeat himself, which is once per change of owner.
+            before = recovery.recent_ids(self._ledger, REMEMBERED, self._start)
+            self._seen = before | self._seen
+            self._seen_before = True
+        return fact_id in self._seen
+
+    def _remember(self, fact_id: str) -> None:
+        self._seen[fact_id] = None
+        if len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+
+    # -- a thread of its own
+
+    def _sync_loop(self) -> None:
+        while not self._closing.is_set():
+            self._dirty.wait()
+            self._closing.wait(self._sync_s)
+            self._dirty.clear()
+            try:
+                self._tail.sync(self._tail.at.sequence)
+            except StoreError:
+                return  # the tail has failed and tells everyone who writes
+
+
+def lines_of(fact: Fact) -> list[Line]:
+    """The lines a fact draws on; refuses a shape that could be written but never folded again."""
+    hold = fact.data.get("hold")
+    rows: Any = fact.data.get("lines") if hold is None else cast(Any, hold).get("lines")
+    try:
+        lines = [Line(*row) for row in rows or ()] if fact.kind in _HOLDING else []
+        if hold is not None and fact.kind in _HOLDING:
+            hash(cast(Any, hold)["id"])
+        for line in lines:
+            hash((line.key, line.unit)), line.amount + (line.cap or 0)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise StoreError(
+            f"{fact.kind} {fact.id}: its hold cannot be read ({error}). A hold is an id and lines of "
+            "[key, unit, amount, cap]; this is a fault of the caller, nothing was written."
+        ) from None
+    return lines

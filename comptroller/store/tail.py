@@ -1,0 +1,157 @@
+"""The open end of the journal, held by its owner: records are appended, made durable together, segments roll."""
+
+import errno
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from comptroller.core.errors import StoreError
+from comptroller.store import segment
+from comptroller.store.segment import Position
+
+_flush: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
+
+
+class Tail:
+    """Appends lines and knows where they end. Not thread-safe but for `sync`: the owner's lock guards it."""
+
+    def __init__(self, ledger: Path, at: Position) -> None:
+        self.ledger = ledger
+        self.at = at
+        self.failed = ""  # why nothing may be appended any more
+        self._torn = False  # a failed write could not be taken back
+        self._path = segment.path_of(ledger, at.segment)
+        self._fd = self._open()
+        self._flushing = threading.Condition()
+        self._leader = False
+        self._durable = at.sequence
+
+    def append(self, middles: Sequence[bytes]) -> None:
+        """Write records with one write(): all of them are in the file, or none is and StoreError says why."""
+        self._usable()
+        sequence, chain, lines = self.at.sequence, self.at.chain, []
+        for middle in middles:
+            sequence += 1
+            stored, chain = segment.line(sequence, chain, middle)
+            lines.append(stored)
+        data = lines[0] if len(lines) == 1 else b"".join(lines)
+        self._write(data)
+        self.at = Position(self.at.segment, self.at.offset + len(data), sequence, chain)
+
+    def roll(self) -> None:
+        """Close this segment and begin the next; the caller has sealed it."""
+        self.sync(self.at.sequence)
+        at = Position(self.at.segment + 1, 0, self.at.sequence, self.at.chain)
+        path = segment.path_of(self.ledger, at.segment)
+        with self._flushing:
+            while self._leader:
+                self._flushing.wait()
+            before, self._path = self._fd, path
+            self._fd = self._open()
+            self.at = at
+            os.close(before)
+        _flush_folder(path.parent)
+
+    def sync(self, sequence: int) -> None:
+        """Return once the record `sequence` is durable. The first to ask flushes for all who came meanwhile."""
+        with self._flushing:
+            while self._durable < sequence:
+                if self.failed:
+                    raise StoreError(self.failed)
+                if not self._leader:
+                    self._leader = True
+                    break
+                self._flushing.wait()
+            else:
+                return
+            fd, target = self._fd, self.at.sequence
+        self._lead(fd, target)
+
+    @property
+    def durable(self) -> int:
+        """The last record known to be durable."""
+        return self._durable
+
+    def close(self) -> None:
+        """Let go of the file; what is written stays written."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def _lead(self, fd: int, target: int) -> None:
+        error: OSError | None = None
+        try:
+            _flush(fd)
+        except OSError as caught:
+            error = caught
+        with self._flushing:
+            self._leader = False
+            if error is None:
+                self._durable = max(self._durable, target)
+            else:
+                # After a failed flush the kernel may drop the pages and call the next flush a success: trust nothing.
+                self.failed = (
+                    f"{self._path}: the disk did not keep what was written ({error.strerror}). "
+                    "Check the disk, then open the ledger again: it will go on from what is really there."
+                )
+            self._flushing.notify_all()
+        if error is not None:
+            raise StoreError(self.failed) from error
+
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        try:
+            return os.open(self._path, flags, 0o600)
+        except OSError as error:
+            raise StoreError(unwritable(self._path, error)) from error
+
+    def _usable(self) -> None:
+        if self.failed:
+            raise StoreError(self.failed)
+        if self._torn:
+            self._take_back()
+
+    def _write(self, data: bytes) -> None:
+        try:
+            done = os.write(self._fd, data)
+            while done < len(data):  # a nearly full disk takes part of it, then says why at the next write
+                done += os.write(self._fd, data[done:])
+        except OSError as error:
+            self._torn = True
+            self._take_back()
+            raise StoreError(unwritable(self._path, error)) from error
+
+    def _take_back(self) -> None:
+        try:
+            os.ftruncate(self._fd, self.at.offset)
+        except OSError as error:
+            raise StoreError(unwritable(self._path, error)) from error
+        self._torn = False
+
+
+def unwritable(path: Path, error: OSError) -> str:
+    """Reason, place and remedy for a file that cannot be written."""
+    return f"{path}: cannot be written: {error.strerror or error}. {_remedy(error)}"
+
+
+def _remedy(error: OSError) -> str:
+
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "Free some space or move the ledger to a larger disk; nothing recorded so far is lost."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "Make the directory writable for this user, or name another ledger."
+    if error.errno == errno.EFBIG:
+        return "Raise the file size limit of this process, or lower limits.segment_mb."
+    return "Check the disk and the directory, then try again."
+
+
+def _flush_folder(folder: Path) -> None:
+    # A new file's name is durable only once its folder is; Windows cannot and need not do this.
+    if sys.platform != "win32":
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
