@@ -1,0 +1,2 @@
+-- Outcomes claimed in one run.
+SELECT claim, happened, agent, type, subject, degree, evidence FROM claims WHERE run = $run::VARCHAR ORDER BY seq

@@ -1,0 +1,258 @@
+-- From records to rows: run statement by statement by the writer, all in one transaction with the watermark.
+-- `fresh` holds the records of one slice of the journal, in order; `$since` is the earliest start among its calls.
+
+-- name: new_calls
+CREATE OR REPLACE TEMP TABLE new_calls AS
+SELECT n AS seq, c AS call, r AS run, coalesce(d.parent, '') AS parent, coalesce(d.kind, '') AS kind,
+  coalesce(d.name, '') AS name, coalesce(nullif(d.model, ''), CASE WHEN d.kind = 'model' THEN d.name END, '') AS model,
+  coalesce(d.dialect, '') AS dialect, coalesce(d.tenant, 'default') AS tenant, coalesce(d.customer, '') AS customer,
+  coalesce(d."user", '') AS "user", coalesce(d.workflow, '') AS workflow, coalesce(d.agent, '') AS agent,
+  coalesce(d."key", '') AS "key", coalesce(d.status, '') AS status, coalesce(d.action, 'allow') AS action,
+  coalesce(d.rule, '') AS rule, coalesce(d.because, '') AS because, coalesce(d.policy, '') AS policy,
+  coalesce(d.error, '') AS error,
+  make_timestamptz(coalesce(TRY_CAST(d.started AS BIGINT), t) // 1000) AS started,
+  make_timestamptz(TRY_CAST(d.first AS BIGINT) // 1000) AS first,
+  make_timestamptz(coalesce(TRY_CAST(d.ended AS BIGINT), t) // 1000) AS ended,
+  coalesce(TRY_CAST(d.stream AS BOOLEAN), false) AS stream, coalesce(TRY_CAST(d.attempt AS INTEGER), 1) AS attempt,
+  coalesce(TRY_CAST(d.usage.input AS BIGINT), 0) AS input, coalesce(TRY_CAST(d.usage.output AS BIGINT), 0) AS output,
+  coalesce(TRY_CAST(d.usage.cache_read AS BIGINT), 0) AS cache_read,
+  coalesce(TRY_CAST(d.usage.cache_write_5m AS BIGINT), 0)
+    + coalesce(TRY_CAST(d.usage.cache_write_1h AS BIGINT), 0) AS cache_write,
+  coalesce(TRY_CAST(d.usage.reasoning AS BIGINT), 0) AS reasoning,
+  CAST(coalesce(TRY_CAST(d.cost AS BIGINT), 0) * 0.000000001 AS DECIMAL(38,9)) AS cost,
+  CAST(coalesce(TRY_CAST(d.worst AS BIGINT), 0) * 0.000000001 AS DECIMAL(38,9)) AS worst,
+  coalesce(d.currency, '') AS currency, coalesce(d.price, '') AS price,
+  coalesce(TRY_CAST(d.estimated AS BOOLEAN), false) AS estimated,
+  coalesce(TRY_CAST(d.unpriced AS BOOLEAN), false) AS unpriced,
+  coalesce(TRY_CAST(d.overrun AS BOOLEAN), false) AS overrun, coalesce(TRY_CAST(d.opaque AS BOOLEAN), false) AS opaque,
+  coalesce(d.tool.effect, '') AS effect, coalesce(d.tool.call_id, '') AS tool_call,
+  TRY_CAST(d.upstream.status AS INTEGER) AS upstream_status, coalesce(d.upstream.id, '') AS upstream_id,
+  coalesce(d.preview, '') AS preview
+FROM fresh
+WHERE k = 'call.closed' AND n IN (SELECT min(n) FROM fresh WHERE k = 'call.closed' GROUP BY c);
+
+-- name: new_opened
+-- A call that was opened here and neither ended here nor is known from before.
+CREATE OR REPLACE TEMP TABLE new_opened AS
+SELECT min(n) AS seq, c AS call FROM fresh
+WHERE k = 'call.opened' AND c NOT IN (SELECT call FROM new_calls) GROUP BY c;
+
+-- name: known
+-- Calls of this slice that the books have already; looked for only as far back as the earliest start.
+CREATE OR REPLACE TEMP TABLE known AS
+SELECT seq, call, run, status FROM books.calls
+WHERE started >= $since AND call IN (SELECT call FROM new_calls UNION ALL SELECT call FROM new_opened);
+
+-- name: forget_known
+DELETE FROM new_opened WHERE call IN (SELECT call FROM known);
+
+-- name: forget_recorded
+-- The first end of a call stands, except that a real end corrects what a recovery wrote for a lost hold.
+DELETE FROM new_calls USING known
+WHERE new_calls.call = known.call AND (known.status <> 'expired' OR new_calls.status = 'expired');
+
+-- name: displaced
+CREATE OR REPLACE TEMP TABLE displaced AS
+SELECT * FROM books.calls WHERE started >= $since AND seq IN (SELECT seq FROM known SEMI JOIN new_calls USING (call));
+
+-- name: forget_displaced
+DELETE FROM books.calls WHERE started >= $since AND seq IN (SELECT seq FROM displaced);
+
+-- name: open_calls
+INSERT INTO books.open_calls
+SELECT n, c, r, coalesce(d.parent, ''), coalesce(d.kind, ''), coalesce(d.name, ''), coalesce(d.dialect, ''),
+  coalesce(d.tenant, 'default'), coalesce(d.customer, ''), coalesce(d."user", ''), coalesce(d.workflow, ''),
+  coalesce(d.agent, ''), coalesce(d."key", ''), coalesce(d.policy, ''), make_timestamptz(t // 1000),
+  coalesce(TRY_CAST(d.stream AS BOOLEAN), false),
+  CAST(coalesce(TRY_CAST(d.worst AS BIGINT), 0) * 0.000000001 AS DECIMAL(38,9)),
+  coalesce(d.currency, ''), coalesce(d.price, ''), d.request
+FROM fresh WHERE k = 'call.opened' AND n IN (SELECT seq FROM new_opened)
+  AND c NOT IN (SELECT call FROM books.open_calls) ORDER BY n;
+
+-- name: expired
+-- An unfinished hold is the only end its call will see, unless its reply still comes in: charged at its estimate.
+INSERT INTO new_calls
+SELECT e.n, o.call, o.run, o.parent, o.kind, o.name, CASE WHEN o.kind = 'model' THEN o.name ELSE '' END, o.dialect,
+  o.tenant, o.customer, o."user", o.workflow, o.agent, o."key", 'expired', 'allow', '', '', o.policy,
+  coalesce(e.reason, 'The process ended before the call did.'), o.started, NULL, make_timestamptz(e.t // 1000),
+  o.stream, 1, 0, 0, 0, 0, 0,
+  CAST(coalesce(TRY_CAST(e.line[3] AS BIGINT), 0) * 0.000000001 AS DECIMAL(38,9)), o.worst,
+  coalesce(e.line[2], o.currency), o.price, true, false, false, false, '', '', NULL, '', ''
+FROM (
+  SELECT min(n) AS n, c, arg_min(t, n) AS t, arg_min(reason, n) AS reason,
+    arg_min(list_filter(lines, lambda line: regexp_full_match(line[2], '[A-Z]{3}'))[1], n) AS line
+  FROM lost GROUP BY c
+) AS e JOIN books.open_calls AS o ON o.call = e.c
+WHERE o.call NOT IN (SELECT call FROM new_calls);
+
+-- name: ended
+DELETE FROM books.open_calls WHERE call IN (SELECT call FROM new_calls UNION ALL SELECT call FROM known);
+
+-- name: calls
+INSERT INTO books.calls SELECT * FROM new_calls ORDER BY seq;
+
+-- name: texts
+INSERT INTO books.texts
+SELECT n, c, r, make_timestamptz(coalesce(TRY_CAST(d.started AS BIGINT), t) // 1000), d.request, d.reply,
+  coalesce(d.tool.args, '')
+FROM fresh WHERE k = 'call.closed' AND n IN (SELECT seq FROM new_calls)
+  AND (len(d.request) > 0 OR len(d.reply) > 0 OR d.tool.args <> '') ORDER BY n;
+
+-- name: decisions
+INSERT INTO books.decisions
+SELECT n, make_timestamptz(t // 1000), c, r, coalesce(d.customer, ''), coalesce(d.workflow, ''),
+  coalesce(d.agent, ''), coalesce(d.kind, ''), coalesce(d.name, ''), coalesce(v.stage, ''), coalesce(v.action, ''),
+  coalesce(v.rule, ''), coalesce(v.policy, ''), coalesce(v.because, ''), coalesce(v.place, ''),
+  coalesce(TRY_CAST(v.shadow AS BOOLEAN), false), coalesce(TRY_CAST(v.error AS BOOLEAN), false), coalesce(d.policy, '')
+FROM (SELECT n, t, c, r, d, unnest(d.decisions) AS v FROM fresh
+  WHERE k = 'call.closed' AND len(d.decisions) > 0 AND n IN (SELECT seq FROM new_calls)) ORDER BY n;
+
+-- name: run_moves
+-- One row per run touched by this slice: who it is by its first record, and what its calls add.
+CREATE OR REPLACE TEMP TABLE run_moves AS
+WITH facts AS (
+  SELECT n AS seq, r AS run, coalesce(d.tenant, 'default') AS tenant, coalesce(d.customer, '') AS customer,
+    coalesce(d."user", '') AS "user", coalesce(d.workflow, '') AS workflow, coalesce(d.agent, '') AS agent,
+    coalesce(d."key", '') AS "key", coalesce(d.parent, '') AS parent, coalesce(d.trace, '') AS trace,
+    k = 'run.opened' AS opens, k = 'run.closed' AS closes, make_timestamptz(t // 1000) AS happened,
+    coalesce(d.status, '') AS status, coalesce(d.error, '') AS error, d.budget AS budget
+  FROM fresh WHERE r <> '' AND k IN ('run.opened', 'run.closed', 'call.opened', 'call.closed', 'agent.opened')
+), who AS (
+  SELECT run, min(seq) AS seq, arg_min(tenant, seq) AS tenant, arg_min(customer, seq) AS customer,
+    arg_min("user", seq) AS "user", arg_min(workflow, seq) AS workflow, arg_min(agent, seq) AS agent,
+    arg_min("key", seq) AS "key", arg_min(parent, seq) AS parent, arg_min(trace, seq) AS trace,
+    bool_or(opens) AS opens, min(happened) FILTER (opens) AS opened, min(happened) AS began,
+    arg_min(budget, seq) FILTER (opens) AS budget, max(happened) FILTER (closes) AS ended,
+    arg_max(status, seq) FILTER (closes) AS status, arg_max(error, seq) FILTER (closes) AS error
+  FROM facts GROUP BY run
+), sums AS (
+  SELECT run, count(*) AS calls, count(*) FILTER (status IN ('error', 'cut', 'cancelled', 'expired')) AS failed,
+    count(*) FILTER (status IN ('denied', 'over_budget', 'pending')) AS refused,
+    count(*) FILTER (action = 'redact') AS redacted, count(*) FILTER (estimated) AS estimated,
+    count(*) FILTER (unpriced) AS unpriced, CAST(sum(input) AS BIGINT) AS input, CAST(sum(output) AS BIGINT) AS output,
+    min(started) AS started, max(ended) AS latest, arg_min(error, seq) FILTER (error <> '') AS first_error,
+    arg_min(currency, seq) FILTER (currency <> '') AS currency, sum(cost) AS cost
+  FROM new_calls WHERE run <> '' GROUP BY run
+)
+SELECT coalesce(who.run, sums.run) AS run, who.* EXCLUDE (run), sums.* EXCLUDE (run)
+FROM who FULL JOIN sums ON sums.run = who.run;
+
+-- name: runs
+MERGE INTO books.runs AS r USING run_moves AS m ON r.run = m.run
+WHEN MATCHED THEN UPDATE SET
+  tenant = CASE WHEN m.opens AND NOT r.declared THEN m.tenant ELSE r.tenant END,
+  customer = CASE WHEN m.opens AND NOT r.declared THEN m.customer ELSE r.customer END,
+  "user" = CASE WHEN m.opens AND NOT r.declared THEN m."user" ELSE r."user" END,
+  workflow = CASE WHEN m.opens AND NOT r.declared THEN m.workflow ELSE r.workflow END,
+  agent = CASE WHEN m.opens AND NOT r.declared THEN m.agent ELSE r.agent END,
+  declared = r.declared OR coalesce(m.opens, false),
+  status = coalesce(m.status, r.status), error = coalesce(m.error, r.error),
+  first_error = coalesce(nullif(r.first_error, ''), m.first_error, ''),
+  started = CASE WHEN r.declared THEN r.started ELSE coalesce(m.opened, least(r.started, m.began, m.started)) END,
+  latest = greatest(r.latest, m.latest), ended = coalesce(m.ended, r.ended),
+  calls = r.calls + coalesce(m.calls, 0), failed = r.failed + coalesce(m.failed, 0),
+  refused = r.refused + coalesce(m.refused, 0), redacted = r.redacted + coalesce(m.redacted, 0),
+  estimated = r.estimated + coalesce(m.estimated, 0), unpriced = r.unpriced + coalesce(m.unpriced, 0),
+  input = r.input + coalesce(m.input, 0), output = r.output + coalesce(m.output, 0),
+  cost = r.cost + coalesce(m.cost, 0), currency = coalesce(nullif(r.currency, ''), m.currency, ''),
+  budget = coalesce(r.budget, CAST(TRY_CAST(m.budget[1] AS BIGINT) * 0.000000001 AS DECIMAL(38,9))),
+  budget_currency = coalesce(nullif(r.budget_currency, ''), m.budget[2], '')
+WHEN NOT MATCHED THEN INSERT VALUES (
+  m.seq, m.run, m.tenant, m.customer, m."user", m.workflow, m.agent, m."key", m.parent, m.trace, coalesce(m.opens, false),
+  coalesce(m.status, 'open'), coalesce(m.error, ''), coalesce(m.first_error, ''),
+  coalesce(m.opened, least(m.began, m.started)), m.latest, m.ended,
+  coalesce(m.calls, 0), coalesce(m.failed, 0), coalesce(m.refused, 0), coalesce(m.redacted, 0),
+  coalesce(m.estimated, 0), coalesce(m.unpriced, 0), coalesce(m.input, 0), coalesce(m.output, 0),
+  coalesce(m.cost, 0), coalesce(m.currency, ''), CAST(TRY_CAST(m.budget[1] AS BIGINT) * 0.000000001 AS DECIMAL(38,9)),
+  coalesce(m.budget[2], ''));
+
+-- name: mixed
+-- Runs whose calls were charged in more than one currency; asked only where the books know more than one at all.
+SELECT DISTINCT c.run FROM new_calls AS c JOIN books.runs AS r ON r.run = c.run
+WHERE c.currency <> '' AND c.currency <> r.currency AND c.run <> '';
+
+-- name: recount
+-- The exact sums of a few runs from their calls: after a correction, or where currencies must not be mixed.
+UPDATE books.runs AS r SET calls = s.calls, failed = s.failed, refused = s.refused, redacted = s.redacted,
+  estimated = s.estimated, unpriced = s.unpriced, input = s.input, output = s.output, latest = s.latest,
+  first_error = s.first_error, currency = s.currency, cost = s.cost
+FROM (
+  SELECT run, count(*) AS calls, count(*) FILTER (status IN ('error', 'cut', 'cancelled', 'expired')) AS failed,
+    count(*) FILTER (status IN ('denied', 'over_budget', 'pending')) AS refused,
+    count(*) FILTER (action = 'redact') AS redacted, count(*) FILTER (estimated) AS estimated,
+    count(*) FILTER (unpriced) AS unpriced, CAST(sum(input) AS BIGINT) AS input, CAST(sum(output) AS BIGINT) AS output,
+    max(ended) AS latest, coalesce(arg_min(error, seq) FILTER (error <> ''), '') AS first_error,
+    any_value(main) AS currency, coalesce(sum(cost) FILTER (currency IN (main, '')), 0) AS cost
+  FROM (SELECT *, coalesce(arg_min(currency, seq) FILTER (currency <> '') OVER (PARTITION BY run), '') AS main
+    FROM books.calls WHERE run IN (SELECT unnest($runs)))
+  GROUP BY run
+) AS s WHERE r.run = s.run;
+
+-- name: forget_other_costs
+DELETE FROM books.other_costs WHERE run IN (SELECT unnest($runs));
+
+-- name: other_costs
+INSERT INTO books.other_costs
+SELECT c.run, c.currency, sum(c.cost) FROM books.calls AS c JOIN books.runs AS r ON r.run = c.run
+WHERE c.run IN (SELECT unnest($runs)) AND c.currency <> '' AND c.currency <> r.currency
+GROUP BY c.run, c.currency ORDER BY c.run, c.currency;
+
+-- name: costs_daily
+MERGE INTO books.costs_daily AS t USING (
+  SELECT CAST(ended AS DATE) AS day, agent, model, customer, workflow, currency, CAST(sum(sign) AS BIGINT) AS calls,
+    CAST(sum(sign) FILTER (status IN ('error', 'cut', 'cancelled', 'expired')) AS BIGINT) AS failed,
+    CAST(sum(sign * input) AS BIGINT) AS input, CAST(sum(sign * output) AS BIGINT) AS output,
+    CAST(sum(sign * cache_read) AS BIGINT) AS cache_read,
+    sum(CASE WHEN sign < 0 THEN -cost ELSE cost END) AS cost
+  FROM (SELECT *, 1 AS sign FROM new_calls UNION ALL BY NAME SELECT *, -1 AS sign FROM displaced) GROUP BY ALL
+) AS m ON t.day = m.day AND t.agent = m.agent AND t.model = m.model AND t.customer = m.customer
+  AND t.workflow = m.workflow AND t.currency = m.currency
+WHEN MATCHED THEN UPDATE SET calls = t.calls + m.calls, failed = t.failed + coalesce(m.failed, 0),
+  input = t.input + m.input, output = t.output + m.output, cache_read = t.cache_read + m.cache_read,
+  cost = t.cost + m.cost
+WHEN NOT MATCHED THEN INSERT VALUES (m.day, m.agent, m.model, m.customer, m.workflow, m.currency, m.calls,
+  coalesce(m.failed, 0), m.input, m.output, m.cache_read, m.cost);
+
+-- name: empty_days
+DELETE FROM books.costs_daily WHERE calls = 0;
+
+-- name: agents_opened
+INSERT INTO books.agents
+SELECT o.n, o.i, o.r, coalesce(o.d.parent, ''), coalesce(o.d.agent, ''), coalesce(o.d.customer, ''),
+  coalesce(o.d.workflow, ''), o.d.scopes, make_timestamptz(o.t // 1000), NULL, 'open'
+FROM fresh AS o WHERE o.k = 'agent.opened'
+  AND o.i NOT IN (SELECT span FROM books.agents WHERE span >= (SELECT min(i) FROM fresh WHERE k = 'agent.opened'))
+ORDER BY o.n;
+
+-- name: agents_closed
+UPDATE books.agents AS a SET ended = make_timestamptz(e.t // 1000), status = coalesce(e.status, 'ok')
+FROM (SELECT d.span AS span, min(t) AS t, arg_min(d.status, n) AS status FROM fresh WHERE k = 'agent.closed'
+  GROUP BY d.span) AS e WHERE a.span = e.span AND a.ended IS NULL;
+
+-- name: claims
+INSERT INTO books.claims
+SELECT n, i, make_timestamptz(t // 1000), r, coalesce(d.tenant, 'default'), coalesce(d.customer, ''),
+  coalesce(d.workflow, ''), coalesce(d.agent, ''), coalesce(d.type, ''), coalesce(d.subject, ''),
+  TRY_CAST(d.degree AS DECIMAL(18,9)), coalesce(d.evidence, '')
+FROM fresh WHERE k = 'claim'
+  AND i NOT IN (SELECT claim FROM books.claims WHERE claim >= (SELECT min(i) FROM fresh WHERE k = 'claim'))
+ORDER BY n;
+
+-- name: policies
+INSERT INTO books.policies
+SELECT n, version, happened, rules, f.path, f.digest, f.text FROM (
+  SELECT n, d.version AS version, make_timestamptz(t // 1000) AS happened, TRY_CAST(d.rules AS BIGINT) AS rules,
+    unnest(d.files) AS f
+  FROM fresh WHERE k = 'policy.loaded' AND n IN (SELECT min(n) FROM fresh WHERE k = 'policy.loaded' GROUP BY d.version)
+    AND d.version NOT IN (SELECT version FROM books.policies)
+) ORDER BY n, f.path;
+
+-- name: events
+INSERT INTO books.events
+SELECT n, make_timestamptz(t // 1000), k, r, c, coalesce(d.customer, ''), coalesce(d.workflow, ''),
+  coalesce(d.agent, ''), coalesce(d.guard, d.rule, d.version, ''),
+  coalesce(d.error, d.because, d.reason, CASE WHEN d.pid IS NOT NULL THEN 'process ' || d.pid END, '')
+FROM fresh WHERE k IN ('ask', 'guard.failed', 'hold.expired', 'ledger.opened') ORDER BY n;
+
+-- name: watermark
+UPDATE books.watermark SET segment = $segment, byte_offset = $offset, sequence = $sequence, chain = $chain;

@@ -1,0 +1,68 @@
+"""SQL by name: the queries people ask of the books, and the statements that fill them."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from comptroller.core.errors import StoreError
+
+_PARAMETER = re.compile(r"\$([a-z_]+)")
+_REMARK = re.compile(r"--[^\n]*")
+_HEAD = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question to the books: its text and the parameters it may be given; those not given are NULL."""
+
+    name: str
+    sql: str
+    parameters: frozenset[str]
+
+    def bind(self, given: dict[str, object]) -> dict[str, object]:
+        """The values for each parameter; a name the query does not know is a mistake of the caller."""
+        unknown = sorted(given.keys() - self.parameters)
+        if unknown:
+            raise StoreError(
+                f"The query {self.name} has no parameter {', '.join(unknown)}. "
+                f"It takes: {', '.join(sorted(self.parameters)) or 'none'}."
+            )
+        return {name: given.get(name) for name in self.parameters}
+
+
+@cache
+def query(name: str) -> Query:
+    """The query in `queries/<name>.sql`."""
+    if name not in names():
+        raise StoreError(f"There is no query called {name!r}. There are: {', '.join(names())}.")
+    sql = _text("queries", f"{name}.sql")
+    return Query(name, sql, frozenset(_PARAMETER.findall(_REMARK.sub("", sql))))
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Every query there is."""
+    return tuple(sorted(p.name[:-4] for p in _folder("queries") if p.name.endswith(".sql")))
+
+
+@cache
+def migrations() -> tuple[tuple[int, str], ...]:
+    """The steps that make the tables, in order: `schema/NNN_*.sql`."""
+    steps = [p.name for p in _folder("schema") if re.match(r"\d{3}_\w+\.sql$", p.name)]
+    return tuple((int(name[:3]), _text("schema", name)) for name in sorted(steps))
+
+
+@cache
+def ingest() -> dict[str, str]:
+    """The statements of `schema/ingest.sql` by name."""
+    _, *parts = _HEAD.split(_text("schema", "ingest.sql"))
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def _folder(name: str):  # type: ignore[no-untyped-def]
+    return files("comptroller.store").joinpath(name).iterdir()
+
+
+def _text(folder: str, name: str) -> str:
+    return files("comptroller.store").joinpath(folder, name).read_text(encoding="utf-8")
