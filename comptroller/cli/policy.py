@@ -1,0 +1,103 @@
+"""`comptroller policy`: check policy files, and run the tests inside them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from comptroller.core.errors import SettingsError
+from comptroller.core.settings import load_settings
+from comptroller.policies.book import Book
+from comptroller.policies.load import load_policies
+from comptroller.policies.mistakes import PolicyErrors
+from comptroller.policies.trial import TestOutcome, run_tests
+
+app = typer.Typer(no_args_is_help=True, help="Check policy files and run the tests inside them.")
+
+Paths = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="PATH...", help="Files, folders or pack:NAME; without any, those of comptroller.yaml."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+@app.command()
+def check(paths: Paths = None, as_json: AsJson = False) -> None:
+    """Say everything that is wrong with the policies; exit 1 where something is."""
+    sources = _sources(paths)
+    try:
+        book = load_policies(sources)
+    except PolicyErrors as error:
+        _tell_mistakes(error.mistakes, as_json)
+        raise typer.Exit(1) from None
+    if as_json:
+        files = [{"path": file.path, "digest": file.digest} for file in book.files]
+        _print({"ok": True, "version": book.version, "rules": book.rules, "files": files, "mistakes": []})
+    else:
+        typer.echo(f"ok: {_count(len(book.files), 'file')}, {_count(book.rules, 'rule')}, version {book.version}")
+
+
+@app.command()
+def test(paths: Paths = None, as_json: AsJson = False) -> None:
+    """Run the tests inside the policies; exit 1 where one fails."""
+    sources = _sources(paths)
+    try:
+        book = load_policies(sources)
+    except PolicyErrors as error:
+        _tell_mistakes(error.mistakes, as_json)
+        raise typer.Exit(1) from None
+    outcomes = run_tests(book)
+    failed = sum(not outcome.passed for outcome in outcomes)
+    if as_json:
+        _print({"ok": not failed, "version": book.version, "tests": [asdict(outcome) for outcome in outcomes]})
+    else:
+        _tell_outcomes(book, outcomes, failed)
+    raise typer.Exit(1 if failed else 0)
+
+
+def _sources(paths: Sequence[str] | None) -> list[str]:
+    try:
+        named = list(paths) if paths else load_settings().policies
+    except SettingsError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    if not named:
+        typer.echo("No policies are named. Give a path, or list them under `policies` in comptroller.yaml.", err=True)
+        raise typer.Exit(2)
+    absent = [name for name in named if not Path(name).name.startswith("pack:") and not Path(name).exists()]
+    for name in absent:
+        typer.echo(f"{name}: there is no such file or folder. Check the path.", err=True)
+    if absent:
+        raise typer.Exit(2)
+    return named
+
+
+def _tell_mistakes(mistakes: list[str], as_json: bool) -> None:
+    if as_json:
+        _print({"ok": False, "mistakes": mistakes})
+        return
+    for mistake in mistakes:
+        typer.echo(mistake, err=True)
+    typer.echo(f"{_count(len(mistakes), 'mistake')}; nothing was loaded.", err=True)
+
+
+def _tell_outcomes(book: Book, outcomes: list[TestOutcome], failed: int) -> None:
+    for outcome in outcomes:
+        by = f" by {outcome.rule}" if outcome.rule else ""
+        said = f"{outcome.got}{by}" if outcome.passed else outcome.why
+        typer.echo(f"{'pass' if outcome.passed else 'FAIL'}  {outcome.place}  {said}")
+    if not outcomes:
+        typer.echo(f"No tests in {_count(len(book.files), 'file')}. Write some under `tests:`.")
+    else:
+        typer.echo(f"{_count(len(outcomes), 'test')}, {failed} failed")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _print(value: object) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,209 @@
+"""From documents to policies: rules compiled, and everything checked that a single key cannot tell."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from comptroller.core.verdict import AskFor, Verdict
+from comptroller.policies.book import Policy, PolicyFile
+from comptroller.policies.condition import Condition
+from comptroller.policies.document import Ask, Document, Tool, read_cap
+from comptroller.policies.document import Rule as Written
+from comptroller.policies.globs import any_of, is_glob
+from comptroller.policies.inputs import Get, Vocabulary
+from comptroller.policies.mistakes import Mistake, did_you_mean
+from comptroller.policies.never import why_never
+from comptroller.policies.rule import Rule
+from comptroller.policies.source import Lines
+from comptroller.policies.syntax import BadCondition, read_condition
+
+_WITH_TOOL = ("tool", "result")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A file whose frame is right, not compiled yet."""
+
+    file: PolicyFile
+    document: Document
+    lines: Lines
+
+
+@dataclass(slots=True)
+class Known:
+    """What the rest of the program can tell a loader; None is not known and not checked."""
+
+    currencies: frozenset[str] | None = None
+    guards: frozenset[str] | None = None
+
+
+@dataclass(slots=True)
+class Compiler:
+    """Compiles the drafts of one book and gathers the mistakes of all of them."""
+
+    drafts: Sequence[Draft]
+    known: Known
+    mistakes: list[Mistake] = field(default_factory=list)
+
+    def compile(self) -> list[Policy]:
+        """A policy for each draft; usable only when no mistakes were found."""
+        self._unique_names()
+        return [self._policy(draft) for draft in self.drafts]
+
+    def _wrong(self, draft: Draft, path: tuple[str | int, ...], text: str) -> None:
+        self.mistakes.append(Mistake(draft.file.path, draft.lines.find(path), text))
+
+    def _unique_names(self) -> None:
+        policies: dict[str, str] = {}
+        rules: dict[str, str] = {}
+        for draft in self.drafts:
+            self._once(draft, policies, draft.document.policy, ("policy",), "policy")
+            for number, rule in enumerate(draft.document.rules):
+                self._once(draft, rules, rule.id, ("rules", number, "id"), "rule")
+
+    def _once(self, draft: Draft, seen: dict[str, str], name: str, path: tuple[str | int, ...], what: str) -> None:
+        if name in seen:
+            self._wrong(
+                draft, path, f"There is a {what} `{name}` already, at {seen[name]}. Give this one another name."
+            )
+        seen.setdefault(name, f"{draft.file.path}:{draft.lines.find(path)}")
+
+    def _policy(self, draft: Draft) -> Policy:
+        document = draft.document
+        self._check_budgets(draft)
+        self._check_guards(draft)
+        rules = [self._rule(draft, number, rule) for number, rule in enumerate(document.rules)]
+        compiled = tuple(rule for rule in rules if rule is not None)
+        applies = document.applies
+        return Policy(
+            document.policy,
+            draft.file,
+            document,
+            draft.lines,
+            compiled,
+            any_of(applies.workflows),
+            any_of(applies.agents),
+        )
+
+    def _check_budgets(self, draft: Draft) -> None:
+        for number, budget in enumerate(draft.document.budgets):
+            unit = read_cap(budget.cap)[0]
+            currencies = self.known.currencies
+            if unit not in ("calls", "tokens") and currencies is not None and unit not in currencies:
+                text = f"There is no rate for {unit}, so this cap cannot be counted. {did_you_mean(unit, currencies)}"
+                self._wrong(draft, ("budgets", number, "cap"), text)
+            if budget.over == "downgrade":
+                self._check_downgrade(draft, ("budgets", number, "over"))
+
+    def _check_downgrade(self, draft: Draft, path: tuple[str | int, ...]) -> None:
+        if not any(other.document.downgrade for other in self.drafts):
+            self._wrong(draft, path, "No policy says what to downgrade to. Add `downgrade: {to: MODEL}`.")
+
+    def _check_guards(self, draft: Draft) -> None:
+        for name in draft.document.guards:
+            if self.known.guards is not None and name not in self.known.guards:
+                text = f"There is no guard `{name}`. {did_you_mean(name, self.known.guards)}"
+                self._wrong(draft, ("guards", name), text)
+
+    def _rule(self, draft: Draft, number: int, rule: Written) -> Rule | None:
+        """The compiled rule, or None where a mistake was noted."""
+        path = ("rules", number)
+        before = len(self.mistakes)
+        self._check_rule(draft, path, rule)
+        condition: Condition | None = None
+        gets: dict[str, Get] = {}
+        try:
+            vocabulary = self._vocabulary(draft, rule)
+            reading = read_condition(rule.when, vocabulary.resolve)
+            inputs = {name: vocabulary.input(name) for name in reading.inputs}
+            gets = {name: item.get for name, item in inputs.items()}
+            condition = Condition(reading.text, {name: item.type for name, item in inputs.items()})
+            self._check_matches(draft, path, rule)
+        except BadCondition as error:
+            self._wrong(draft, (*path, "when"), f"Rule `{rule.id}`: {error}")
+        if len(self.mistakes) > before:
+            return None
+        return _bind(draft, number, rule, None if rule.when.strip() == "true" else condition, gets)
+
+    def _check_rule(self, draft: Draft, path: tuple[str | int, ...], rule: Written) -> None:
+        if rule.ask is not None and "ask" not in (rule.then, rule.on_error):
+            text = f"Rule `{rule.id}` says whom to ask and then does not ask. Write `then: ask`, or remove `ask`."
+            self._wrong(draft, (*path, "ask"), text)
+        if rule.then == "downgrade":
+            self._check_downgrade(draft, (*path, "then"))
+        if rule.tool is not None:
+            self._check_tool(draft, path, rule, rule.tool)
+
+    def _check_tool(self, draft: Draft, path: tuple[str | int, ...], rule: Written, tool: str) -> None:
+        if rule.on not in _WITH_TOOL:
+            text = (
+                f"Rule `{rule.id}` names a tool on stage {rule.on}, which has none. Say `on: tool`, or remove `tool`."
+            )
+            self._wrong(draft, (*path, "tool"), text)
+        elif draft.document.tools is not None and not self._tables(draft, tool):
+            text = f"Rule `{rule.id}` can never match: no table lists `{tool}`. "
+            self._wrong(draft, (*path, "tool"), text + did_you_mean(tool, draft.document.tools))
+
+    def _check_matches(self, draft: Draft, path: tuple[str | int, ...], rule: Written) -> None:
+        why = why_never(rule.when, rule.tool or "*")
+        if why:
+            text = f"Rule `{rule.id}` can never match: {why}. Mend the condition, or remove the rule."
+            self._wrong(draft, (*path, "when"), text)
+
+    def _vocabulary(self, draft: Draft, rule: Written) -> Vocabulary:
+        tables = self._tables(draft, rule.tool or "*") if rule.on in _WITH_TOOL else []
+        return Vocabulary(rule.on, _shared_args(tables), rule.tool or "")
+
+    def _tables(self, draft: Draft, tool: str) -> list[Tool]:
+        """The tables of the tools a rule is for: of its own file, else of the others."""
+        own = _matching(draft.document.tools or {}, tool)
+        others = (_matching(other.document.tools or {}, tool) for other in self.drafts if other is not draft)
+        return own or [table for found in others for table in found]
+
+
+def _matching(tables: Mapping[str, Tool], tool: str) -> list[Tool]:
+    if not is_glob(tool):
+        return [tables[tool]] if tool in tables else []
+    matches = any_of([tool])
+    return [table for name, table in tables.items() if matches(name)]
+
+
+def _shared_args(tables: Iterable[Tool]) -> dict[str, str] | None:
+    """The arguments of all tables, an argument of two types being of any; None where one may take anything."""
+    shared: dict[str, str] = {}
+    some = False
+    for table in tables:
+        some = True
+        if table.args is None:
+            return None
+        for name, kind in table.args.items():
+            shared[name] = kind if shared.get(name, kind) == kind else "any"
+    return shared if some else None
+
+
+def _bind(draft: Draft, number: int, rule: Written, condition: Condition | None, gets: Mapping[str, Get]) -> Rule:
+    ask = _ask_for(rule.ask or Ask()) if "ask" in (rule.then, rule.on_error) else None
+    policy = draft.document.policy
+    because = rule.because or _generated(rule, policy)
+    place = f"{draft.file.path}:{draft.lines.find(('rules', number))}"
+    said = Verdict(rule.then, rule.id, policy, because, place, ask=ask if rule.then == "ask" else None)
+    return Rule(
+        id=rule.id,
+        stage=rule.on,
+        tool=rule.tool or "*",
+        condition=condition,
+        gets=gets,
+        shadow=rule.mode == "shadow",
+        on_error=rule.on_error,
+        said=said,
+        ask=ask if rule.on_error == "ask" else None,
+    )
+
+
+def _generated(rule: Written, policy: str) -> str:
+    about = f"on {rule.on}" + (f" `{rule.tool}`" if rule.tool else "")
+    when = " ".join(rule.when.split())
+    return f"Rule `{rule.id}` of policy `{policy}` {about} says so" + (f" when {when}." if when != "true" else ".")
+
+
+def _ask_for(ask: Ask) -> AskFor:
+    return AskFor(tuple(ask.of), ask.quorum, ask.wait, ask.within, ask.otherwise)

@@ -1,0 +1,208 @@
+"""The frame of a policy file: which keys there are and what they may say."""
+
+import re
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from comptroller.core.money import parse_money
+from comptroller.policies.globs import check_glob
+from comptroller.policies.values import check_type
+
+MAX_WAIT_S = 300.0
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0}
+_COUNT = re.compile(r"(\d{1,15})\s+(calls?|tokens?)")
+
+
+def read_duration(text: object) -> float:
+    """Seconds of `20s`, `5m`, `4h`, `2d`; raises ValueError with the remedy."""
+    match = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
+    if not match:
+        raise ValueError(f"{text!r} is not a length of time. Write it like `20s`, `5m`, `4h` or `2d`")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def read_cap(text: str) -> tuple[str, int]:
+    """Unit and limit of `2.50 USD` (in nanos), `100 calls`, `50000 tokens`; raises ValueError with the remedy."""
+    count = _COUNT.fullmatch(text.strip())
+    if count:
+        return count[2].rstrip("s") + "s", int(count[1])
+    try:
+        money = parse_money(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a cap. Write it like `2.50 USD`, `100 calls` or `50000 tokens`") from None
+    if money.nanos < 0:
+        raise ValueError(f"A cap below zero, {text!r}, lets nothing happen and means nothing. Write `0 USD` or more")
+    return money.currency, money.nanos
+
+
+def _wait(text: object) -> float:
+    seconds = read_duration(text)
+    if seconds > MAX_WAIT_S:
+        raise ValueError(f"{text!r} is longer than a caller can be kept waiting. Write at most `5m`")
+    return seconds
+
+
+def _cap(text: str) -> str:
+    read_cap(text)
+    return text
+
+
+def _zone(name: str) -> str:
+    if name != "UTC":
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"`{name}` is not a time zone. Write it like `Europe/Berlin`") from None
+    return name
+
+
+def _name(name: str) -> str:
+    if not name.strip() or len(name) > 200 or any(ord(char) < 32 for char in name):
+        raise ValueError(f"{name!r} is not a name. Write a few letters")
+    return name
+
+
+def _condition(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value  # `when: true` is a condition too
+
+
+def _refuse_unenforced(_value: object) -> None:
+    raise ValueError("This is not enforced by this version yet. Remove it until it is")
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Glob = Annotated[str, AfterValidator(check_glob)]
+Globs = Annotated[list[Glob], Field(min_length=1)]
+Duration = Annotated[float, BeforeValidator(read_duration)]
+Wait = Annotated[float, BeforeValidator(_wait)]
+Unenforced = Annotated[None, BeforeValidator(_refuse_unenforced)]
+GuardAction = Literal["allow", "note", "redact", "deny", "ask"]
+Stage = Literal["model", "tool", "agent", "reply", "result", "outcome"]
+RuleAction = Literal["allow", "deny", "ask", "redact", "downgrade", "note"]
+
+
+class Frame(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Applies(Frame):
+    """For whom the file holds: both must match."""
+
+    workflows: Globs = Field(default_factory=lambda: ["*"])
+    agents: Globs = Field(default_factory=lambda: ["*"])
+
+
+class Guard(Frame):
+    """What happens where a guard finds something, on the way in and on the way out."""
+
+    into: GuardAction = Field(default="allow", alias="in")
+    out: GuardAction = "allow"
+
+
+class Agent(Frame):
+    """What an agent may do at most; absent means not limited here."""
+
+    scopes: list[Name] | None = None
+    tools: list[Glob] | None = None
+
+
+class Tool(Frame):
+    """What a tool does, takes and gives."""
+
+    effect: Literal["read", "write", "external"] = "write"
+    args: dict[Name, Annotated[str, AfterValidator(check_type)]] | None = None
+    returns: Literal["trusted", "untrusted"] = "trusted"
+    scope: Name | None = None
+
+
+class Ask(Frame):
+    """Who must approve, and how long they may take."""
+
+    of: list[Name] = Field(default_factory=list)
+    quorum: int = Field(default=1, ge=1, le=100)
+    wait: Wait = 0.0
+    within: Duration = 14_400.0
+    otherwise: Literal["allow", "deny"] = "deny"
+
+
+class Rule(Frame):
+    """One rule: where it looks, when it matches, what happens then."""
+
+    id: Name
+    on: Stage
+    tool: Glob | None = None
+    when: Annotated[str, BeforeValidator(_condition)] = "true"
+    then: RuleAction
+    ask: Ask | None = None
+    because: str = ""
+    mode: Literal["enforce", "shadow"] = "enforce"
+    on_error: Literal["deny", "ask", "redact", "downgrade", "note"] = "deny"
+
+
+class Budget(Frame):
+    """A cap on what a scope may use."""
+
+    per: Literal["tenant", "customer", "workflow", "run", "agent", "key", "user", "tool"]
+    cap: Annotated[str, AfterValidator(_cap)]
+    every: Literal["run", "hour", "day", "month"] | None = None
+    zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    over: Literal["deny", "ask", "downgrade", "clamp", "note"] = "deny"
+    count: Literal["logical", "attempt"] = "logical"
+
+
+class Downgrade(Frame):
+    to: Name
+
+
+class ExampleCall(Frame):
+    """A made-up call to try the rules on."""
+
+    on: Stage | None = None
+    tool: str = ""
+    args: dict[str, Any] | None = None
+    model: str = ""
+    stream: bool = False
+    max_tokens: int | None = None
+    input_tokens: int = 0
+    worst_cost: str = "0 USD"
+    text: str = ""
+    reply: str = ""
+    agent: str = ""
+    workflow: str = ""
+    customer: str = ""
+    user: str = ""
+    key: str = ""
+    scopes: list[str] | None = None
+    depth: int = 0
+    spent: str = "0 USD"
+    calls: int = 0
+    now: str = ""
+    known: dict[str, Any] = Field(default_factory=dict)
+
+
+class Example(Frame):
+    """What the policies should say of a call."""
+
+    call: ExampleCall
+    expect: RuleAction
+    by: str = ""
+
+
+class Document(Frame):
+    """A whole policy file."""
+
+    policy: Name
+    applies: Applies = Applies()
+    guards: dict[Name, Guard] = Field(default_factory=dict)
+    agents: dict[Glob, Agent] = Field(default_factory=dict)
+    tools: dict[Name, Tool] | None = None
+    unlisted: Literal["allow", "ask", "deny"] | None = None
+    rules: list[Rule] = Field(default_factory=list)
+    budgets: list[Budget] = Field(default_factory=list)
+    downgrade: Downgrade | None = None
+    limits: Unenforced = None
+    cache: Unenforced = None
+    tests: list[Example] = Field(default_factory=list)

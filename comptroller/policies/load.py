@@ -1,0 +1,156 @@
+"""Loading policies: every mistake of every file is told at once, and nothing is half-loaded."""
+
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from comptroller.policies.book import Book, PolicyFile
+from comptroller.policies.compile import Compiler, Draft, Known
+from comptroller.policies.document import Document
+from comptroller.policies.explain import explain
+from comptroller.policies.mistakes import Mistake, PolicyErrors, did_you_mean
+from comptroller.policies.source import MAX_BYTES, Lines, Source, read_source
+
+PACKS = Path(__file__).parent / "packs"
+
+Named = str | Path | tuple[str, str]
+_Step = str | int
+_Path = tuple[_Step, ...]
+
+
+def load_policies(
+    sources: Sequence[Named], currencies: frozenset[str] | None = None, guards: frozenset[str] | None = None
+) -> Book:
+    """Compile files, folders (their `*.yaml`, sorted), `pack:NAME` or pairs of name and text into a book.
+
+    With `currencies`, a cap in another is a mistake; with `guards`, a guard of another name is. Raises PolicyErrors
+    with everything that is wrong.
+    """
+    mistakes: list[Mistake] = []
+    drafts = []
+    for name, text in _texts(sources, mistakes):
+        draft = _draft(name, text, mistakes)
+        if draft is not None:
+            drafts.append(draft)
+    compiler = Compiler(drafts, Known(currencies, guards), mistakes)
+    policies = compiler.compile()
+    if mistakes:
+        raise PolicyErrors(mistakes)
+    return Book(policies)
+
+
+def packs() -> list[str]:
+    """The names of the packs that come with us."""
+    return sorted(path.stem for path in PACKS.glob("*.yaml"))
+
+
+def _texts(sources: Sequence[Named], mistakes: list[Mistake]) -> Iterator[tuple[str, str | bytes]]:
+    for source in sources:
+        if isinstance(source, tuple):
+            yield source
+        elif Path(source).name.startswith("pack:"):  # settings put their folder before every path
+            yield from _pack(Path(source).name.removeprefix("pack:"), mistakes)
+        elif Path(source).is_dir():
+            for path in sorted(Path(source).glob("*.yaml")):
+                yield from _file(path, mistakes)
+        else:
+            yield from _file(Path(source), mistakes)
+
+
+def _pack(name: str, mistakes: list[Mistake]) -> Iterator[tuple[str, str | bytes]]:
+    path = PACKS / f"{name}.yaml"
+    if name not in packs():
+        mistakes.append(Mistake(f"pack:{name}", 1, f"There is no pack `{name}`. {did_you_mean(name, packs())}"))
+    else:
+        yield f"pack:{name}", path.read_bytes()
+
+
+def _file(path: Path, mistakes: list[Mistake]) -> Iterator[tuple[str, str | bytes]]:
+    try:
+        with path.open("rb") as file:
+            yield str(path), file.read(MAX_BYTES + 1)  # no more than is needed to see that it is too much
+    except FileNotFoundError:
+        mistakes.append(Mistake(str(path), 1, "There is no such file. Check the path, or take it off the list."))
+    except OSError as error:
+        mistakes.append(Mistake(str(path), 1, f"The file cannot be read: {error.strerror}. Check its permissions."))
+
+
+def _draft(name: str, text: str | bytes, mistakes: list[Mistake]) -> Draft | None:
+    source = read_source(name, text)
+    mistakes += source.mistakes
+    document = _document(source, mistakes)
+    if document is None:
+        return None
+    plain = text if isinstance(text, str) else text.decode("utf-8-sig")
+    digest = sha256(plain.encode("utf-8")).hexdigest()
+    return Draft(PolicyFile(name, digest, plain), document, source.lines)
+
+
+def _document(source: Source, mistakes: list[Mistake]) -> Document | None:
+    """The checked frame. What is wrong is told and cut out, so that the rest of the file is still looked at."""
+    if not source.values:
+        if not source.mistakes:
+            mistakes.append(Mistake(source.name, 1, "The file is empty. Begin with `policy: NAME`."))
+        return None
+    for _ in range(2):
+        try:
+            return Document.model_validate(source.values)
+        except ValidationError as error:
+            found = error.errors()
+        for item in found:
+            line = source.lines.find(item["loc"])
+            mistake = Mistake(source.name, line, explain(item))
+            if mistake not in mistakes:
+                mistakes.append(mistake)
+        _cut(source.values, source.lines, [(item["type"], item["loc"]) for item in found])
+    return None
+
+
+def _cut(values: dict[str, Any], lines: Lines, wrong: list[tuple[str, _Path]]) -> None:
+    """Take what is wrong out of the values, and out of their lines alike."""
+    for _, path in wrong:
+        if path[:1] == ("rules",) and path[2:] == ("then",):
+            values["rules"][path[1]]["then"] = "deny"  # so that the rest of the rule is looked at
+    whole = {_unit(kind, path) for kind, path in wrong}
+    for path in sorted(whole, key=lambda path: [(isinstance(s, str), s) for s in path], reverse=True):
+        _remove(values, lines, path)
+    if not isinstance(values.get("policy"), str):
+        values["policy"] = "?"
+
+
+def _unit(kind: str, path: _Path) -> _Path:
+    """The smallest thing that can be taken out and leave a whole frame behind; nothing where it was mended."""
+    section, field = path[0], path[2] if len(path) > 2 else None
+    if section == "rules" and field not in (None, "id", "on", "when"):
+        return () if field == "then" else path[:3]
+    if section == "tools" and field is not None:
+        return path[:3]
+    if kind == "extra_forbidden":
+        return path
+    return path[:2] if section in ("rules", "budgets", "tests", "tools", "agents", "guards") else path[:1]
+
+
+def _remove(values: Any, lines: Lines, path: _Path) -> None:
+    for step in path[:-1]:
+        if not _holds(values, step) or step not in lines.items:
+            return
+        values, lines = values[step], lines.items[step]
+    last = path[-1] if path else None
+    if last is None or not _holds(values, last):
+        return
+    del values[last]
+    if isinstance(last, int):
+        kept = [item for number, item in sorted(lines.items.items()) if number != last]
+        lines.items = dict(enumerate(kept))
+    else:
+        lines.items.pop(last, None)
+        lines.keys.pop(last, None)
+
+
+def _holds(values: Any, step: _Step) -> bool:
+    if isinstance(values, dict):
+        return step in values
+    return isinstance(values, list) and isinstance(step, int) and step < len(values)

@@ -1,0 +1,107 @@
+"""The tests inside policy files: made-up calls, and whether the book says of them what their authors expect."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from comptroller.core.call import Identity
+from comptroller.core.money import parse_money
+from comptroller.core.verdict import Case, Decision, Stage
+from comptroller.policies.book import Book, Policy
+from comptroller.policies.document import Example, ExampleCall
+
+
+@dataclass(frozen=True, slots=True)
+class TestOutcome:
+    """What came of one test; `why` says how it failed."""
+
+    __test__ = False  # pytest is not to collect it
+
+    policy: str
+    place: str
+    expected: str
+    got: str
+    rule: str
+    passed: bool
+    why: str = ""
+
+
+def run_tests(book: Book) -> list[TestOutcome]:
+    """Run the tests of every policy of a book against the whole book."""
+    return [
+        _run(book, policy, number, example)
+        for policy in book.policies
+        for number, example in enumerate(policy.document.tests)
+    ]
+
+
+def _run(book: Book, policy: Policy, number: int, example: Example) -> TestOutcome:
+    place = policy.place("tests", number)
+    try:
+        case = case_of(example.call)
+    except ValueError as error:
+        return TestOutcome(policy.name, place, example.expect, "error", "", False, str(error))
+    decision = book.decide(case)
+    rule = decision.verdict.rule if decision.verdict else ""
+    why = _why(example, decision, rule)
+    return TestOutcome(policy.name, place, example.expect, decision.action, rule, not why, why)
+
+
+def _why(example: Example, decision: Decision, rule: str) -> str:
+    because = f" ({decision.verdict.because})" if decision.verdict else ""
+    if decision.action != example.expect:
+        said = f" by `{rule}`" if rule else ""
+        return f"expected {example.expect}, got {decision.action}{said}{because}"
+    if example.by and example.by != rule:
+        return f"expected it by `{example.by}`, got it by {f'`{rule}`' if rule else 'no rule'}{because}"
+    return ""
+
+
+def case_of(call: ExampleCall) -> Case:
+    """The case a made-up call stands for; raises ValueError where its money or time cannot be read."""
+    stage = _stage(call)
+    worst, spent = parse_money(call.worst_cost).nanos, parse_money(call.spent).nanos
+    return Case(
+        stage=stage,
+        identity=_identity(call),
+        kind="tool" if stage in ("tool", "result") else "agent" if stage == "agent" else "model",
+        tool=call.tool,
+        args=call.args if call.args is not None or not call.tool else {},
+        model=call.model,
+        stream=call.stream,
+        max_tokens=call.max_tokens,
+        input_tokens=call.input_tokens,
+        worst_cost_nanos=worst,
+        text=lambda: call.text,
+        reply_text=lambda: call.reply,
+        spent_nanos=lambda: spent,
+        run_calls=lambda: call.calls,
+        now_ns=_time(call.now),
+        known=call.known,
+    )
+
+
+def _stage(call: ExampleCall) -> Stage:
+    if call.on is not None:
+        return call.on
+    return "tool" if call.tool else "reply" if call.reply else "model"
+
+
+def _identity(call: ExampleCall) -> Identity:
+    return Identity(
+        customer=call.customer,
+        user=call.user,
+        workflow=call.workflow,
+        run="test",
+        agent=call.agent,
+        key=call.key,
+        scopes=frozenset(call.scopes) if call.scopes is not None else None,
+        depth=call.depth,
+    )
+
+
+def _time(text: str) -> int:
+    if not text:
+        return 0
+    moment = datetime.fromisoformat(text)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return int(moment.timestamp()) * 1_000_000_000
