@@ -27,6 +27,11 @@ def parse_money(text: str) -> Money:
     return Money(int(Decimal(match[1]) * NANOS), match[2])
 
 
+def is_money(unit: str) -> bool:
+    """True for a currency, False for counted units such as `calls` and `tokens`."""
+    return len(unit) == 3
+
+
 def decimal_text(nanos: int, least: int = 2) -> str:
     """The exact decimal, with at least `least` decimals and no trailing zeros beyond them."""
     sign = "-" if nanos < 0 else ""

@@ -41,7 +41,7 @@ class PriceOverride(_Frame):
 
 class Prices(_Frame):
     overrides: list[PriceOverride] = Field(default_factory=list)
-    unpriced: Literal["deny", "allow"] = "allow"  # a model without a price: refuse it, or let it pass and flag it
+    unpriced: Literal["deny", "allow"] | None = None  # a model without a price; None: deny where a hard cap applies
 
 
 class Settings(_Frame):
@@ -50,7 +50,7 @@ class Settings(_Frame):
     ledger: str = "./.comptroller"
     policies: list[str] = Field(default_factory=list)
     prices: Prices = Prices()
-    capture: Capture | dict[str, Capture] = "full"  # one for all, or by workflow with "*" for the rest
+    capture: Capture | dict[str, Capture] = "redacted"  # one for all, or by workflow with "*" for the rest
     on_store_failure: Literal["closed", "open"] | None = None  # None: closed where a hard cap applies, else open
     limits: Limits = Limits()
     fx: dict[str, str] = Field(default_factory=dict)  # "EUR/USD": "1.08"
@@ -60,7 +60,7 @@ class Settings(_Frame):
         """How much of a workflow's text is kept."""
         if isinstance(self.capture, str):
             return self.capture
-        return self.capture.get(workflow) or self.capture.get("*") or "full"
+        return self.capture.get(workflow) or self.capture.get("*") or "redacted"
 
 
 def load_settings(

@@ -1,0 +1,76 @@
+"""A ledger in memory: the purse and the facts of a real one, without files, processes or keys."""
+
+import hashlib
+import threading
+from collections.abc import Sequence
+
+from comptroller.core.facts import Fact, Shortfall
+from comptroller.metering.budget import Purse
+from comptroller.core.facts import Line
+
+
+class MemoryLedger:
+    """Facts in a list, bodies in a dict; `broken` makes every write fail, as a full disk would."""
+
+    local = True
+
+    def __init__(self) -> None:
+        self.facts: list[Fact] = []
+        self.synced: list[Fact] = []
+        self.bodies: dict[str, bytes] = {}
+        self.purse = Purse()
+        self.broken: Exception | None = None
+        self._lock = threading.Lock()
+
+    def reserve(self, opened: Fact) -> Shortfall | None:
+        with self._lock:
+            self._write()
+            hold = opened.data.get("hold")
+            lines = [Line(*row) for row in hold["lines"]] if isinstance(hold, dict) else []
+            short = self.purse.room(lines)
+            if short is None:
+                self._append(opened)
+            return short
+
+    def record(self, fact: Fact) -> None:
+        with self._lock:
+            self._write()
+            self._append(fact)
+
+    def sync(self, fact: Fact) -> None:
+        self.record(fact)
+        self.synced.append(fact)
+
+    def renew(self, hold_id: str, lease_ns: int) -> None:
+        with self._lock:
+            self.purse.renew(hold_id, lease_ns)
+
+    def counter(self, key: str, unit: str) -> tuple[int, int]:
+        with self._lock:
+            return self.purse.counter(key, unit)
+
+    def keep(self, messages: Sequence[bytes], tenant: str, subject: str) -> list[str]:
+        digests = [self.digest(message) for message in messages]
+        self.bodies.update(zip(digests, messages, strict=True))
+        return digests
+
+    def digest(self, data: bytes) -> str:
+        return hashlib.blake2b(data, digest_size=16, key=b"testing").hexdigest()
+
+    def fetch(self, digest: str) -> bytes | None:
+        return self.bodies.get(digest)
+
+    def close(self) -> None:
+        return None
+
+    def of(self, kind: str) -> list[Fact]:
+        """The facts of one kind, in order."""
+        return [fact for fact in self.facts if fact.kind == kind]
+
+    def _write(self) -> None:
+        if self.broken is not None:
+            raise self.broken
+
+    def _append(self, fact: Fact) -> None:
+        self.purse.apply(fact)
+        self.facts.append(fact)

@@ -1,0 +1,262 @@
+"""Admission: which caps a call draws on, how much it may cost at worst, and what happens where there is no room."""
+
+from collections.abc import Generator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from comptroller.core.call import Request
+from comptroller.core.errors import Denied, NotApproved, OverBudget, StoreError
+from comptroller.core.facts import ASK, Fact, Line, Shortfall
+from comptroller.core.money import decimal_text, is_money
+from comptroller.core.verdict import AskFor, Cap, Verdict
+from comptroller.metering.budget import lines_for
+from comptroller.metering.window import window_of
+from comptroller.wrapper.effects import Ask, Effect, Reserve
+from comptroller.wrapper.entry import Entry, run_key
+from comptroller.wrapper.estimate import input_bound, output_bound
+
+HARD = ("deny", "clamp", "ask", "downgrade")
+TRIES = 4  # others may take the room between looking and holding
+
+
+def caps_for(entry: Entry, tool: str = "") -> tuple[Cap, ...]:
+    """Caps of the policies and of the runs this call is part of. Tool calls draw on caps per tool alone."""
+    caps = entry.desk.caps(entry.identity, tool)
+    if tool:
+        return tuple(cap for cap in caps if cap.per == "tool")
+    return (*(cap for cap in caps if cap.per != "tool"), *entry.run.caps)
+
+
+def is_hard(caps: tuple[Cap, ...]) -> bool:
+    """True where some cap must never be passed."""
+    return any(cap.over in HARD for cap in caps)
+
+
+class Admission:
+    """One attempt to hold the worst case of a model call under its caps; knows how to make the call smaller."""
+
+    def __init__(self, entry: Entry, request: Request, caps: tuple[Cap, ...]) -> None:
+        self.entry, self.request, self.caps = entry, request, caps
+        self.input = input_bound(request)
+        self.model = request.model
+        self.max_tokens: int | None = None  # set where the request must be clamped
+        self.output = 0
+        self.waived: set[Cap] = set()  # caps that only note
+        self.price_it()
+
+    def price_it(self) -> None:
+        """Look the price up and bound the output: both depend on the model, which a downgrade changes."""
+        entry, request = self.entry, self.request
+        entry.price = entry.desk.prices.find(self.model, entry.provider)
+        self.output = output_bound(request, entry.price.context if entry.price else None)
+        if self.max_tokens is not None:
+            self.output = self.max_tokens * max(request.choices, 1)
+        entry.worst = entry.price.worst(self.input, self.output, request.tier) if entry.price else 0
+
+    def hold(self) -> Generator[Effect, Any, None]:
+        """Hold the worst case, or raise the refusal that says which cap has no room."""
+        self.must_be_bounded()
+        for _ in range(TRIES):
+            self.entry.lines = self.lines()
+            short = yield from reserve(self.entry)
+            if short is None:
+                return
+            yield from self.make_room(short)
+        raise OverBudget("Others keep taking the room that is left under the cap. Try again in a moment.")
+
+    def must_be_bounded(self) -> None:
+        entry = self.entry
+        money = [cap for cap in self.caps if cap.over in HARD and is_money(cap.unit)]
+        if entry.price is None:
+            choice = entry.desk.settings.prices.unpriced or ("deny" if money else "allow")
+            because = (
+                f"No price is known for the model {self.model!r}. Add it under prices.overrides in comptroller.yaml"
+                + (", or set prices.unpriced to allow." if choice == "deny" else ".")
+            )
+            entry.say("model", Verdict("deny" if choice == "deny" else "note", "unpriced", "", because))
+            if choice == "deny":
+                raise Denied(because, {"rule": "unpriced"})
+        if self.request.unbounded and money:
+            what = ", ".join(self.request.unbounded)
+            because = (
+                f"The cost of {what} has no bound, and a hard cap applies ({money[0].place}). Bound it or lift the cap."
+            )
+            entry.say("model", Verdict("deny", "unbounded", "", because, money[0].place))
+            raise Denied(because, {"rule": "unbounded"})
+
+    def lines(self) -> list[Line]:
+        """One line for each cap, in the units the cap counts."""
+        entry = self.entry
+        amounts = {"tokens": self.input + self.output, "calls": 1}
+        for cap in self.caps:
+            if is_money(cap.unit) and entry.price is not None:
+                amounts[cap.unit] = self.in_currency(cap.unit)
+        now = entry.desk.clock.now_ns()
+        retries = entry.attempt > 0
+        lines = lines_for([cap for cap in self.caps if not (retries and _logical(cap))], amounts, now, entry.run.id)
+        if retries:  # a retry is no further logical call
+            lines += lines_for([cap for cap in self.caps if _logical(cap)], {"calls": 0}, now, entry.run.id)
+        lines += self.run_lines(0 if retries else 1)
+        if not self.waived:
+            return lines
+        notes = {(*_key(cap, now, self.entry.run.id), cap.limit) for cap in self.waived}
+        return [replace(line, cap=None) if (line.key, line.unit, line.cap) in notes else line for line in lines]
+
+    def run_lines(self, calls: int) -> list[Line]:
+        """Counters of the run itself, for the rules that ask what it spent."""
+        key = run_key(self.entry.run.id)
+        spent = self.entry.desk.convert(self.entry.worst, self.entry.price.currency, "USD") if self.entry.price else 0
+        return [Line(key, "USD", spent or 0), Line(key, "calls", calls)]
+
+    def in_currency(self, unit: str) -> int:
+        price = self.entry.price
+        assert price is not None
+        amount = self.entry.desk.convert(self.entry.worst, price.currency, unit)
+        if amount is None:
+            raise Denied(
+                f"A cap in {unit} applies, and there is no rate from {price.currency}. "
+                f'Add `fx: {{"{price.currency}/{unit}": ...}}` to comptroller.yaml.',
+                {"rule": "fx"},
+            )
+        return amount
+
+    def make_room(self, short: Shortfall) -> Generator[Effect, Any, None]:
+        """Do what the cap without room says: clamp, downgrade, note or ask; deny raises."""
+        cap = cap_of(self.caps, short.line, self.entry.desk.clock.now_ns(), self.entry.run.id)
+        verdict = Verdict(_action(cap.over), f"budget.{cap.per}", "", self.reason(cap, short), cap.place)
+        if cap.over == "note":
+            self.entry.say("budget", verdict)
+            self.waived.add(cap)
+        elif (cap.over == "clamp" and self.clamp(cap, short)) or (cap.over == "downgrade" and self.downgrade()):
+            self.entry.say("budget", verdict)
+        elif cap.over == "ask":
+            verdict = replace(verdict, ask=AskFor())
+            self.entry.say("budget", verdict)
+            yield from ask(self.entry, verdict, self.details(cap, short))
+            self.waived.add(cap)
+        else:
+            self.entry.say("budget", replace(verdict, action="deny"))
+            raise OverBudget(verdict.because, self.details(cap, short))
+
+    def clamp(self, cap: Cap, short: Shortfall) -> bool:
+        """Make the output as long as the room pays for; False where not even one token fits."""
+        room = short.line.cap - short.settled - short.held if short.line.cap is not None else 0
+        if cap.unit == "tokens":
+            output = room - self.input
+        elif cap.unit == "calls" or self.entry.price is None:
+            return False
+        else:
+            price = self.entry.price
+            nanos = self.entry.desk.convert(room, cap.unit, price.currency) or 0
+            if price.currency != cap.unit:
+                nanos -= 2  # both conversions round up; the hold must still fit
+            output = price.output_room(nanos, self.input, self.request.tier)
+        each = output // max(self.request.choices, 1)
+        if each < 1 or each >= self.output:
+            return False
+        self.max_tokens = each
+        self.price_it()
+        return True
+
+    def downgrade(self) -> bool:
+        to = self.entry.desk.book.downgrade_to(self.entry.identity)
+        if not to or to == self.model:
+            return False
+        self.model = to
+        self.price_it()
+        return self.entry.price is not None
+
+    def reason(self, cap: Cap, short: Shortfall) -> str:
+        return short_reason(cap, short, self.entry.desk.clock.now_ns())
+
+    def details(self, cap: Cap, short: Shortfall) -> dict[str, object]:
+        return short_details(cap, short, self.entry.desk.clock.now_ns())
+
+
+def reserve(entry: Entry) -> Generator[Effect, Any, Shortfall | None]:
+    """Write the opened fact and hold its lines; a ledger that cannot be written refuses where it must."""
+    try:
+        short: Shortfall | None = yield Reserve(entry.opened())
+    except StoreError as error:
+        entry.unrecorded = True
+        closed = entry.desk.settings.on_store_failure
+        if closed == "closed" or (closed is None and any(line.cap is not None for line in entry.lines)):
+            raise Denied(
+                f"The ledger cannot be written, so the call is refused: {error}", {"rule": "on_store_failure"}
+            ) from error
+        entry.desk.complain(error)
+        return None
+    entry.held = short is None
+    return short
+
+
+def ask(entry: Entry, verdict: Verdict, details: dict[str, object]) -> Generator[Effect, Any, None]:
+    """Let a person decide; raises NotApproved unless they approved."""
+    data: dict[str, object] = {"rule": verdict.rule, "policy": verdict.policy, "because": verdict.because}
+    data.update({"kind": entry.kind, "name": entry.name, "agent": entry.identity.agent, "place": verdict.place})
+    fact = Fact(ASK, entry.desk.clock.new_id(), entry.desk.clock.now_ns(), entry.run.id, entry.id, data)
+    if not (yield Ask(fact, verdict)):
+        raise NotApproved(verdict.because, {"approval": fact.id, "rule": verdict.rule, **details})
+
+
+def cap_of(caps: tuple[Cap, ...], line: Line, now_ns: int, run: str) -> Cap:
+    """The cap that a line stands for."""
+    return next(cap for cap in caps if cap.limit == line.cap and _key(cap, now_ns, run) == (line.key, line.unit))
+
+
+def short_reason(cap: Cap, short: Shortfall, now_ns: int) -> str:
+    """Who would pass which cap, by how much, where to raise it and when it starts anew."""
+    who = f"{cap.per} {cap.who!r}" if cap.who else cap.per
+    every = {"": "", "run": " for the run"}.get(cap.every, f" this {cap.every}")
+    left = f"spent {_units(short.settled, cap.unit)}, held {_units(short.held, cap.unit)}"
+    asked = f"this call may take {_units(short.line.amount, cap.unit)}"
+    resets = _resets(cap, now_ns)
+    until = f" or wait until {resets}" if resets else ""
+    return (
+        f"{who} would pass its cap of {_units(cap.limit, cap.unit)}{every} ({left}; {asked}). "
+        f"Raise it in {cap.place or 'the policy'}{until}."
+    )
+
+
+def short_details(cap: Cap, short: Shortfall, now_ns: int) -> dict[str, object]:
+    """The same for machines."""
+    return {
+        "rule": f"budget.{cap.per}",
+        "scope": f"{cap.per}:{cap.who}",
+        "unit": cap.unit,
+        "cap": _number(cap.limit, cap.unit),
+        "settled": _number(short.settled, cap.unit),
+        "held": _number(short.held, cap.unit),
+        "asked": _number(short.line.amount, cap.unit),
+        "resets_at": _resets(cap, now_ns) or None,
+        "remedy": f"Raise the cap in {cap.place}." if cap.place else "Raise the cap.",
+    }
+
+
+def _resets(cap: Cap, now_ns: int) -> str:
+    _, end_ns = window_of(cap.every, cap.zone, now_ns)
+    if not end_ns or cap.every in ("", "run"):
+        return ""
+    return datetime.fromtimestamp(end_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _number(amount: int, unit: str) -> str:
+    return decimal_text(amount) if is_money(unit) else str(amount)
+
+
+def _units(amount: int, unit: str) -> str:
+    return f"{_number(amount, unit)} {unit}"
+
+
+def _logical(cap: Cap) -> bool:
+    return cap.unit == "calls" and cap.count == "logical"
+
+
+def _key(cap: Cap, now_ns: int, run: str) -> tuple[str, str]:
+    line = lines_for([cap], {}, now_ns, run)[0]
+    return line.key, line.unit
+
+
+def _action(over: str) -> Any:
+    return {"clamp": "note", "note": "note", "downgrade": "downgrade", "ask": "ask"}.get(over, "deny")

@@ -1,0 +1,80 @@
+"""The tool boundary of one run: tool calls a model asked for, decided once, waiting for what came of them."""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from comptroller.wrapper.entry import Entry
+
+MOST = 4096  # tool calls without a result that a run remembers; an agent that never answers must not fill memory
+
+
+@dataclass(slots=True, eq=False)
+class Asked:
+    """A tool call that was allowed at the boundary and not answered yet."""
+
+    call: str  # our id of the tool call
+    call_id: str  # the provider's id
+    name: str
+    digest: str  # of name and arguments
+    entry: "Entry"  # its record, closed by whoever sees what came of it
+    taken: bool = False  # a governed function is executing it, and will record it
+
+
+class Boundary:
+    """Allowed tool calls by provider id, each consumed once: by a governed function, or by its result."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: OrderedDict[tuple[str, str], Asked] = OrderedDict()
+        self._answered: OrderedDict[str, None] = OrderedDict()
+
+    def allow(self, asked: Asked) -> list[Asked]:
+        """Remember an allowed tool call; returns those pushed out because too many are unanswered."""
+        with self._lock:
+            self._open[(asked.call_id, asked.call)] = asked
+            dropped = []
+            while len(self._open) > MOST:
+                dropped.append(self._open.popitem(last=False)[1])
+            return dropped
+
+    def take(self, name: str, digest: str) -> Asked | None:
+        """The decision for a call that is about to be executed with just these arguments; given out once."""
+        with self._lock:
+            for asked in self._open.values():
+                if not asked.taken and asked.digest == digest and asked.name == name:
+                    asked.taken = True
+                    return asked
+        return None
+
+    def answer(self, call_id: str) -> Asked | None:
+        """The allowed call that a tool result in a later request answers; None where it was recorded already."""
+        with self._lock:
+            for key, asked in self._open.items():
+                if key[0] == call_id:
+                    del self._open[key]
+                    self._seen(call_id)
+                    return None if asked.taken else asked
+        return None
+
+    def first_sight(self, call_id: str) -> bool:
+        """True the first time a result for this call id is seen: history repeats in every request."""
+        with self._lock:
+            if call_id in self._answered:
+                return False
+            self._seen(call_id)
+            return True
+
+    def drain(self) -> list[Asked]:
+        """All that were never answered, when the run closes."""
+        with self._lock:
+            left = [asked for asked in self._open.values() if not asked.taken]
+            self._open.clear()
+            return left
+
+    def _seen(self, call_id: str) -> None:
+        self._answered[call_id] = None
+        if len(self._answered) > 4 * MOST:
+            self._answered.popitem(last=False)

@@ -1,0 +1,197 @@
+"""Hands: what a flow asks for gets done, blocking or async, and its answers are brought back to it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Protocol
+
+from comptroller.wrapper.desk import Desk
+from comptroller.wrapper.effects import Answer, Ask, Effect, Emit, Execute, Head, Read, Reserve, Send, UpstreamFault
+from comptroller.wrapper.flow import Flow
+
+
+class Hands(Protocol):
+    """The upstream side of a blocking call."""
+
+    def send(self, effect: Send) -> Head: ...
+    def read(self, limit: int) -> bytes | None: ...
+    def next(self) -> bytes | None: ...
+    def close(self) -> None: ...
+
+
+class AsyncHands(Protocol):
+    """The upstream side of an async call."""
+
+    async def send(self, effect: Send) -> Head: ...
+    async def read(self, limit: int) -> bytes | None: ...
+    async def next(self) -> bytes | None: ...
+    async def close(self) -> None: ...
+
+
+def at_desk(desk: Desk, effect: Effect) -> Any:
+    """What needs no upstream."""
+    if isinstance(effect, Reserve):
+        return desk.ledger.reserve(effect.opened)
+    if isinstance(effect, Ask):
+        # Nobody can answer yet: the question is put on record, durably, and the call is refused.
+        desk.ledger.sync(effect.fact)
+        return False
+    if isinstance(effect, Execute):
+        return effect.function()
+    raise AssertionError(f"these hands cannot do {type(effect).__name__}")
+
+
+class Blocking:
+    """Drives a flow until it has answered, or until it begins to stream."""
+
+    def __init__(self, desk: Desk, flow: Flow, hands: Hands) -> None:
+        self.desk, self.flow, self.hands = desk, flow, hands
+
+    def start(self) -> Answer | None:
+        """The flow's answer, or None when a stream began: then `stream` yields it."""
+        effect = self._step(None)
+        while not isinstance(effect, (Answer, Emit)):
+            effect = self._do(effect)
+        return effect if isinstance(effect, Answer) else None
+
+    def stream(self) -> Iterator[bytes]:
+        """The rest of a call that streams. Closing it early settles the call."""
+        try:
+            last = False
+            while True:
+                try:
+                    data = None if last else self.hands.next()
+                except BaseException as error:  # noqa: BLE001 - the flow records it, then it goes on its way
+                    effect = self._throw(error)
+                else:
+                    effect = self._step(data)
+                while not isinstance(effect, (Answer, Emit)):
+                    effect = self._do(effect)
+                if isinstance(effect, Answer):
+                    return
+                last = effect.last
+                if effect.data:
+                    yield effect.data
+        finally:
+            self.flow.close()
+            self.hands.close()
+
+    def _do(self, effect: Effect) -> Effect | Answer:
+        try:
+            if isinstance(effect, Send):
+                result: Any = self.hands.send(effect)
+            elif isinstance(effect, Read):
+                result = self.hands.read(effect.limit)
+            else:
+                result = at_desk(self.desk, effect)
+        except BaseException as error:  # noqa: BLE001 - the flow records it, then it goes on its way
+            return self._throw(error, upstream=isinstance(effect, (Send, Read)))
+        return self._step(result)
+
+    def _step(self, value: Any) -> Effect | Answer:
+        return _advance(self.flow, value)
+
+    def _throw(self, error: BaseException, upstream: bool = True) -> Effect | Answer:
+        return _throw(self.flow, error, upstream)
+
+
+class Awaiting:
+    """The same for async callers; a ledger in another process is asked in a thread, so that nobody else waits."""
+
+    def __init__(self, desk: Desk, flow: Flow, hands: AsyncHands) -> None:
+        self.desk, self.flow, self.hands = desk, flow, hands
+
+    async def start(self) -> Answer | None:
+        effect = _advance(self.flow, None)
+        while not isinstance(effect, (Answer, Emit)):
+            effect = await self._do(effect)
+        return effect if isinstance(effect, Answer) else None
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        try:
+            last = False
+            while True:
+                try:
+                    data = None if last else await self.hands.next()
+                except BaseException as error:  # noqa: BLE001 - the flow records it, then it goes on its way
+                    effect = _throw(self.flow, error, upstream=True)
+                else:
+                    effect = _advance(self.flow, data)
+                while not isinstance(effect, (Answer, Emit)):
+                    effect = await self._do(effect)
+                if isinstance(effect, Answer):
+                    return
+                last = effect.last
+                if effect.data:
+                    yield effect.data
+        finally:
+            self.flow.close()
+            await self.hands.close()
+
+    async def _do(self, effect: Effect) -> Effect | Answer:
+        try:
+            if isinstance(effect, Send):
+                result: Any = await self.hands.send(effect)
+            elif isinstance(effect, Read):
+                result = await self.hands.read(effect.limit)
+            elif isinstance(effect, Execute):
+                result = effect.function()
+                if asyncio.iscoroutine(result):
+                    result = await result
+            elif self.desk.ledger.local:
+                result = at_desk(self.desk, effect)
+            else:
+                result = await asyncio.to_thread(at_desk, self.desk, effect)
+        except BaseException as error:  # noqa: BLE001 - the flow records it, then it goes on its way
+            return _throw(self.flow, error, upstream=isinstance(effect, (Send, Read)))
+        return _advance(self.flow, result)
+
+
+def run_blocking(desk: Desk, flow: Flow) -> Answer:
+    """Drive a flow that needs no upstream (a tool) to its answer."""
+    answer = Blocking(desk, flow, NO_UPSTREAM).start()
+    assert answer is not None, "a flow without an upstream cannot stream"
+    return answer
+
+
+async def run_awaiting(desk: Desk, flow: Flow) -> Answer:
+    """The same for async tools."""
+    answer = await Awaiting(desk, flow, NO_UPSTREAM).start()  # type: ignore[arg-type]
+    assert answer is not None, "a flow without an upstream cannot stream"
+    return answer
+
+
+class _NoUpstream:
+    def send(self, effect: Send) -> Head:
+        raise AssertionError("this flow has no upstream")
+
+    def read(self, limit: int) -> bytes | None:
+        raise AssertionError("this flow has no upstream")
+
+    def next(self) -> bytes | None:
+        raise AssertionError("this flow has no upstream")
+
+    def close(self) -> None:
+        return None
+
+
+NO_UPSTREAM = _NoUpstream()
+
+
+def _advance(flow: Flow, value: Any) -> Effect | Answer:
+    try:
+        return flow.send(value)
+    except StopIteration as done:
+        answer: Answer = done.value
+        return answer
+
+
+def _throw(flow: Flow, error: BaseException, upstream: bool) -> Effect | Answer:
+    """Tell the flow what went wrong; what it does not turn into an answer reaches the caller as it was."""
+    thrown = UpstreamFault(error) if upstream and isinstance(error, Exception) else error
+    try:
+        return flow.throw(thrown)
+    except StopIteration as done:
+        answer: Answer = done.value
+        return answer
+    except UpstreamFault as fault:
+        raise fault.error from fault.error.__cause__

@@ -1,0 +1,84 @@
+"""What the flow asks of its hands, and what it answers with."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from comptroller.core.errors import Refused
+from comptroller.core.facts import Fact
+from comptroller.core.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Write `opened` and hold its lines. Answered with a Shortfall, or None when held."""
+
+    opened: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Let a person decide. Answered with True when approved."""
+
+    fact: Fact
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send the call upstream; `body` of None leaves it untouched. Answered with a Head."""
+
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The status line and headers (lower case) of the upstream's reply."""
+
+    status: int
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read the whole upstream reply, at most `limit` bytes. Answered with bytes; None beyond the limit."""
+
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Hand `data` to the caller. Answered with the next bytes from upstream, None at their end or after `last`."""
+
+    data: bytes
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """Run the governed function. Answered with its result."""
+
+    function: Callable[[], object]
+
+
+class UpstreamFault(Exception):
+    """Thrown into the flow by its hands when the upstream failed; `error` is what the caller must see again."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(type(error).__name__)
+        self.error = error
+
+
+Effect = Reserve | Ask | Send | Read | Emit | Execute
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the flow returns: a whole reply, or (for `passed`) the upstream's own reply let through untouched."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    passed: bool = False
+    value: object = None  # what a governed function returned
+    refused: Refused | None = None  # set when this is a refusal: hands that can raise do so

@@ -1,0 +1,268 @@
+"""The entry: what is known of one call while it runs, and the facts it leaves behind."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from comptroller.core.call import Identity, Kind, Usage
+from comptroller.core.errors import Refused, StoreError
+from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, Fact, Line
+from comptroller.core.money import decimal_text
+from comptroller.core.verdict import STRICTNESS, Decision, Verdict
+from comptroller.guardrails.chain import Inspection
+from comptroller.metering.prices import Price
+from comptroller.wrapper.context import RunState
+from comptroller.wrapper.desk import Desk
+
+ERROR_TEXT = 300
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One call under way. `close` may be asked for several times and happens once."""
+
+    desk: Desk
+    identity: Identity
+    run: RunState
+    kind: Kind
+    name: str = ""
+    dialect: str = ""
+    provider: str = ""
+    stream: bool = False
+    attempt: int = 0
+    id: str = ""
+    started: int = 0
+    first: int = 0
+    status: str = "ok"
+    action: str = "allow"
+    rule: str = ""
+    because: str = ""
+    place: str = ""
+    decisions: list[dict[str, object]] = field(default_factory=list)
+    usage: Usage | None = None
+    estimated: bool = False
+    sent: bool = False  # it left for the provider
+    free: bool = False  # nothing to pay: it never reached the provider, or the provider refused it
+    worst: int = 0
+    price: Price | None = None
+    lines: list[Line] = field(default_factory=list)
+    held: bool = False  # the opened fact, with its hold, is on record
+    unrecorded: bool = False  # the ledger could not be written when the call began
+    lease_ns: int = 0
+    request: list[str] = field(default_factory=list)
+    reply: list[str] = field(default_factory=list)
+    error: dict[str, object] | None = None
+    upstream: dict[str, object] = field(default_factory=dict)
+    tool: dict[str, object] = field(default_factory=dict)
+    model: str = ""
+    policy: str = ""
+    opaque: bool = False
+    closed: bool = False
+
+    def __post_init__(self) -> None:
+        self.id = self.id or self.desk.clock.new_id()
+        self.started = self.started or self.desk.clock.now_ns()
+        self.policy = self.policy or self.desk.book.version
+
+    # -- decisions
+
+    def note(self, stage: str, decision: Decision, tool: str = "") -> None:
+        """Put a decision on the record of this call."""
+        if decision.verdict is not None:
+            self._say(stage, decision.verdict, tool)
+            self._weigh(decision.verdict)
+        for verdict in decision.notes:
+            self._say(stage, verdict, tool)
+        for verdict in decision.shadows:
+            self._say(stage, verdict, tool, shadow=True)
+
+    def found(self, stage: str, inspection: Inspection, tool: str = "") -> None:
+        """Put what the guards found on the record: kinds and counts, never the text."""
+        counts: dict[str, int] = {}
+        for finding in inspection.findings:
+            kind = f"{finding.guard}.{finding.kind}"
+            counts[kind] = counts.get(kind, 0) + 1
+        guard = inspection.failed or (inspection.findings[0].guard if inspection.findings else "guards")
+        verdict = Verdict(inspection.action, f"guards.{guard}", "", inspection.because)
+        row = self._say(stage, verdict, tool)
+        row["findings"] = [{"kind": kind, "count": count} for kind, count in counts.items()]
+        if inspection.failed:
+            row["failed"] = inspection.failed
+        self._weigh(verdict)
+
+    def say(self, stage: str, verdict: Verdict, tool: str = "") -> None:
+        """Put a verdict that came from no rule or guard (a cap, an opaque body) on the record."""
+        self._say(stage, verdict, tool)
+        self._weigh(verdict)
+
+    def _say(self, stage: str, verdict: Verdict, tool: str, shadow: bool = False) -> dict[str, object]:
+        row: dict[str, object] = {"stage": stage, "action": verdict.action, "rule": verdict.rule}
+        row["because"] = verdict.because
+        for name, value in (("policy", verdict.policy), ("place", verdict.place), ("tool", tool)):
+            if value:
+                row[name] = value
+        if shadow:
+            row["shadow"] = True
+        if verdict.error:
+            row["error"] = True
+        self.decisions.append(row)
+        return row
+
+    def _weigh(self, verdict: Verdict) -> None:
+        # A tool call refused inside a reply does not make the model call a refused one: `action` is the strictest
+        # thing said, `status` is what became of the call.
+        if STRICTNESS[verdict.action] > STRICTNESS[self.action]:
+            self.action, self.rule = verdict.action, verdict.rule
+            self.because, self.place = verdict.because, verdict.place
+
+    # -- how it ended
+
+    def refuse(self, refused: Refused) -> None:
+        self.status = {"approval_pending": "pending"}.get(refused.code, refused.code)
+
+    def fail(self, error: BaseException, place: str) -> None:
+        self.status = "error"
+        self.error = {"type": type(error).__name__, "message": self._harmless(str(error)), "place": place}
+
+    def _harmless(self, text: str) -> str:
+        """An error text cut short, without what guards find: texts of others may quote a secret."""
+        text = text[: 4 * ERROR_TEXT]
+        return self.desk.chain.inspect(text, {"secrets": "redact", "privacy": "redact"}).text[:ERROR_TEXT]
+
+    def harmless_bytes(self, body: bytes) -> str:
+        """The start of an error body, without what guards find."""
+        return self._harmless(body[: 4 * ERROR_TEXT].decode("utf-8", "replace"))
+
+    def touched(self) -> None:
+        """The first byte of the reply came."""
+        if not self.first:
+            self.first = self.desk.clock.now_ns()
+
+    # -- what rules may ask of the run
+
+    def run_spent(self) -> int:
+        """Nanos the run has spent so far, in all processes."""
+        return self.desk.ledger.counter(run_key(self.run.id), "USD")[0]
+
+    def run_calls(self) -> int:
+        """Model calls of the run so far, those under way included."""
+        return sum(self.desk.ledger.counter(run_key(self.run.id), "calls"))
+
+    def cost_text(self) -> str:
+        cost, currency = self._cost()
+        return f"{decimal_text(cost)} {currency}"
+
+    # -- facts
+
+    def opened(self) -> Fact:
+        """The fact that goes on record before the call leaves."""
+        data = self._who()
+        if self.lines:
+            now = self.desk.clock.now_ns()
+            self.lease_ns = now + self.desk.settings.limits.lease_s * 1_000_000_000
+            data["hold"] = {
+                "id": self.id,
+                "lines": [[line.key, line.unit, line.amount, line.cap] for line in self.lines],
+                "lease_ns": self.lease_ns,
+                "price": self.price.version if self.price else "",
+            }
+        if self.request:
+            data["request"] = self.request
+        return Fact(CALL_OPENED, self.desk.clock.new_id(), self.started, self.run.id, self.id, data)
+
+    def close(self) -> None:
+        """Settle and put on record, once."""
+        if self.closed:
+            return
+        self.closed = True
+        fact = self._closed()
+        try:
+            self.desk.record(fact)
+        except StoreError as error:
+            if not self.unrecorded and self.desk.settings.on_store_failure == "closed":
+                raise
+            self.desk.complain(error)
+
+    def _closed(self) -> Fact:
+        now = self.desk.clock.now_ns()
+        data = self._who()
+        cost, currency = self._cost()
+        data.update(
+            started=self.started, ended=now, status=self.status, action=self.action, cost=cost, currency=currency
+        )
+        optional: dict[str, Any] = {
+            "first": self.first,
+            "rule": self.rule,
+            "because": self.because,
+            "place": self.place,
+            "decisions": self.decisions,
+            "worst": self.worst,
+            "price": self.price.version if self.price else "",
+            "estimated": self.estimated,
+            "unpriced": self._unpriced(),
+            "overrun": max(cost - self.worst, 0) if self.held else 0,
+            "request": self.request,
+            "reply": self.reply,
+            "error": self.error,
+            "upstream": self.upstream,
+            "model": self.model if self.model != self.name else "",
+            "attempt": self.attempt,
+            "tool": self.tool,
+            "trace": self.run.trace if self.run.trace != self.run.id else "",
+            "opaque": self.opaque,
+        }
+        data.update({name: value for name, value in optional.items() if value})
+        if self.usage is not None:
+            data["usage"] = _plain(self.usage)
+        if self.held and self.lines:
+            data["hold"] = {"id": self.id, "lines": self._settled(cost, currency)}
+        return Fact(CALL_CLOSED, self.desk.clock.new_id(), now, self.run.id, self.id, data)
+
+    def _who(self) -> dict[str, object]:
+        who = self.identity
+        data: dict[str, object] = {"tenant": who.tenant, "kind": self.kind, "name": self.name}
+        optional = (
+            ("customer", who.customer),
+            ("user", who.user),
+            ("workflow", who.workflow),
+            ("agent", who.agent),
+            ("key", who.key),
+            ("depth", who.depth),
+            ("parent", who.parent),
+            ("dialect", self.dialect),
+            ("stream", self.stream),
+            ("policy", self.policy),
+        )
+        data.update({name: value for name, value in optional if value})
+        return data
+
+    def _cost(self) -> tuple[int, str]:
+        if self.price is None:
+            return 0, "USD"
+        if self.free or self.usage is None:
+            return 0, self.price.currency
+        return self.price.cost(self.usage), self.price.currency
+
+    def _unpriced(self) -> bool:
+        return self.kind == "model" and self.price is None and not self.free and self.usage is not None
+
+    def _settled(self, cost: int, currency: str) -> list[list[object]]:
+        """What each counter of the hold is really charged: one row per counter, however many caps it has."""
+        asked = {(line.key, line.unit): line.amount for line in self.lines}
+        return [[key, unit, self._actual(unit, amount, cost, currency)] for (key, unit), amount in asked.items()]
+
+    def _actual(self, unit: str, asked: int, cost: int, currency: str) -> int:
+        if unit == "calls":
+            return asked if self.sent else 0
+        if unit == "tokens":
+            return 0 if self.free or self.usage is None else self.usage.input + self.usage.output
+        return self.desk.convert(cost, currency, unit) or 0
+
+
+def run_key(run: str) -> str:
+    """The counter of everything a run spends, kept whether or not it has a cap."""
+    return f"run:{run}|:"
+
+
+def _plain(usage: Usage) -> Mapping[str, object]:
+    return {name: value for name in usage.__slots__ if (value := getattr(usage, name))}

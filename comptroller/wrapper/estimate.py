@@ -1,0 +1,34 @@
+"""Bounds and estimates in tokens, for when the provider has not (yet) said what a call used."""
+
+from comptroller.core.call import Reply, Request, Usage
+
+FRAME_TOKENS = 16  # role markers and separators that a chat template adds around a message
+MEDIA_TOKENS = 40_000  # the dearest picture billed by a known model is under 37,000 tokens
+UNSTATED_OUTPUT = 16_384  # output assumed when a request states no max_tokens; going beyond is an overrun on record
+CHARS_PER_TOKEN = 3  # ordinary text has about 4; the difference is the safety of an estimate
+
+
+def input_bound(request: Request) -> int:
+    """Never less than the provider will count: a byte-level tokenizer makes at most one token of a byte."""
+    media = sum(1 for part in request.parts if part.kind == "media")
+    text = max(len(request.raw) - request.media_bytes, 0)
+    return text + FRAME_TOKENS * (len(request.messages) + 1) + MEDIA_TOKENS * media
+
+
+def output_bound(request: Request, context: int | None) -> int:
+    """What the request itself allows; without a word from it, a stated assumption."""
+    each = request.max_tokens if request.max_tokens is not None else min(UNSTATED_OUTPUT, context or UNSTATED_OUTPUT)
+    return each * max(request.choices, 1)
+
+
+def tokens_in(characters: int) -> int:
+    """A careful estimate of the tokens in so many characters of output."""
+    return -(-characters // CHARS_PER_TOKEN)
+
+
+def estimated_usage(request: Request, reply: Reply | None) -> Usage:
+    """What a call is charged for when its usage never came: all of its input, and the output seen."""
+    media = sum(1 for part in request.parts if part.kind == "media")
+    text = sum(len(message) for message in request.messages) - request.media_bytes
+    sent = tokens_in(max(text, 0)) + FRAME_TOKENS * len(request.messages) + MEDIA_TOKENS * media
+    return Usage(input=sent, output=tokens_in(reply.emitted) if reply else 0, tier=request.tier)

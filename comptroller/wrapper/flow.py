@@ -1,0 +1,181 @@
+"""The path of one model call: a generator without I/O that decides, and yields what it needs done.
+
+Everything a call can meet is in here, top to bottom; hands (`drive`) do the waiting. Each way out goes through
+`finally`, where the entry settles its hold and is put on record before anybody is handed the last byte.
+"""
+
+import logging
+from collections.abc import Generator, Hashable, Mapping
+from typing import Any
+
+from comptroller.core.call import Change, Request
+from comptroller.core.errors import Denied, Refused
+from comptroller.core.verdict import Verdict
+from comptroller.dialects.dialect import Unreadable
+from comptroller.wrapper import toolgate
+from comptroller.wrapper.admission import Admission, caps_for, is_hard, reserve
+from comptroller.wrapper.effects import Answer, Effect, Head, Send, UpstreamFault
+from comptroller.wrapper.entry import Entry
+from comptroller.wrapper.reply import Call
+from comptroller.wrapper.shared import (
+    Job,
+    case_for,
+    enforce,
+    enforce_guard,
+    has_findings,
+    keep,
+    plan_for,
+    redacting,
+    refusal,
+)
+
+log = logging.getLogger("comptroller")
+Flow = Generator[Effect, Any, Answer]
+NEVER_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol")
+
+
+def model_call(job: Job) -> Flow:
+    """Govern one model call from the bytes of its request to the bytes of its reply."""
+    dialect = job.dialect
+    entry = Entry(job.desk, job.identity, job.run, "model", dialect=dialect.name, provider=dialect.provider)
+    entry.attempt = job.attempt
+    try:
+        try:
+            request = dialect.read(job.body, job.path)
+        except Unreadable as error:
+            return (yield from opaque_call(job, entry, str(error)))
+        return (yield from _governed(job, entry, request))
+    except Refused as refused:
+        entry.refuse(refused)
+        return refusal(dialect, entry, refused)
+    except UpstreamFault as fault:
+        _lost(entry, fault.error)
+        raise
+    except GeneratorExit:
+        entry.status = "cancelled"
+        raise
+    except Exception as error:
+        # A mistake of our own fails closed, with a fact, and never as an SDK's "connection error" that is retried.
+        log.exception("Comptroller failed while governing a call; the call is refused")
+        entry.fail(error, "comptroller")
+        return refusal(dialect, entry, _broken(error))
+    except BaseException as error:
+        entry.status = "cancelled"
+        entry.error = {"type": type(error).__name__}
+        raise
+    finally:
+        entry.close()
+
+
+def _governed(job: Job, entry: Entry, request: Request) -> Flow:
+    entry.name, entry.stream = request.model, request.stream
+    caps = caps_for(entry)
+    admission = Admission(entry, request, caps)
+    texts = yield from _inbound(job, entry, request, admission)
+    body = _rewritten(job, request, admission, texts)
+    _keep_request(job, entry, request, body)
+    yield from admission.hold()
+    if admission.max_tokens is not None or admission.model != request.model:
+        body = _rewritten(job, request, admission, texts)
+    entry.name = admission.model
+    call = Call(job, entry, request, admission, is_hard(caps))
+    head = yield from call.send(body)
+    if head.status >= 400:
+        return (yield from call.turned_down(head))
+    if request.stream and "event-stream" in head.headers.get("content-type", ""):
+        return (yield from call.stream())
+    return (yield from call.whole(head))
+
+
+# -- what goes in
+
+
+def _inbound(job: Job, entry: Entry, request: Request, admission: Admission) -> Generator[Effect, Any, dict[Any, str]]:
+    """Rules and guards on the request; returns the texts to be replaced, by their path."""
+    desk, book = job.desk, job.desk.book
+    toolgate.answers(entry, request)
+    case = case_for(entry, "model", request=request, admission=admission)
+    decision = book.decide(case)
+    entry.note("model", decision)
+    yield from enforce(entry, decision.verdict, decision.action)
+    if decision.action == "downgrade":
+        admission.downgrade()
+    plan = plan_for(entry, "in", decision.action == "redact")
+    texts: dict[Hashable, str] = {}
+    for part in request.parts:
+        if part.kind == "tool_result":
+            yield from toolgate.result(entry, part)
+        if part.kind == "media":
+            continue
+        found = desk.inspect(part.text, plan, as_json=part.kind == "tool_call")
+        if found is not None:
+            entry.found("model", found, part.tool)
+            yield from enforce_guard(entry, found)
+            if found.action == "redact":
+                texts[part.path] = found.text
+    return texts
+
+
+def _rewritten(job: Job, request: Request, admission: Admission, texts: Mapping[Hashable, str]) -> bytes | None:
+    """The body to send, or None where it may go as it came."""
+    ask_usage = request.stream and not request.wants_usage
+    model = admission.model if admission.model != request.model else None
+    if not texts and not ask_usage and model is None and admission.max_tokens is None:
+        return None
+    change = Change(texts=texts, model=model, max_tokens=admission.max_tokens, ask_usage=ask_usage)
+    return job.dialect.rewrite(request, change)
+
+
+def _keep_request(job: Job, entry: Entry, request: Request, body: bytes | None) -> None:
+    """Put the messages into the vault, as the workflow's capture setting says, and their digests on record."""
+    capture = job.desk.settings.capture_for(entry.identity.workflow)
+    if capture == "none":
+        return
+    messages = request.messages
+    if capture != "full" and has_findings(entry):
+        kept = _shown(job, request)
+        messages = job.dialect.read(job.dialect.rewrite(request, Change(texts=kept)), job.path).messages
+    entry.request = keep(entry, messages, capture)
+
+
+def _shown(job: Job, request: Request) -> dict[Hashable, str]:
+    """Every text of the request in which guards find something, with that replaced."""
+    plan = redacting(job.desk.book.guards(job.identity, "in"))
+    texts: dict[Hashable, str] = {}
+    for part in request.parts:
+        found = None if part.kind == "media" else job.desk.inspect(part.text, plan, as_json=part.kind == "tool_call")
+        if found is not None:
+            texts[part.path] = found.text
+    return texts
+
+
+def opaque_call(job: Job, entry: Entry, why: str) -> Flow:
+    """A body on a model route that we do not understand: untouched and on record, refused under a hard cap."""
+    entry.opaque = True
+    caps = caps_for(entry)
+    if is_hard(caps):
+        because = f"The request was not understood ({why}), and a hard cap applies. Send a body the route documents."
+        entry.say("model", Verdict("deny", "opaque", "", because))
+        raise Denied(because, {"rule": "opaque"})
+    entry.say("model", Verdict("note", "opaque", "", f"The request was not understood: {why}."))
+    yield from reserve(entry)
+    entry.sent = True
+    head: Head = yield Send()
+    entry.upstream = {"status": head.status}
+    if head.status >= 400:
+        entry.status = "error"
+        entry.error = {"type": "upstream", "status": head.status}
+    entry.close()
+    return Answer(head.status, head.headers, passed=True)
+
+
+def _broken(error: Exception) -> Refused:
+    because = f"Comptroller failed ({type(error).__name__}) and refuses what it cannot govern; the log says where."
+    return Denied(because, {"rule": "comptroller"})
+
+
+def _lost(entry: Entry, error: BaseException) -> None:
+    """The upstream failed: a connection that never stood costs nothing, a lost reply costs its estimate."""
+    entry.fail(error, "upstream")
+    if type(error).__name__ in NEVER_SENT:
+        entry.free, entry.usage, entry.estimated, entry.sent = True, None, False, False

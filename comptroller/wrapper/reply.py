@@ -1,0 +1,196 @@
+"""A model call from sending to its last byte: whole replies here, streams in `streaming`."""
+
+from collections.abc import Generator, Hashable, Mapping
+from typing import Any
+
+import msgspec
+
+from comptroller.core.call import Change, Reply, Request, Usage
+from comptroller.core.errors import Denied
+from comptroller.core.verdict import Action, Verdict
+from comptroller.dialects.dialect import Unreadable
+from comptroller.wrapper import toolgate
+from comptroller.wrapper.admission import Admission
+from comptroller.wrapper.effects import Answer, Effect, Head, Read, Send
+from comptroller.wrapper.entry import Entry
+from comptroller.wrapper.estimate import CHARS_PER_TOKEN, estimated_usage
+from comptroller.wrapper.shared import (
+    Job,
+    case_for,
+    cleaned,
+    enforce,
+    enforce_guard,
+    has_findings,
+    keep,
+    plan_for,
+    redacting,
+    reply_headers,
+)
+from comptroller.wrapper.streaming import StreamedReply
+
+
+class Call:
+    """From sending to the last byte: what stays the same for whole and streamed replies."""
+
+    def __init__(self, job: Job, entry: Entry, request: Request, admission: Admission, hard: bool) -> None:
+        self.job, self.entry, self.request, self.admission, self.hard = job, entry, request, admission, hard
+        self.reply = Reply()
+        self.plan: Mapping[str, Action] = plan_for(entry, "out")
+
+    def send(self, body: bytes | None) -> Generator[Effect, Any, Head]:
+        entry = self.entry
+        entry.sent = True  # from here on it may have cost something, even if nothing ever comes back
+        headers = {"comptroller-call": entry.id}
+        self.expect_loss()
+        head: Head = yield Send(body, headers)
+        entry.touched()
+        entry.upstream = {"status": head.status}
+        request_id = head.headers.get("x-request-id") or head.headers.get("request-id")
+        if request_id:
+            entry.upstream["id"] = request_id
+        return head
+
+    def expect_loss(self) -> None:
+        """Should nothing come back, the call is charged at what it could have cost: it may have run to its end."""
+        output = self.admission.output
+        self.entry.usage = Usage(input=estimated_usage(self.request, None).input, output=output, tier=self.request.tier)
+        self.entry.estimated = True
+
+    def turned_down(self, head: Head) -> Generator[Effect, Any, Answer]:
+        """The provider refused: its own words go through; it bills nothing for them."""
+        body = yield Read(self.job.desk.settings.limits.body_mb << 20)
+        entry = self.entry
+        entry.free, entry.estimated, entry.usage = True, False, None
+        entry.status = "error"
+        entry.error = {"type": "upstream", "status": head.status, "message": entry.harmless_bytes(body or b"")}
+        entry.close()
+        return Answer(head.status, self.headers(), body or b"")
+
+    def whole(self, head: Head) -> Generator[Effect, Any, Answer]:
+        """A reply that came in one piece: read, decide, rewrite, settle."""
+        data = yield Read(self.job.desk.settings.limits.body_mb << 20)
+        if data is None:
+            raise Denied(
+                "The reply is larger than limits.body_mb allows. Raise it in comptroller.yaml.", {"rule": "size"}
+            )
+        dialect, entry = self.job.dialect, self.entry
+        try:
+            self.reply = dialect.read_reply(data)
+        except Unreadable as error:
+            return self.opaque_reply(data, str(error))
+        self.meter()
+        change = yield from self.outbound()
+        if change.texts or change.refused:
+            data = dialect.rewrite_reply(self.reply, change)
+        self.keep_reply(change)
+        entry.close()
+        return Answer(head.status, self.headers(whole=True), data)
+
+    def opaque_reply(self, data: bytes, why: str) -> Answer:
+        """A reply we do not understand still passes the guards, as text, and is charged at its estimate."""
+        entry, desk = self.entry, self.job.desk
+        entry.opaque = True
+        entry.say("reply", Verdict("note", "opaque", "", f"The reply was not understood: {why}."))
+        self.reply.emitted = len(data)
+        self.estimate()
+        found = desk.inspect(data.decode("utf-8", "replace"), self.plan, as_json=True)
+        if found is not None:
+            entry.found("reply", found)
+            if found.action in ("deny", "ask"):
+                raise Denied(found.because, {"rule": entry.rule})
+            if found.action == "redact":
+                data = found.text.encode()
+        entry.close()
+        return Answer(200, self.headers(whole=True), data)
+
+    def outbound(self) -> Generator[Effect, Any, Change]:
+        """Rules and guards on a whole reply, and on every tool call in it."""
+        entry, desk, reply = self.entry, self.job.desk, self.reply
+        case = case_for(entry, "reply", request=self.request, admission=self.admission, reply=reply)
+        decision = desk.book.decide(case)
+        entry.note("reply", decision)
+        yield from enforce(entry, decision.verdict, decision.action)
+        plan = plan_for(entry, "out", decision.action == "redact")
+        texts: dict[Hashable, str] = {}
+        for part in reply.parts:
+            found = None if part.kind in ("media", "tool_call") else desk.inspect(part.text, plan)
+            if found is not None:
+                entry.found("reply", found)
+                yield from enforce_guard(entry, found)
+                if found.action == "redact":
+                    texts[part.path] = found.text
+        refused: dict[Hashable, str] = {}
+        for call in reply.calls:
+            gate = yield from toolgate.decide(entry, call, plan)
+            if gate.refusal:
+                refused[call.path] = gate.refusal
+            elif gate.args is not None:
+                texts[call.path] = gate.args
+        return Change(texts=texts, refused=refused)
+
+    # -- streamed
+
+    def stream(self) -> Generator[Effect, Any, Answer]:
+        """A reply that comes in pieces: text is held back just enough, tool calls until they are whole."""
+        return (yield from StreamedReply(self).run())
+
+    # -- settling
+
+    def meter(self) -> None:
+        """Take over the usage the provider reported, or estimate it."""
+        reply, entry = self.reply, self.entry
+        entry.model = reply.model
+        if reply.usage is None:
+            self.estimate()
+            return
+        entry.usage, entry.estimated = reply.usage, False
+        if reply.id:
+            entry.upstream["reply"] = reply.id
+
+    def estimate(self) -> None:
+        self.entry.usage = estimated_usage(self.request, self.reply)
+        self.entry.estimated = True
+
+    def estimate_so_far(self) -> None:
+        """Should the caller leave now, the call is charged for what was streamed."""
+        if self.reply.usage is None:
+            self.estimate()
+        else:
+            self.entry.usage, self.entry.estimated = self.reply.usage, True
+
+    def keep_reply(self, change: Change) -> None:
+        """Keep the reply as the agent got it; whole and streamed replies alike."""
+        entry = self.entry
+        capture = self.job.desk.settings.capture_for(entry.identity.workflow)
+        if capture == "none":
+            return
+        texts = {part.path: part.text for part in self.reply.parts}
+        calls = {call.path: call.text for call in self.reply.calls}
+        if capture != "full":
+            texts.update({path: text for path, text in change.texts.items() if path in texts})
+            calls.update({path: text for path, text in change.texts.items() if path in calls})
+            if has_findings(entry):
+                plan = redacting(self.plan)
+                texts = {path: cleaned(self.job.desk, text, plan) for path, text in texts.items()}
+                calls = {path: cleaned(self.job.desk, text, plan, as_json=True) for path, text in calls.items()}
+        body = {
+            "role": "assistant",
+            "content": [
+                {"kind": part.kind, "text": texts[part.path]} for part in self.reply.parts if part.kind != "tool_call"
+            ],
+            "tool_calls": [
+                {"id": call.id, "name": call.name, "args": calls[call.path], "refused": change.refused.get(call.path)}
+                for call in self.reply.calls
+            ],
+            "finish": self.reply.finish,
+        }
+        entry.reply = keep(entry, [msgspec.json.encode(body)], capture)
+
+    def headers(self, whole: bool = False) -> dict[str, str]:
+        return reply_headers(self.entry, whole)
+
+    def over_hold(self) -> bool:
+        """True when a stream under a hard cap has used up the output it holds money for."""
+        if not self.hard or not self.entry.lines:
+            return False
+        return self.reply.emitted > self.admission.output * CHARS_PER_TOKEN * 2

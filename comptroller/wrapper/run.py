@@ -1,0 +1,358 @@
+"""Runs, agents and claims: what users open around the work that is governed."""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import msgspec
+
+from comptroller.core.call import Identity
+from comptroller.core.errors import Denied, NotApproved, SettingsError
+from comptroller.core.facts import AGENT_CLOSED, AGENT_OPENED, CLAIM, RUN_CLOSED, RUN_OPENED, Fact
+from comptroller.core.money import parse_money
+from comptroller.core.verdict import Cap, Case, Decision
+from comptroller.tracing.context import parse_traceparent
+from comptroller.wrapper.boundary import Boundary
+from comptroller.wrapper.context import RunState, Scope, carry_across_threads, current, place, within
+from comptroller.wrapper.desk import Desk, the_desk
+from comptroller.wrapper.toolgate import unanswered
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Span:
+    """A block that is entered and left, blocking or async, or put around a function (also a generator)."""
+
+    scope: Scope | None = None
+    _before: Scope | None = None
+
+    def _open(self) -> Scope:
+        raise NotImplementedError
+
+    def _close(self, error: BaseException | None) -> None:
+        raise NotImplementedError
+
+    def _again(self) -> "_Span":
+        """A fresh one with the same arguments: each call of a decorated function is its own."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        self.scope = self._open()
+        self._before = place(self.scope)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        place(self._before)
+        self._close(error)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    def __call__(self, function: F) -> F:
+        return _around(self._again, function)
+
+
+class Run(_Span):
+    """One piece of work for one customer: everything its agents do belongs to it."""
+
+    def __init__(
+        self,
+        workflow: str = "",
+        *,
+        customer: str = "",
+        user: str = "",
+        budget: str = "",
+        tenant: str = "",
+        id: str = "",
+        traceparent: str = "",
+        desk: Desk | None = None,
+    ) -> None:
+        self.arguments = dict(
+            workflow=workflow, customer=customer, user=user, budget=budget, tenant=tenant, traceparent=traceparent
+        )
+        self.id = id
+        self._desk = desk
+        self._budget = _budget(budget)
+
+    def _again(self) -> "Run":
+        return Run(desk=self._desk, **self.arguments)
+
+    @property
+    def desk(self) -> Desk:
+        """The desk this run is on."""
+        if self._desk is None:
+            self._desk = the_desk()
+        return self._desk
+
+    def _open(self) -> Scope:
+        carry_across_threads()
+        desk, outer, said = self.desk, current(), self.arguments
+        desk.refresh()
+        self.id = self.id or desk.clock.new_id()
+        trace, parent = parse_traceparent(said["traceparent"]) or (outer.run.trace if outer else self.id, "")
+        base = outer.identity if outer else Identity(tenant=desk.settings.tenant)
+        identity = replace(
+            base,
+            tenant=said["tenant"] or base.tenant,
+            customer=said["customer"] or base.customer,
+            user=said["user"] or base.user,
+            workflow=said["workflow"] or base.workflow,
+            run=self.id,
+            parent="",
+        )
+        inherited = (*outer.run.caps, *_run_caps(desk, outer.identity)) if outer else ()
+        own = (replace(self._budget, who=self.id),) if self._budget else ()
+        state = RunState(self.id, trace, Boundary(), (*inherited, *own))
+        data = who(identity)
+        data["parent"] = parent or (outer.identity.parent or outer.run.id if outer else "")
+        if outer:
+            data["outer"] = outer.run.id
+        if self._budget:
+            data["budget"] = [self._budget.limit, self._budget.unit]
+        if trace != self.id:
+            data["trace"] = trace
+        desk.record(Fact(RUN_OPENED, desk.clock.new_id(), desk.clock.now_ns(), self.id, data=data))
+        return Scope(identity, state)
+
+    def _close(self, error: BaseException | None) -> None:
+        assert self.scope is not None
+        close_run(self.desk, self.scope, error)
+
+    def agent(self, name: str, *, scopes: "list[str] | None" = None) -> "Agent":
+        """One of the run's agents; nested, its scopes can only shrink."""
+        return Agent(self.desk, name, scopes)
+
+    def claim(
+        self, type: str, *, subject: str, evidence: Mapping[str, object] | None = None, degree: float | str = 1
+    ) -> str:
+        """Claim that an outcome was reached; on record durably when this returns its id."""
+        scope = current() if current() and current().run.id == self.id else self.scope  # type: ignore[union-attr]
+        if scope is None:
+            raise SettingsError(
+                f"The run was not opened yet, so it cannot claim {type!r}. Claim inside `with ct.run(...)`."
+            )
+        return claim(self.desk, scope, type, subject, evidence or {}, degree)
+
+
+class Agent(_Span):
+    """One agent at work inside a run; whatever it calls is on its account."""
+
+    def __init__(self, desk: Desk, name: str, scopes: "list[str] | None" = None) -> None:
+        self.desk, self.name = desk, name
+        self.scopes = None if scopes is None else frozenset(scopes)
+        self.id = ""
+
+    def _again(self) -> "Agent":
+        return Agent(self.desk, self.name, None if self.scopes is None else sorted(self.scopes))
+
+    def agent(self, name: str, *, scopes: "list[str] | None" = None) -> "Agent":
+        """An agent this one delegates to."""
+        return Agent(self.desk, name, scopes)
+
+    def _open(self) -> Scope:
+        outer = current()
+        if outer is None:
+            raise SettingsError(f"Agent {self.name!r} has no run. Open it inside `with ct.run(...)`.")
+        desk = self.desk
+        self.id = desk.clock.new_id()
+        scopes = _shrunk(outer.identity.scopes, self.scopes)
+        identity = replace(
+            outer.identity, agent=self.name, scopes=scopes, depth=outer.identity.depth + 1, parent=self.id
+        )
+        decision = desk.book.decide(Case("agent", identity, kind="agent", now_ns=desk.clock.now_ns()))
+        data = who(identity)
+        data["parent"] = outer.identity.parent
+        if scopes is not None:
+            data["scopes"] = sorted(scopes)
+        _note(data, decision)
+        desk.record(Fact(AGENT_OPENED, self.id, desk.clock.now_ns(), identity.run, data=data))
+        scope = Scope(identity, outer.run)
+        if decision.action in ("deny", "ask"):
+            refused = _refused(decision)
+            self.scope = scope
+            self._close(refused)
+            raise refused
+        return scope
+
+    def _close(self, error: BaseException | None) -> None:
+        assert self.scope is not None
+        desk, run = self.desk, self.scope.run
+        data = who(self.scope.identity)
+        data.update(span=self.id, **_ending(error))
+        desk.record(Fact(AGENT_CLOSED, desk.clock.new_id(), desk.clock.now_ns(), run.id, data=data))
+
+
+def claim(
+    desk: Desk, scope: Scope, type: str, subject: str, evidence: Mapping[str, object], degree: float | str
+) -> str:
+    """Put a claim on record; evidence goes into the vault, its digest into the fact."""
+    share = str(degree)
+    try:
+        body = msgspec.json.encode(evidence, order="sorted")
+        if not 0 < float(share) <= 1:
+            raise ValueError
+    except TypeError as error:
+        raise SettingsError(
+            f"The evidence of {type!r} is not JSON: {error}. Give numbers, texts, lists and maps."
+        ) from None
+    except ValueError:
+        raise SettingsError(f"The degree of {type!r} is {share}; it must be above 0 and at most 1.") from None
+    identity = scope.identity
+    case = Case("outcome", identity, kind="outcome", now_ns=desk.clock.now_ns(), known={"outcome.type": type})
+    decision = desk.book.decide(case)
+    id = desk.clock.new_id()
+    data = who(identity)
+    digest = desk.ledger.keep([body], identity.tenant, identity.customer or identity.user or identity.tenant)[0]
+    data.update(type=type, subject=subject, degree=share, evidence=digest)
+    _note(data, decision)
+    desk.ledger.sync(Fact(CLAIM, id, desk.clock.now_ns(), scope.run.id, data=data))
+    if decision.action in ("deny", "ask"):
+        raise _refused(decision)
+    return id
+
+
+def ambient(desk: Desk) -> Scope:
+    """The run for calls that stand in none: one for each desk, so that nothing goes without an owner."""
+    if desk.ambient is None:
+        with desk.ambient_lock:
+            if desk.ambient is None:
+                run = Run("", desk=desk)
+                with within(None):
+                    scope = run._open()
+                desk.at_close.append(lambda: close_run(desk, scope))
+                desk.ambient = scope
+    found: Scope = desk.ambient
+    return found
+
+
+def close_run(desk: Desk, scope: Scope, error: BaseException | None = None) -> None:
+    """Put the end of a run on record, after the tool calls whose results nobody saw."""
+    for asked in scope.run.boundary.drain():
+        unanswered(asked)
+    data = who(scope.identity)
+    data.update(_ending(error))
+    desk.record(Fact(RUN_CLOSED, desk.clock.new_id(), desk.clock.now_ns(), scope.run.id, data=data))
+
+
+def who(identity: Identity) -> dict[str, object]:
+    """Identity as facts carry it: empty fields left out."""
+    names = ("tenant", "customer", "user", "workflow", "agent", "key", "depth", "parent")
+    return {name: value for name in names if (value := getattr(identity, name))}
+
+
+def _ending(error: BaseException | None) -> dict[str, object]:
+    if error is None or isinstance(error, GeneratorExit):
+        return {"status": "ok"}
+    # Only the kind of error: its text may quote what an agent read, and has not passed the guards.
+    return {"status": "error", "error": {"type": type(error).__name__}}
+
+
+def _note(data: dict[str, object], decision: Decision) -> None:
+    if decision.verdict is not None:
+        data.update(action=decision.action, rule=decision.verdict.rule, because=decision.verdict.because)
+
+
+def _refused(decision: Decision) -> Denied | NotApproved:
+    assert decision.verdict is not None
+    kind = NotApproved if decision.action == "ask" else Denied
+    return kind(decision.verdict.because, {"rule": decision.verdict.rule, "place": decision.verdict.place})
+
+
+def _shrunk(outer: frozenset[str] | None, own: frozenset[str] | None) -> frozenset[str] | None:
+    if outer is None or own is None:
+        return own if outer is None else outer
+    return outer & own
+
+
+def _run_caps(desk: Desk, identity: Identity) -> tuple[Cap, ...]:
+    return tuple(cap for cap in desk.caps(identity) if cap.per == "run")
+
+
+def _budget(text: str) -> Cap | None:
+    if not text:
+        return None
+    try:
+        money = parse_money(text)
+    except ValueError as error:
+        raise SettingsError(f"budget: {error}") from None
+    if money.nanos <= 0:
+        raise SettingsError(f"budget: {text!r} leaves nothing to spend. Give an amount above zero.")
+    return Cap("run", "", "", "UTC", money.currency, money.nanos, "deny", "ct.run(budget=...)")
+
+
+def _around(fresh: Callable[[], _Span], function: F) -> F:
+    """`function` inside a span of its own, whatever kind of function it is."""
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def awaited(*args: Any, **kwargs: Any) -> Any:
+            with fresh():
+                return await function(*args, **kwargs)
+
+        return awaited  # type: ignore[return-value]
+    if inspect.isgeneratorfunction(function):
+
+        @functools.wraps(function)
+        def generated(*args: Any, **kwargs: Any) -> Any:
+            return _generate(fresh(), function(*args, **kwargs))
+
+        return generated  # type: ignore[return-value]
+    if inspect.isasyncgenfunction(function):
+
+        @functools.wraps(function)
+        def agenerated(*args: Any, **kwargs: Any) -> Any:
+            return _agenerate(fresh(), function(*args, **kwargs))
+
+        return agenerated  # type: ignore[return-value]
+
+    @functools.wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        with fresh():
+            return function(*args, **kwargs)
+
+    return called  # type: ignore[return-value]
+
+
+def _generate(span: _Span, generator: Any) -> Any:
+    """A generator whose body runs in the span, while whoever consumes it stays outside."""
+    with span:
+        place(span._before)
+        try:
+            sent: Any = None
+            while True:
+                with within(span.scope):
+                    try:
+                        item = generator.send(sent)
+                    except StopIteration as done:
+                        return done.value
+                sent = yield item
+        finally:
+            with within(span.scope):
+                generator.close()
+
+
+async def _agenerate(span: _Span, generator: Any) -> Any:
+    with span:
+        place(span._before)
+        try:
+            sent: Any = None
+            while True:
+                with within(span.scope):
+                    try:
+                        item = await generator.asend(sent)
+                    except StopAsyncIteration:
+                        return
+                sent = yield item
+        finally:
+            with within(span.scope):
+                await generator.aclose()

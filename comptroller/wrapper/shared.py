@@ -1,0 +1,114 @@
+"""What whole replies, streams, tools and other calls have in common on their path."""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from comptroller.core.call import Identity, Reply, Request
+from comptroller.core.errors import Denied, Refused
+from comptroller.core.verdict import Action, Case, Verdict
+from comptroller.dialects.dialect import Dialect
+from comptroller.guardrails.chain import Inspection
+from comptroller.wrapper.admission import Admission, ask
+from comptroller.wrapper.context import RunState
+from comptroller.wrapper.desk import Desk
+from comptroller.wrapper.effects import Answer, Effect
+from comptroller.wrapper.entry import Entry
+
+REFUSING: Mapping[str, str] = {"x-should-retry": "false", "content-type": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A model request as it arrived, and for whom."""
+
+    desk: Desk
+    identity: Identity
+    run: RunState
+    dialect: Dialect
+    body: bytes
+    attempt: int = 0
+    path: str = ""  # of the URL: names the model on some routes
+
+
+def case_for(
+    entry: Entry,
+    stage: Any,
+    request: Request | None = None,
+    admission: Admission | None = None,
+    reply: Reply | None = None,
+    **more: Any,
+) -> Case:
+    """What the rules may look at."""
+    case = Case(stage, entry.identity, kind=entry.kind, now_ns=entry.desk.clock.now_ns(), **more)
+    case.spent_nanos, case.run_calls = entry.run_spent, entry.run_calls
+    if request is not None:
+        case.model, case.stream, case.max_tokens = request.model, request.stream, request.max_tokens
+        case.text = lambda: "\n".join(part.text for part in request.parts)
+    if admission is not None:
+        case.input_tokens, case.worst_cost_nanos = admission.input, entry.worst
+    if reply is not None:
+        case.reply_text = lambda: "\n".join(part.text for part in reply.parts if part.kind == "text")
+    return case
+
+
+def enforce(entry: Entry, verdict: Verdict | None, action: Action) -> Generator[Effect, Any, None]:
+    """Carry out what the rules decided, as far as it stops the call."""
+    if verdict is None or action not in ("deny", "ask"):
+        return
+    details: dict[str, object] = {"rule": verdict.rule, "policy": verdict.policy, "place": verdict.place}
+    if action == "ask":
+        yield from ask(entry, verdict, details)
+        return
+    raise Denied(verdict.because, details)
+
+
+def enforce_guard(entry: Entry, found: Inspection) -> Generator[Effect, Any, None]:
+    """Carry out what the guards decided, as far as it stops the call."""
+    rule = f"guards.{found.failed or (found.findings[0].guard if found.findings else '')}"
+    yield from enforce(entry, Verdict(found.action, rule, "", found.because), found.action)
+
+
+def plan_for(entry: Entry, direction: Any, redact: bool = False) -> Mapping[str, Action]:
+    """Which guards run on a text; a rule that says redact has them replace whatever they find."""
+    plan = entry.desk.book.guards(entry.identity, direction)
+    return redacting(plan) if redact else plan
+
+
+def redacting(plan: Mapping[str, Action]) -> dict[str, Action]:
+    """The plan with everything that is found replaced."""
+    return {**dict.fromkeys(("secrets", "privacy"), "redact"), **dict.fromkeys(plan, "redact")}
+
+
+def keep(entry: Entry, messages: list[bytes], capture: str) -> list[str]:
+    """Bodies into the vault (or only their digests); the order of the list is the order of the conversation."""
+    desk, who = entry.desk, entry.identity
+    if capture == "digest":
+        return [desk.ledger.digest(message) for message in messages]
+    return desk.ledger.keep(messages, who.tenant, who.customer or who.user or who.tenant)
+
+
+def reply_headers(entry: Entry, whole: bool) -> dict[str, str]:
+    """How a caller finds the call again."""
+    headers = {"comptroller-run": entry.run.id, "comptroller-call": entry.id}
+    if whole:
+        headers["comptroller-cost"] = entry.cost_text()
+        headers["comptroller-decision"] = entry.action
+    return headers
+
+
+def refusal(dialect: Dialect, entry: Entry, refused: Refused) -> Answer:
+    """The refusal in the provider's own error shape."""
+    details = {"call": entry.id, "run": entry.run.id, **refused.details}
+    refused.details = details
+    body = dialect.refusal(refused.status, refused.code, str(refused), details)
+    return Answer(refused.status, {**REFUSING, **reply_headers(entry, whole=False)}, body, refused=refused)
+
+
+def has_findings(entry: Entry) -> bool:
+    return any("findings" in row for row in entry.decisions)
+
+
+def cleaned(desk: Desk, text: str, plan: Mapping[str, Action], as_json: bool = False) -> str:
+    found = desk.inspect(text, plan, as_json)
+    return text if found is None else found.text

@@ -1,0 +1,164 @@
+"""A streamed reply on its way to the agent: text released as early as is safe, tool calls once decided."""
+
+from collections.abc import Generator, Hashable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from comptroller.core.call import Change, Chunk
+from comptroller.core.errors import Denied, Refused
+from comptroller.core.verdict import Verdict
+from comptroller.guardrails.chain import Inspection
+from comptroller.guardrails.window import Window
+from comptroller.wrapper import toolgate
+from comptroller.wrapper.effects import Answer, Effect, Emit
+from comptroller.wrapper.shared import case_for, enforce
+
+if TYPE_CHECKING:
+    from comptroller.wrapper.reply import Call
+
+
+class StreamedReply:
+    """Relays events one by one. Rules on the reply's text need all of it, so where there are any it waits."""
+
+    def __init__(self, call: "Call") -> None:
+        self.call, self.entry, self.desk = call, call.entry, call.entry.desk
+        self.stream = call.job.dialect.stream(call.request)
+        call.reply = self.stream.reply
+        self.plan = call.plan
+        self.guarded = bool(self.plan)
+        self.windows: dict[Hashable, Window] = {}
+        self.refused: dict[Hashable, str] = {}
+        self.texts: dict[Hashable, str] = {}
+        self.patient = self.desk.book.watches("reply", self.entry.identity)
+        self.over = False
+
+    def run(self) -> Generator[Effect, Any, Answer]:
+        """The loop: bytes in, decisions, bytes out."""
+        entry, call = self.entry, self.call
+        waiting: list[bytes] = []
+        entry.status = "cut"  # until the stream says that it is complete
+        data = yield Emit(b"")
+        while data is not None:
+            ready = yield from self.relay(self.stream.feed(data))
+            call.estimate_so_far()
+            if self.stream.finished and not self.over:
+                self.finish()
+            if self.patient and not entry.closed:
+                waiting.append(ready)
+                ready = b""
+            elif waiting:
+                ready = b"".join((*waiting, ready))
+                waiting = []
+            if self.over:
+                entry.close()
+                yield Emit(ready, last=True)
+                return Answer()
+            data = yield Emit(ready)
+        rest = yield from self.relay(self.stream.end())
+        rest = b"".join((*waiting, rest, b"" if self.over else self.flush_all()))
+        if not entry.closed and not self.over:
+            self.finish()
+        entry.close()
+        yield Emit(rest, last=True)
+        return Answer()
+
+    def finish(self) -> None:
+        """The reply is complete, or will never be: settle and record before the last bytes are handed out."""
+        if self.stream.finished:
+            self.entry.status = "ok"
+        self.call.meter()
+        self.call.keep_reply(Change(texts=self.texts, refused=self.refused))
+        self.entry.close()
+
+    def relay(self, chunks: Iterable[Chunk]) -> Generator[Effect, Any, bytes]:
+        """What may be handed on of these events."""
+        out: list[bytes] = []
+        try:
+            for chunk in chunks:
+                if chunk.kind == "text" and self.guarded:
+                    out.append(self.text(chunk))
+                elif chunk.kind == "call":
+                    out.append((yield from self.tool_call(chunk)))
+                elif chunk.kind == "end":
+                    out.append(self.flush(chunk.slot) + chunk.raw)
+                elif chunk.kind == "finish":
+                    yield from self.whole_text()
+                    out.append(self.flush_all() + chunk.raw)
+                else:
+                    out.append(chunk.raw)
+            if self.call.over_hold():
+                out.append(self.cut_for_money())
+        except Refused as refused:
+            out.append(self.cut(refused))
+        return b"".join(out)
+
+    def text(self, chunk: Chunk) -> bytes:
+        """A delta through its window: usually the very bytes that came."""
+        window = self.windows.get(chunk.slot)
+        if window is None:
+            window = self.windows[chunk.slot] = self.desk.chain.window(self.plan)
+        released = window.push(chunk.text)
+        if released == chunk.text:
+            return chunk.raw
+        if window.denied or window.failed:
+            self.stop(window)
+        return self.stream.text(chunk.slot, released) if released else b""
+
+    def flush(self, slot: Hashable) -> bytes:
+        """What a window still holds when its text is over."""
+        window = self.windows.pop(slot, None)
+        if window is None:
+            return b""
+        rest = window.finish()
+        if window.denied or window.failed:
+            self.stop(window)
+        if window.findings:
+            self.found(window)
+        return self.stream.text(slot, rest) if rest else b""
+
+    def flush_all(self) -> bytes:
+        return b"".join([self.flush(slot) for slot in list(self.windows)])
+
+    def stop(self, window: Window) -> None:
+        self.found(window)
+        raise Denied(self.entry.because, {"rule": self.entry.rule})
+
+    def found(self, window: Window) -> None:
+        because = self.desk.chain.because(window.findings, window.action) if window.findings else ""
+        self.entry.found("reply", Inspection(window.action, tuple(window.findings), "", because, window.failed))
+
+    def tool_call(self, chunk: Chunk) -> Generator[Effect, Any, bytes]:
+        """A whole tool call: decided on before the agent sees any of it."""
+        assert chunk.call is not None
+        gate = yield from toolgate.decide(self.entry, chunk.call, self.plan)
+        if gate.refusal:
+            self.refused[chunk.call.path] = gate.refusal
+            return self.stream.refuse(chunk, gate.refusal)
+        if gate.args is not None:
+            self.texts[chunk.call.path] = gate.args
+            return self.stream.call(chunk, gate.args)
+        return chunk.raw
+
+    def whole_text(self) -> Generator[Effect, Any, None]:
+        """Rules on the reply, once all of it is there and (where there are any) before any of it is handed out."""
+        if not self.patient:
+            return
+        case = case_for(self.entry, "reply", self.call.request, self.call.admission, self.call.reply)
+        decision = self.desk.book.decide(case)
+        self.entry.note("reply", decision)
+        yield from enforce(self.entry, decision.verdict, decision.action)
+
+    def cut(self, refused: Refused) -> bytes:
+        """End the stream properly, with our code; what was emitted is charged."""
+        self.over = True
+        self.call.meter()
+        self.entry.refuse(refused)
+        self.call.keep_reply(Change(texts=self.texts, refused=self.refused))
+        return self.stream.cut(refused.code, str(refused))
+
+    def cut_for_money(self) -> bytes:
+        because = "The stream used up the output its budget had held for it and was cut; state a larger max_tokens."
+        self.over = True
+        self.entry.say("budget", Verdict("deny", "budget.stream", "", because))
+        self.call.meter()
+        self.entry.status = "cut"
+        return self.flush_all() + self.stream.cut("over_budget", because)

@@ -1,0 +1,146 @@
+"""The gate for tools at the model boundary: tool calls in replies are decided on, results in requests looked at."""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from comptroller.core.call import Part, Request, ToolCall
+from comptroller.core.errors import OverBudget, Refused
+from comptroller.core.facts import Line
+from comptroller.core.verdict import Action, Decision, Verdict
+from comptroller.metering.budget import lines_for
+from comptroller.wrapper.admission import ask, cap_of, caps_for, reserve, short_details, short_reason
+from comptroller.wrapper.boundary import Asked
+from comptroller.wrapper.desk import Desk
+from comptroller.wrapper.effects import Effect
+from comptroller.wrapper.entry import Entry
+from comptroller.wrapper.shared import case_for, enforce, enforce_guard, redacting
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What becomes of a tool call: refused (with a text the model can read), or let through, maybe redacted."""
+
+    refusal: str = ""
+    args: str | None = None
+
+
+def decide(entry: Entry, call: ToolCall, plan: Mapping[str, Action]) -> Generator[Effect, Any, Gate]:
+    """Decide on one tool call a model asked for; a refusal is a call of its own on record."""
+    tool = tool_entry(entry, call)
+    try:
+        args = yield from judge(tool, call.name, call.args, call.text, plan)
+        yield from hold_tool(tool)
+    except Refused as refused:
+        tool.refuse(refused)
+        tool.close()
+        entry.decisions.extend({**row, "tool": call.name} for row in tool.decisions)
+        return Gate(refusal=f"[{refused.code}: the call of {call.name} was refused. {refused}]")
+    entry.decisions.extend({**row, "tool": call.name} for row in tool.decisions)
+    remember(tool, call)
+    return Gate(args=args)
+
+
+def judge(
+    tool: Entry, name: str, args: Mapping[str, object] | None, text: str, plan: Mapping[str, Action]
+) -> Generator[Effect, Any, str | None]:
+    """Rules and guards on a tool call; returns its arguments where they are redacted."""
+    case = case_for(tool, "tool", tool=name, args=args)
+    decision: Decision = tool.desk.book.decide(case)
+    tool.note("tool", decision, name)
+    yield from enforce(tool, decision.verdict, decision.action)
+    if decision.action == "redact":
+        plan = redacting(plan)
+    found = tool.desk.inspect(text, plan, as_json=True)
+    if found is None:
+        return None
+    tool.found("tool", found, name)
+    yield from enforce_guard(tool, found)
+    return found.text if found.action == "redact" else None
+
+
+def hold_tool(tool: Entry) -> Generator[Effect, Any, None]:
+    """Caps per tool: a tool call costs no money of its own, it is counted."""
+    caps = caps_for(tool, tool.name)
+    if not caps:
+        return
+    now = tool.desk.clock.now_ns()
+    tool.lines = lines_for(caps, {"calls": 1}, now, tool.run.id)
+    short = yield from reserve(tool)
+    while short is not None:
+        cap = cap_of(caps, short.line, now, tool.run.id)
+        verdict = Verdict("deny", f"budget.{cap.per}", "", short_reason(cap, short, now), cap.place)
+        tool.say("budget", replace(verdict, action="note" if cap.over == "note" else verdict.action))
+        if cap.over == "ask":
+            yield from ask(tool, verdict, short_details(cap, short, now))
+        elif cap.over != "note":
+            raise OverBudget(verdict.because, short_details(cap, short, now))
+        tool.lines = [_waive(line, short.line) for line in tool.lines]
+        short = yield from reserve(tool)
+
+
+def tool_entry(entry: Entry, call: ToolCall) -> Entry:
+    """The record of a tool call, inside the model call that asked for it."""
+    tool = Entry(entry.desk, replace(entry.identity, parent=entry.id), entry.run, "tool", name=call.name)
+    tool.tool = {"call_id": call.id, "args": digest_of(entry.desk, call.name, call.args, call.text)}
+    known = entry.desk.book.tool(entry.identity, call.name)
+    if known is not None:
+        tool.tool["effect"] = known.effect
+    return tool
+
+
+def digest_of(desk: Desk, name: str, args: Mapping[str, object] | None, text: str = "") -> str:
+    """The keyed digest of exactly this call: its name and arguments, whatever the spelling of the JSON."""
+    try:
+        body = text.encode("utf-8", "replace") if args is None else msgspec.json.encode(args, order="sorted")
+    except (TypeError, ValueError):
+        body = repr(args).encode("utf-8", "replace")
+    return desk.ledger.digest(name.encode("utf-8", "replace") + b"\0" + body)
+
+
+def remember(tool: Entry, call: ToolCall) -> None:
+    """Keep the decision for whoever comes first: the governed function that executes it, or its result."""
+    asked = Asked(
+        call=tool.id,
+        call_id=call.id,
+        name=call.name,
+        digest=str(tool.tool["args"]),
+        entry=tool,
+    )
+    for dropped in tool.run.boundary.allow(asked):
+        unanswered(dropped)
+
+
+def answers(entry: Entry, request: Request) -> None:
+    """Record the tool calls whose results this request brings."""
+    for part in request.parts:
+        if part.kind == "tool_result" and part.call_id:
+            asked = entry.run.boundary.answer(part.call_id)
+            if asked is not None:
+                asked.entry.sent = True
+                asked.entry.close()
+
+
+def unanswered(asked: Asked) -> None:
+    """A tool call that was allowed and whose result never came back."""
+    asked.entry.status = "cancelled"
+    asked.entry.because = asked.entry.because or "No result of this tool call was seen."
+    asked.entry.close()
+
+
+def result(entry: Entry, part: Part) -> Generator[Effect, Any, None]:
+    """Rules on a tool's result, the first time it is seen."""
+    if not part.call_id or not entry.run.boundary.first_sight(part.call_id):
+        return
+    case = case_for(entry, "result", tool=part.tool)
+    case.text = lambda: part.text
+    decision = entry.desk.book.decide(case)
+    entry.note("result", decision, part.tool)
+    yield from enforce(entry, decision.verdict, decision.action)
+
+
+def _waive(line: Line, short: Line) -> Line:
+    same = (line.key, line.unit, line.cap) == (short.key, short.unit, short.cap)
+    return replace(line, cap=None) if same else line
