@@ -3,13 +3,13 @@
 import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comptroller.core.errors import StoreError
-from comptroller.store import folder, journal, statements
+from comptroller.store import journal, statements
 from comptroller.store.locks import Lock
 from comptroller.store.segment import Position
 from comptroller.store.writer import Writer
@@ -125,7 +125,7 @@ def connect(ledger: Path, file: Path, begun: Position) -> "DuckDBPyConnection":
 
 
 @contextlib.contextmanager
-def store_errors(file: Path) -> "Any":
+def store_errors(file: Path) -> Iterator[None]:
     """Turn DuckDB's errors into ours: the reason, the file, and what to do."""
     try:
         yield

@@ -1,9 +1,11 @@
 """SQL by name: the queries people ask of the books, and the statements that fill them."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from comptroller.core.errors import StoreError
 
@@ -60,7 +62,7 @@ def ingest() -> dict[str, str]:
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-def _folder(name: str):  # type: ignore[no-untyped-def]
+def _folder(name: str) -> Iterator[Traversable]:
     return files("comptroller.store").joinpath(name).iterdir()
 
 

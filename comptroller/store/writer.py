@@ -1,4 +1,4 @@
-"""From the journal into the books: slice by slice, rows and watermark in one transaction, so none is lost or doubled."""
+"""From the journal into the books: rows and watermark in one transaction, so that none is lost or doubled."""
 
 import re
 from collections.abc import Sequence
@@ -24,18 +24,21 @@ _RECORD = """{n: 'BIGINT', k: 'VARCHAR', i: 'VARCHAR', t: 'BIGINT', r: 'VARCHAR'
   tenant VARCHAR, customer VARCHAR, "user" VARCHAR, workflow VARCHAR, agent VARCHAR, "key" VARCHAR, parent VARCHAR,
   kind VARCHAR, name VARCHAR, dialect VARCHAR, stream BOOLEAN, policy VARCHAR, started BIGINT, first BIGINT,
   ended BIGINT, status VARCHAR, action VARCHAR, rule VARCHAR, because VARCHAR, decisions STRUCT(stage VARCHAR,
-  action VARCHAR, rule VARCHAR, policy VARCHAR, because VARCHAR, place VARCHAR, shadow BOOLEAN, error BOOLEAN)[],
+  action VARCHAR, rule VARCHAR, policy VARCHAR, because VARCHAR, place VARCHAR, tool VARCHAR,
+  findings STRUCT(kind VARCHAR, count VARCHAR)[], shadow BOOLEAN, error BOOLEAN)[],
   usage STRUCT(input BIGINT, output BIGINT, cache_read BIGINT, cache_write_5m BIGINT, cache_write_1h BIGINT,
   reasoning BIGINT), cost BIGINT, currency VARCHAR, worst BIGINT, price VARCHAR, estimated BOOLEAN, unpriced BOOLEAN,
-  overrun BOOLEAN, opaque BOOLEAN, request VARCHAR[], reply VARCHAR[], preview VARCHAR, error VARCHAR,
+  overrun BIGINT, opaque BOOLEAN, request VARCHAR[], reply VARCHAR[], preview VARCHAR, error VARCHAR,
   upstream STRUCT(status INTEGER, id VARCHAR), model VARCHAR, attempt INTEGER,
-  tool STRUCT(call_id VARCHAR, effect VARCHAR, args VARCHAR), trace VARCHAR, budget VARCHAR[], span VARCHAR,
+  tool STRUCT(call_id VARCHAR, effect VARCHAR, args VARCHAR), trace VARCHAR, budget VARCHAR[],
+  place VARCHAR, "outer" VARCHAR, span VARCHAR,
   scopes VARCHAR[], type VARCHAR, subject VARCHAR, degree VARCHAR, evidence VARCHAR, version VARCHAR, rules BIGINT,
   files STRUCT(path VARCHAR, digest VARCHAR, text VARCHAR)[], guard VARCHAR, reason VARCHAR, pid BIGINT)'}"""
 # The same with every particular as text: one odd value becomes NULL then, instead of stopping the books.
 _LENIENT = re.compile(r"\b(BIGINT|INTEGER|BOOLEAN)\b")
 _ODD = _RECORD[: _RECORD.index("d:")] + _LENIENT.sub("VARCHAR", _RECORD[_RECORD.index("d:") :])
-_LOST = "{n: 'BIGINT', k: 'VARCHAR', t: 'BIGINT', c: 'VARCHAR', d: 'STRUCT(hold STRUCT(lines VARCHAR[][]), reason VARCHAR)'}"
+_LOST = """{n: 'BIGINT', k: 'VARCHAR', t: 'BIGINT', c: 'VARCHAR',
+  d: 'STRUCT(hold STRUCT(lines VARCHAR[][]), reason VARCHAR)'}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +192,8 @@ def confirm(ledger: Path, at: Position) -> None:
     """Raise StoreError unless the record the books stopped at is still where they left it."""
     if at.offset and _read_at(segment.path_of(ledger, at.segment), at.offset - _TAIL, _TAIL) != _end(at.chain):
         raise StoreError(
-            f"{segment.path_of(ledger, at.segment)}: record {at.sequence}, at which the books stopped, is not there any "
-            "more: the journal was cut or replaced. Restore it from a backup; if the change was meant, remove "
+            f"{segment.path_of(ledger, at.segment)}: record {at.sequence}, at which the books stopped, is not there "
+            "any more: the journal was cut or replaced. Restore it from a backup; if the change was meant, remove "
             "books.duckdb and the books are made anew from the journal as it is."
         )
 
@@ -215,7 +218,7 @@ def cut(ledger: Path, at: Position, size: int) -> Slice | None:
 
 
 def _behind(ledger: Path, at: Position, data: bytes) -> Position:
-    """The place behind a slice, once its first record is seen to follow on `at` and its last to have the right number."""
+    """The place behind a slice, once its first record follows on `at` and its last has the right number."""
     path = segment.path_of(ledger, at.segment)
     first = data[: data.index(b"\n")]
     if segment.link(at.chain, first) != segment.hash_of(first):

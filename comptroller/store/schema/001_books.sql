@@ -8,11 +8,11 @@ CREATE TABLE watermark (segment INTEGER, byte_offset BIGINT, sequence BIGINT, ch
 CREATE TABLE calls (
   seq BIGINT, call VARCHAR, run VARCHAR, parent VARCHAR, kind VARCHAR, name VARCHAR, model VARCHAR, dialect VARCHAR,
   tenant VARCHAR, customer VARCHAR, "user" VARCHAR, workflow VARCHAR, agent VARCHAR, "key" VARCHAR,
-  status VARCHAR, action VARCHAR, rule VARCHAR, because VARCHAR, policy VARCHAR, error VARCHAR,
+  status VARCHAR, action VARCHAR, rule VARCHAR, because VARCHAR, policy VARCHAR, place VARCHAR, error VARCHAR,
   started TIMESTAMPTZ, first TIMESTAMPTZ, ended TIMESTAMPTZ, stream BOOLEAN, attempt INTEGER,
   input BIGINT, output BIGINT, cache_read BIGINT, cache_write BIGINT, reasoning BIGINT,
   cost DECIMAL(38,9), worst DECIMAL(38,9), currency VARCHAR, price VARCHAR,
-  estimated BOOLEAN, unpriced BOOLEAN, overrun BOOLEAN, opaque BOOLEAN,
+  estimated BOOLEAN, unpriced BOOLEAN, overrun DECIMAL(38,9), opaque BOOLEAN,
   effect VARCHAR, tool_call VARCHAR, upstream_status INTEGER, upstream_id VARCHAR, preview VARCHAR
 );
 
@@ -29,7 +29,7 @@ CREATE TABLE texts (seq BIGINT, call VARCHAR, run VARCHAR, started TIMESTAMPTZ, 
 
 CREATE TABLE runs (
   seq BIGINT, run VARCHAR, tenant VARCHAR, customer VARCHAR, "user" VARCHAR, workflow VARCHAR, agent VARCHAR,
-  "key" VARCHAR, parent VARCHAR, trace VARCHAR, declared BOOLEAN, status VARCHAR, error VARCHAR, first_error VARCHAR,
+  "key" VARCHAR, parent VARCHAR, outer_run VARCHAR, trace VARCHAR, declared BOOLEAN, status VARCHAR, error VARCHAR, first_error VARCHAR,
   started TIMESTAMPTZ, latest TIMESTAMPTZ, ended TIMESTAMPTZ,
   calls BIGINT, failed BIGINT, refused BIGINT, redacted BIGINT, estimated BIGINT, unpriced BIGINT,
   input BIGINT, output BIGINT, cost DECIMAL(38,9), currency VARCHAR, budget DECIMAL(38,9), budget_currency VARCHAR
@@ -46,7 +46,7 @@ CREATE TABLE agents (
 CREATE TABLE decisions (
   seq BIGINT, happened TIMESTAMPTZ, call VARCHAR, run VARCHAR, customer VARCHAR, workflow VARCHAR, agent VARCHAR,
   kind VARCHAR, name VARCHAR, stage VARCHAR, action VARCHAR, rule VARCHAR, policy VARCHAR, because VARCHAR,
-  place VARCHAR, shadow BOOLEAN, error BOOLEAN, version VARCHAR
+  place VARCHAR, tool VARCHAR, findings VARCHAR, shadow BOOLEAN, error BOOLEAN, version VARCHAR
 );
 
 CREATE TABLE claims (

@@ -9,7 +9,8 @@ SELECT n AS seq, c AS call, r AS run, coalesce(d.parent, '') AS parent, coalesce
   coalesce(d."user", '') AS "user", coalesce(d.workflow, '') AS workflow, coalesce(d.agent, '') AS agent,
   coalesce(d."key", '') AS "key", coalesce(d.status, '') AS status, coalesce(d.action, 'allow') AS action,
   coalesce(d.rule, '') AS rule, coalesce(d.because, '') AS because, coalesce(d.policy, '') AS policy,
-  coalesce(d.error, '') AS error,
+  coalesce(d.place, '') AS place,
+  CASE WHEN d.error LIKE '{%' THEN concat_ws(': ', d.error ->> '$.type', d.error ->> '$.message') ELSE coalesce(d.error, '') END AS error,
   make_timestamptz(coalesce(TRY_CAST(d.started AS BIGINT), t) // 1000) AS started,
   make_timestamptz(TRY_CAST(d.first AS BIGINT) // 1000) AS first,
   make_timestamptz(coalesce(TRY_CAST(d.ended AS BIGINT), t) // 1000) AS ended,
@@ -24,7 +25,7 @@ SELECT n AS seq, c AS call, r AS run, coalesce(d.parent, '') AS parent, coalesce
   coalesce(d.currency, '') AS currency, coalesce(d.price, '') AS price,
   coalesce(TRY_CAST(d.estimated AS BOOLEAN), false) AS estimated,
   coalesce(TRY_CAST(d.unpriced AS BOOLEAN), false) AS unpriced,
-  coalesce(TRY_CAST(d.overrun AS BOOLEAN), false) AS overrun, coalesce(TRY_CAST(d.opaque AS BOOLEAN), false) AS opaque,
+  CAST(coalesce(TRY_CAST(d.overrun AS BIGINT), 0) * 0.000000001 AS DECIMAL(38,9)) AS overrun, coalesce(TRY_CAST(d.opaque AS BOOLEAN), false) AS opaque,
   coalesce(d.tool.effect, '') AS effect, coalesce(d.tool.call_id, '') AS tool_call,
   TRY_CAST(d.upstream.status AS INTEGER) AS upstream_status, coalesce(d.upstream.id, '') AS upstream_id,
   coalesce(d.preview, '') AS preview
@@ -73,11 +74,11 @@ FROM fresh WHERE k = 'call.opened' AND n IN (SELECT seq FROM new_opened)
 -- An unfinished hold is the only end its call will see, unless its reply still comes in: charged at its estimate.
 INSERT INTO new_calls
 SELECT e.n, o.call, o.run, o.parent, o.kind, o.name, CASE WHEN o.kind = 'model' THEN o.name ELSE '' END, o.dialect,
-  o.tenant, o.customer, o."user", o.workflow, o.agent, o."key", 'expired', 'allow', '', '', o.policy,
+  o.tenant, o.customer, o."user", o.workflow, o.agent, o."key", 'expired', 'allow', '', '', o.policy, '',
   coalesce(e.reason, 'The process ended before the call did.'), o.started, NULL, make_timestamptz(e.t // 1000),
   o.stream, 1, 0, 0, 0, 0, 0,
   CAST(coalesce(TRY_CAST(e.line[3] AS BIGINT), 0) * 0.000000001 AS DECIMAL(38,9)), o.worst,
-  coalesce(e.line[2], o.currency), o.price, true, false, false, false, '', '', NULL, '', ''
+  coalesce(e.line[2], o.currency), o.price, true, false, 0, false, '', '', NULL, '', ''
 FROM (
   SELECT min(n) AS n, c, arg_min(t, n) AS t, arg_min(reason, n) AS reason,
     arg_min(list_filter(lines, lambda line: regexp_full_match(line[2], '[A-Z]{3}'))[1], n) AS line
@@ -103,6 +104,7 @@ INSERT INTO books.decisions
 SELECT n, make_timestamptz(t // 1000), c, r, coalesce(d.customer, ''), coalesce(d.workflow, ''),
   coalesce(d.agent, ''), coalesce(d.kind, ''), coalesce(d.name, ''), coalesce(v.stage, ''), coalesce(v.action, ''),
   coalesce(v.rule, ''), coalesce(v.policy, ''), coalesce(v.because, ''), coalesce(v.place, ''),
+  coalesce(v.tool, ''), array_to_string(list_transform(v.findings, lambda f: f.kind || ' x' || f.count), ', '),
   coalesce(TRY_CAST(v.shadow AS BOOLEAN), false), coalesce(TRY_CAST(v.error AS BOOLEAN), false), coalesce(d.policy, '')
 FROM (SELECT n, t, c, r, d, unnest(d.decisions) AS v FROM fresh
   WHERE k = 'call.closed' AND len(d.decisions) > 0 AND n IN (SELECT seq FROM new_calls)) ORDER BY n;
@@ -115,12 +117,15 @@ WITH facts AS (
     coalesce(d."user", '') AS "user", coalesce(d.workflow, '') AS workflow, coalesce(d.agent, '') AS agent,
     coalesce(d."key", '') AS "key", coalesce(d.parent, '') AS parent, coalesce(d.trace, '') AS trace,
     k = 'run.opened' AS opens, k = 'run.closed' AS closes, make_timestamptz(t // 1000) AS happened,
-    coalesce(d.status, '') AS status, coalesce(d.error, '') AS error, d.budget AS budget
+    coalesce(d.status, '') AS status,
+    CASE WHEN d.error LIKE '{%' THEN concat_ws(': ', d.error ->> '$.type', d.error ->> '$.message') ELSE coalesce(d.error, '') END AS error,
+    d.budget AS budget, coalesce(d."outer", '') AS outer_run
   FROM fresh WHERE r <> '' AND k IN ('run.opened', 'run.closed', 'call.opened', 'call.closed', 'agent.opened')
 ), who AS (
   SELECT run, min(seq) AS seq, arg_min(tenant, seq) AS tenant, arg_min(customer, seq) AS customer,
     arg_min("user", seq) AS "user", arg_min(workflow, seq) AS workflow, arg_min(agent, seq) AS agent,
     arg_min("key", seq) AS "key", arg_min(parent, seq) AS parent, arg_min(trace, seq) AS trace,
+    arg_min(outer_run, seq) AS outer_run,
     bool_or(opens) AS opens, min(happened) FILTER (opens) AS opened, min(happened) AS began,
     arg_min(budget, seq) FILTER (opens) AS budget, max(happened) FILTER (closes) AS ended,
     arg_max(status, seq) FILTER (closes) AS status, arg_max(error, seq) FILTER (closes) AS error
@@ -158,7 +163,7 @@ WHEN MATCHED THEN UPDATE SET
   budget = coalesce(r.budget, CAST(TRY_CAST(m.budget[1] AS BIGINT) * 0.000000001 AS DECIMAL(38,9))),
   budget_currency = coalesce(nullif(r.budget_currency, ''), m.budget[2], '')
 WHEN NOT MATCHED THEN INSERT VALUES (
-  m.seq, m.run, m.tenant, m.customer, m."user", m.workflow, m.agent, m."key", m.parent, m.trace, coalesce(m.opens, false),
+  m.seq, m.run, m.tenant, m.customer, m."user", m.workflow, m.agent, m."key", m.parent, m.outer_run, m.trace, coalesce(m.opens, false),
   coalesce(m.status, 'open'), coalesce(m.error, ''), coalesce(m.first_error, ''),
   coalesce(m.opened, least(m.began, m.started)), m.latest, m.ended,
   coalesce(m.calls, 0), coalesce(m.failed, 0), coalesce(m.refused, 0), coalesce(m.redacted, 0),
@@ -251,7 +256,7 @@ SELECT n, version, happened, rules, f.path, f.digest, f.text FROM (
 INSERT INTO books.events
 SELECT n, make_timestamptz(t // 1000), k, r, c, coalesce(d.customer, ''), coalesce(d.workflow, ''),
   coalesce(d.agent, ''), coalesce(d.guard, d.rule, d.version, ''),
-  coalesce(d.error, d.because, d.reason, CASE WHEN d.pid IS NOT NULL THEN 'process ' || d.pid END, '')
+  coalesce(d.because, d.reason, d.error, CASE WHEN d.pid IS NOT NULL THEN 'process ' || d.pid END, '')
 FROM fresh WHERE k IN ('ask', 'guard.failed', 'hold.expired', 'ledger.opened') ORDER BY n;
 
 -- name: watermark
