@@ -1,70 +1,133 @@
 """The ledger as the call path sees it: admit, record, keep bodies; whoever owns the journal underneath."""
 
+import contextlib
 import os
-from collections.abc import Sequence
+import random
+import threading
+import time
+import weakref
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import cast
+
+import msgspec
 
 from comptroller.core.clock import SYSTEM, Clock
 from comptroller.core.errors import StoreError
-from comptroller.core.facts import Fact, Shortfall
+from comptroller.core.facts import Fact, Line, Shortfall
 from comptroller.core.settings import Settings
-from comptroller.store import folder, recovery, segment
+from comptroller.store import folder, recovery, segment, subjects, wire
 from comptroller.store.bodies import Bodies
+from comptroller.store.client import Client
 from comptroller.store.keys import make_keys, open_keys
-from comptroller.store.locks import Lock
+from comptroller.store.locks import SHARES, Lock
 from comptroller.store.owner import Owner
-from comptroller.store.vault import Vault
+from comptroller.store.server import Server
+from comptroller.store.vault import Vault, tag_of
+from comptroller.store.wire import Gone, Reply, Request
+
+_PATIENCE_S = 15.0  # how long to look for an owner, or become it, before a call is told that the store failed
 
 
 class Ledger:
-    """One process's hold of a ledger. Thread-safe."""
+    """One process's hold of a ledger. Thread-safe.
+
+    The first process owns the journal and the purse and listens; the others ask it. When the owner dies, one of them
+    takes over, and what was not yet answered is asked again, once.
+    """
 
     def __init__(self, path: Path, settings: Settings, clock: Clock) -> None:
         self._path, self._settings, self._clock = path, settings, clock
-        folder.make(path)
         self._lock, self._members = Lock(path / folder.LOCK), Lock(path / folder.MEMBERS)
-        if not self._lock.take():
-            raise StoreError("held elsewhere")
-        self._lock.prove()
-        label = folder.label(path) or folder.begin(path, clock)
-        self.id = label.id
-        make_keys(path, label.id)
-        self._keys = open_keys(path, label.id)
-        found = recovery.recover(path, label.id)
-        self._owner = Owner(path, label.id, self._keys, settings.limits, clock, found)
-        self._owner.begin(found, (), True, "0.1.0", os.getpid())
+        self._turn = threading.RLock()  # changing the seat
+        self._owner: Owner | None = None
+        self._server: Server | None = None
+        self._client: Client | None = None
+        self._closed = False
+        self._session = clock.new_id()
+        # Live holds of this process while another one owns the ledger, with the lease where it was renewed.
+        self._holds: dict[str, int] = {}
+        folder.make(path)
+        self._sit()
+        try:
+            label = folder.label(path)
+            assert label is not None, "an owner has written the label"
+            self.id = label.id
+            self._keys = open_keys(path, label.id)
+        except BaseException:
+            self._leave()
+            raise
         self._vault = Vault(path, self._keys, clock)
         self._bodies = Bodies(path, self._keys)
-        self.local = True
+        _LEDGERS.add(self)
 
     @classmethod
     def open(cls, path: str | Path, settings: Settings, clock: Clock = SYSTEM) -> "Ledger":
         """Open a ledger, making it where there is none; becomes its owner unless another process is."""
         return cls(Path(path).absolute(), settings, clock)
 
+    @property
+    def local(self) -> bool:
+        """True: this process owns the ledger, so that reserve and record wait for nobody."""
+        return self._owner is not None
+
     def reserve(self, opened: Fact) -> Shortfall | None:
         """Admit a call and write it down in one step; a shortfall says which cap has no room, nothing is written."""
         fact, middle = segment.encode(opened)
-        return self._owner.reserve(fact, middle)
+        owner = self._owner
+        if owner is not None:
+            return owner.reserve(fact, middle)
+        hold = _hold_of(fact)
+        if hold:
+            self._holds[hold] = 0  # before it is asked for: should the owner die on the way, it is claimed already
+        try:
+            short = _shortfall(self._ask(wire.RESERVE, fact, middle))
+        except BaseException:
+            self._holds.pop(hold, None)
+            raise
+        if short:
+            self._holds.pop(hold, None)
+        return short
 
     def record(self, fact: Fact) -> None:
         """Write a fact: once this returns, no `kill -9` of anybody loses it."""
         fact, middle = segment.encode(fact)
-        self._owner.record(fact, middle)
+        owner = self._owner
+        if owner is not None:
+            owner.record(fact, middle)
+        else:
+            self._ask(wire.RECORD, fact, middle)
+            self._holds.pop(_hold_of(fact), None)
 
     def sync(self, fact: Fact) -> None:
-        """Write a fact durably: once this returns, no loss of power loses it."""
+        """Write a fact durably: once this returns, no loss of power loses it, nor the bodies kept before it."""
         self._vault.sync()
         fact, middle = segment.encode(fact)
-        self._owner.sync(self._owner.record(fact, middle))
+        owner = self._owner
+        if owner is not None:
+            owner.sync(owner.record(fact, middle))
+        else:
+            self._ask(wire.SYNC, fact, middle)
+            self._holds.pop(_hold_of(fact), None)
 
     def renew(self, hold_id: str, lease_ns: int) -> None:
         """Move the end of a live hold's lease (ns since 1970)."""
-        self._owner.renew(hold_id, lease_ns)
+        owner = self._owner
+        if owner is not None:
+            owner.renew(hold_id, lease_ns)
+            return
+        if hold_id in self._holds:
+            self._holds[hold_id] = lease_ns
+        self._request(Request(wire.RENEW, name=hold_id, number=lease_ns))
 
     def counter(self, key: str, unit: str) -> tuple[int, int]:
         """What an account has settled, and what is held on it."""
-        return self._owner.counter(key, unit)
+        owner = self._owner
+        if owner is not None:
+            return owner.counter(key, unit)
+        reply = self._request(Request(wire.COUNTER, name=key, unit=unit))
+        return reply.settled, reply.held
 
     def keep(self, messages: Sequence[bytes], tenant: str, subject: str) -> list[str]:
         """Store bodies, each once per subject, before the record that names them; returns their digests."""
@@ -78,8 +141,183 @@ class Ledger:
         """A body by its digest; None where it was not kept or was erased."""
         return self._bodies.fetch(digest)
 
+    def forget(self, tenant: str, subject: str) -> int:
+        """Destroy a subject's keys, in every process's files: its bodies can never be read again."""
+        return subjects.destroy(self._path, tag_of(self._keys, tenant, subject))
+
     def close(self) -> None:
-        self._owner.close()
-        self._vault.close()
-        self._members.drop()
-        self._lock.drop()
+        """Let go. An owner seals the journal first; processes that are still there find a new one."""
+        with self._turn:
+            if self._closed:
+                return
+            self._closed = True
+            _LEDGERS.discard(self)
+            try:
+                self._leave()
+            finally:
+                self._vault.close()
+
+    # -- asking another process
+
+    def _ask(self, op: str, fact: Fact, middle: bytes) -> Reply:
+        return self._request(Request(op, msgspec.Raw(b"{" + middle + b"}")))
+
+    def _request(self, request: Request) -> Reply:
+        """Ask whoever owns the ledger; when it dies on the way, ask the next one, which knows what was done."""
+        while True:
+            owner, client = self._owner, self._client
+            if owner is not None:
+                return _locally(owner, request)
+            if client is None:
+                self._regain(None)
+                continue
+            try:
+                return client.ask(request)
+            except Gone:
+                request.again = True
+                self._regain(client)
+
+    # -- taking a seat: the owner's, or one before it
+
+    def _regain(self, lost: Client | None) -> None:
+        with self._turn:
+            if self._closed:
+                raise StoreError(f"{self._path}: this ledger was closed. Open it again to go on.")
+            if self._client is lost and self._owner is None:
+                self._client = None
+                if lost is not None:
+                    lost.close()
+                self._sit()
+
+    def _lost(self, client: Client) -> None:
+        # Whoever needs the ledger next tries again and is told; this thread has nobody to tell.
+        with contextlib.suppress(StoreError):
+            self._regain(client)
+
+    def _sit(self) -> None:
+        until = time.monotonic() + _PATIENCE_S
+        while True:
+            if self._lock.take():
+                self._own()
+                return
+            try:
+                self._client = Client(self._path, self._session, dict(self._holds), self._lost)
+                self._members.take(shared=True, wait=True)
+                return
+            except Gone:
+                if time.monotonic() > until:
+                    raise StoreError(_nobody(self._path)) from None
+            # Somebody has the lock and does not listen yet, or died just now: all who wait must not knock in step.
+            time.sleep(random.uniform(0.002, 0.02))
+
+    def _own(self) -> None:
+        try:
+            self._lock.prove()
+            label = folder.label(self._path) or folder.begin(self._path, self._clock)
+            make_keys(self._path, label.id)
+            keys = open_keys(self._path, label.id)
+            found = recovery.recover(self._path, label.id)
+            owner = Owner(self._path, keys, self._settings.limits, self._clock, found)
+            self._listen(owner, found)
+        except BaseException:
+            self._members.drop()
+            self._lock.drop()
+            raise
+
+    def _listen(self, owner: Owner, found: recovery.Found) -> None:
+        try:
+            alone = SHARES and self._members.take()
+            owner.begin(found, dict(self._holds), alone, _version(), os.getpid())
+            self._members.take(shared=True, wait=True)
+            server = Server(self._path, owner, self._clock.monotonic_ns)
+            server.start()
+        except BaseException:
+            with contextlib.suppress(StoreError):
+                owner.close()
+            raise
+        self._holds.clear()
+        self._server, self._owner = server, owner
+
+    def _leave(self) -> None:
+        owner, server, client = self._owner, self._server, self._client
+        self._owner = self._server = self._client = None
+        try:
+            if server:
+                server.close()
+            if client:
+                client.close()
+            if owner:
+                owner.close()
+        finally:
+            self._members.drop()
+            self._lock.drop()
+
+    # -- after a fork
+
+    def _forked(self) -> None:
+        """In the child: let go of everything the parent still uses; the next request finds the owner anew."""
+        self._turn = threading.RLock()
+        for seat in (self._server, self._owner, self._client):
+            if seat is not None:
+                seat.forked()
+        self._owner = self._server = self._client = None
+        self._holds = {}
+        self._session = self._clock.new_id()
+        self._vault.forked()
+        self._bodies = Bodies(self._path, self._keys)
+
+
+_LEDGERS: "weakref.WeakSet[Ledger]" = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for ledger in list(_LEDGERS):
+        ledger._forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _locally(owner: Owner, request: Request) -> Reply:
+    """What the owner's server would have done; this process has become the owner itself."""
+    if request.op == wire.RENEW:
+        owner.renew(request.name, request.number)
+        return Reply()
+    if request.op == wire.COUNTER:
+        settled, held = owner.counter(request.name, request.unit)
+        return Reply(settled=settled, held=held)
+    middle = bytes(request.fact)[1:-1]
+    fact = segment.fact_of(middle)
+    if request.op == wire.RESERVE:
+        return wire.reply_of(owner.reserve(fact, middle, again=request.again))
+    sequence = owner.record(fact, middle, again=request.again)
+    if request.op == wire.SYNC:
+        owner.sync(sequence)
+    return Reply()
+
+
+def _hold_of(fact: Fact) -> str:
+    hold = fact.data.get("hold")
+    return str(cast(Mapping[str, str], hold).get("id")) if hold else ""
+
+
+def _shortfall(reply: Reply) -> Shortfall | None:
+    if reply.short is None:
+        return None
+    key, unit, amount, cap, settled, held = reply.short
+    return Shortfall(Line(key, unit, amount, cap), settled, held)
+
+
+def _nobody(path: Path) -> str:
+    return (
+        f"{path}: a process holds {folder.LOCK} and does not answer. It may run in another container or as another "
+        "user: end it, or name another ledger."
+    )
+
+
+def _version() -> str:
+    try:
+        return version("comptroller")
+    except PackageNotFoundError:
+        return "0"

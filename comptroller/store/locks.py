@@ -8,10 +8,12 @@ import contextlib
 import errno
 import os
 import sys
+import weakref
 from pathlib import Path
 
 from comptroller.core.errors import StoreError
 
+SHARES = sys.platform != "win32"  # whether a lock can be shared, so that one process can tell it is alone
 _HELD = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
 
 if sys.platform == "win32":
@@ -35,6 +37,7 @@ class Lock:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._fd = -1
+        _LOCKS.add(self)
 
     @property
     def held(self) -> bool:
@@ -79,6 +82,18 @@ class Lock:
                 f"{self.path}: cannot be opened: {error.strerror}. "
                 "Make the ledger's directory writable for this user, or name another ledger."
             ) from error
+
+
+_LOCKS: "weakref.WeakSet[Lock]" = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for lock in list(_LOCKS):
+        lock.drop()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _lockless(path: Path, reason: str) -> str:

@@ -1,7 +1,8 @@
 """The owner's side of a ledger: one journal, one purse, one lock that keeps them in step."""
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,11 +32,24 @@ _HOLDING = {CALL_OPENED, CALL_CLOSED, HOLD_EXPIRED}
 HERE = ""  # the session of this process itself
 
 
+@dataclass(slots=True)
+class Entry:
+    """A fact that another process asks to be written, and what came of it."""
+
+    fact: Fact
+    middle: bytes
+    session: str
+    again: bool
+    reserve: bool
+    short: Shortfall | None = None
+    error: str = ""
+
+
 class Owner:
     """Admits, records and expires. Every method may be called from any thread."""
 
-    def __init__(self, ledger: Path, ledger_id: str, keys: Keys, limits: Limits, clock: Clock, found: Found) -> None:
-        self._ledger, self._id, self._keys, self._clock = ledger, ledger_id, keys, clock
+    def __init__(self, ledger: Path, keys: Keys, limits: Limits, clock: Clock, found: Found) -> None:
+        self._ledger, self._keys, self._clock = ledger, keys, clock
         self._limit = limits.segment_mb * 1024 * 1024
         self._sync_s = limits.sync_ms / 1000
         self._lock = threading.Lock()
@@ -47,14 +61,16 @@ class Owner:
         self._seen: dict[str, None] = {}
         self._seen_before = False  # the ids of the journal as it was found are in `_seen` too
         self._pruned_ns = clock.monotonic_ns()
-        self._dirty, self._closing = threading.Event(), threading.Event()
+        self.on_durable: Callable[[], None] | None = None
+        self._closing = False
+        self._dirty, self._urgent = threading.Event(), threading.Event()
         self._syncer = threading.Thread(target=self._sync_loop, name="comptroller-sync", daemon=True)
 
-    def begin(self, found: Found, mine: Iterable[str], alone: bool, version: str, pid: int) -> None:
+    def begin(self, found: Found, mine: Mapping[str, int], alone: bool, version: str, pid: int) -> None:
         """Say in the journal who opened it and what was found; holds nobody can come back to expire at once."""
         now, mono = self._clock.now_ns(), self._clock.monotonic_ns()
         with self._lock:
-            self._keepers = {hold: HERE for hold in mine if hold in self._purse.live()}
+            self._reclaim(HERE, mine)
             left = [hold for hold in self._purse.live().values() if hold.id not in self._keepers]
             recovered: dict[str, object] = {"cut": found.cut, "holds": len(left)}
             if found.last_ns > now:
@@ -73,13 +89,7 @@ class Owner:
         """Admit and journal a call in one step, or say which cap has no room; then nothing is written."""
         lines = lines_of(fact)
         with self._lock:
-            if again and self._known(fact.id):
-                return None
-            short = self._purse.room(lines)
-            if short is None:
-                self._write([middle])
-                self._enter(fact, session)
-            return short
+            return self._reserve(fact, middle, lines, session, again)
 
     def record(self, fact: Fact, middle: bytes, session: str = HERE, again: bool = False) -> int:
         """Write a fact and fold it in; returns its sequence number (or one not before it) for `sync`."""
@@ -89,6 +99,37 @@ class Owner:
                 self._write([middle])
                 self._enter(fact, session)
             return self._tail.at.sequence
+
+    def enter(self, entries: Sequence[Entry]) -> int:
+        """Do what a round of requests asks: each reservation by itself, all records with one write()."""
+        with self._lock:
+            records: list[Entry] = []
+            for entry in entries:
+                try:
+                    lines = lines_of(entry.fact)
+                    if entry.reserve:
+                        entry.short = self._reserve(entry.fact, entry.middle, lines, entry.session, entry.again)
+                    elif not (entry.again and self._known(entry.fact.id)):
+                        records.append(entry)
+                except StoreError as error:
+                    entry.error = str(error)
+            self._record(records)
+            return self._tail.at.sequence
+
+    @property
+    def durable(self) -> int:
+        """The last record known to be durable."""
+        return self._tail.durable
+
+    @property
+    def failed(self) -> str:
+        """Why nothing can be written any more; empty as long as it can."""
+        return self._tail.failed
+
+    def hurry(self) -> None:
+        """Have what is written flushed now; `on_durable` is called when it is."""
+        self._urgent.set()
+        self._dirty.set()
 
     def sync(self, sequence: int) -> None:
         """Return once the record is durable."""
@@ -104,13 +145,10 @@ class Owner:
         with self._lock:
             return self._purse.counter(key, unit)
 
-    def reclaim(self, session: str, holds: Iterable[str]) -> None:
-        """A process says which live holds are its own."""
+    def reclaim(self, session: str, holds: Mapping[str, int]) -> None:
+        """A process says which live holds are its own, and what leases it had renewed with an owner before."""
         with self._lock:
-            for hold in holds:
-                if hold in self._purse.live():
-                    self._keepers[hold] = session
-                    self._orphans.pop(hold, None)
+            self._reclaim(session, holds)
 
     def abandon(self, session: str) -> None:
         """A process is gone: its holds expire unless it comes back in time."""
@@ -136,8 +174,8 @@ class Owner:
 
     def close(self) -> None:
         """Seal what is written, make it durable and let go."""
-        self._closing.set()
-        self._dirty.set()
+        self._closing = True
+        self.hurry()
         if self._syncer.is_alive():
             self._syncer.join()
         with self._lock:
@@ -148,7 +186,40 @@ class Owner:
             finally:
                 self._tail.close()
 
+    def forked(self) -> None:
+        """Close this process's copy of the journal: the parent goes on writing it."""
+        self._tail.close()
+
     # -- under the lock
+
+    def _reserve(self, fact: Fact, middle: bytes, lines: list[Line], session: str, again: bool) -> Shortfall | None:
+        if again and self._known(fact.id):
+            return None
+        short = self._purse.room(lines)
+        if short is None:
+            self._write([middle])
+            self._enter(fact, session)
+        return short
+
+    def _reclaim(self, session: str, holds: Mapping[str, int]) -> None:
+        for hold, lease_ns in holds.items():
+            if hold in self._purse.live():
+                self._keepers[hold] = session
+                self._orphans.pop(hold, None)
+                if lease_ns:
+                    self._purse.renew(hold, lease_ns)
+
+    def _record(self, entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
+        try:
+            self._write([entry.middle for entry in entries])
+        except StoreError as error:
+            for entry in entries:
+                entry.error = str(error)
+            return
+        for entry in entries:
+            self._enter(entry.fact, entry.session)
 
     def _write(self, middles: Sequence[bytes]) -> None:
         if self._tail.at.offset >= self._limit:
@@ -204,14 +275,17 @@ class Owner:
     # -- a thread of its own
 
     def _sync_loop(self) -> None:
-        while not self._closing.is_set():
+        while not self._closing:
             self._dirty.wait()
-            self._closing.wait(self._sync_s)
+            self._urgent.wait(self._sync_s)
+            self._urgent.clear()
             self._dirty.clear()
             try:
                 self._tail.sync(self._tail.at.sequence)
             except StoreError:
-                return  # the tail has failed and tells everyone who writes
+                self._closing = True  # the tail has failed and tells everyone who writes
+            if self.on_durable:
+                self.on_durable()
 
 
 def lines_of(fact: Fact) -> list[Line]:
