@@ -1,0 +1,123 @@
+"""Reading a ledger: in this process where the books are free, else by asking the process that has them."""
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from comptroller.core.errors import StoreError
+from comptroller.store.books import LOCK, Books, Busy
+from comptroller.store.enquiry import Asker, Keeper
+from comptroller.store.wire import Gone
+
+if TYPE_CHECKING:
+    import pyarrow
+
+WAIT_S = 15.0  # a command that only looks has the books for a moment; others wait for it that long
+_PAUSE_S = 0.05
+
+
+class Reader:
+    """Answers named queries about a ledger (`queries/*.sql`). Safe to use from many threads."""
+
+    def __init__(self, ledger: Path, serve: bool = False, wait_s: float = WAIT_S) -> None:
+        self.ledger = ledger
+        self._serve, self._wait_s = serve, wait_s
+        self._books: Books | None = None
+        self._keeper: Keeper | None = None
+        self._asker: Asker | None = None
+        self._connect()
+
+    @classmethod
+    def open(cls, ledger: str | Path, serve: bool = False, wait_s: float = WAIT_S) -> Self:
+        """Open a ledger for reading, fresh up to now. `serve`: keep it fresh, and answer other processes too."""
+        return cls(Path(ledger), serve, wait_s)
+
+    @property
+    def local(self) -> bool:
+        """True where this process has the books open itself."""
+        return self._books is not None
+
+    def query(self, name: str, **params: object) -> "pyarrow.Table":
+        """The answer as an Arrow table; parameters not given are NULL."""
+        for last in (False, True):
+            try:
+                if self._books is not None:
+                    return self._books.query(name, params)
+                if self._asker is not None:
+                    return self._asker.query(name, params)
+            except Gone:
+                if last:
+                    break
+            self._connect()
+        raise StoreError(f"{self.ledger}: the process that had the books open keeps leaving. Try again.")
+
+    def rows(self, name: str, **params: object) -> list[dict[str, object]]:
+        """The answer as one dict for each row."""
+        found: list[dict[str, object]] = self.query(name, **params).to_pylist()
+        return found
+
+    def refresh(self) -> None:
+        """Bring the books up to the end of the journal."""
+        if self._books is not None:
+            self._books.ingest()
+            return
+        try:
+            if self._asker is not None:
+                self._asker.refresh()
+        except Gone:
+            self._connect()
+
+    def close(self) -> None:
+        """Let go of the books."""
+        for held in (self._keeper, self._asker, self._books):
+            if held is not None:
+                held.close()
+        self._keeper = self._asker = self._books = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _connect(self) -> None:
+        self.close()
+        until = time.monotonic() + self._wait_s
+        while True:
+            try:
+                self._books = Books.open(self.ledger)
+                break
+            except Busy:
+                if self._ask():
+                    return
+            if time.monotonic() >= until:
+                raise StoreError(
+                    f"{self.ledger / LOCK}: another process has had the books open for {self._wait_s:.0f} s and does "
+                    "not answer; it may be filling them for the first time. Try again later, or stop it."
+                )
+            time.sleep(_PAUSE_S)
+        self._begin(self._books)
+
+    def _begin(self, books: Books) -> None:
+        try:
+            books.ingest()
+            if self._serve:
+                self._keeper = Keeper(books)
+                self._keeper.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _ask(self) -> bool:
+        try:
+            self._asker = Asker(self.ledger)
+            self._asker.refresh()
+        except Gone:
+            self.close()
+        except StoreError:
+            self.close()
+            raise
+        return self._asker is not None
