@@ -40,8 +40,8 @@ def check(paths: Paths = None, as_json: AsJson = False) -> None:
         typer.echo(f"ok: {_count(len(book.files), 'file')}, {_count(book.rules, 'rule')}, version {book.version}")
 
 
-@app.command()
-def test(paths: Paths = None, as_json: AsJson = False) -> None:
+@app.command("test")
+def try_out(paths: Paths = None, as_json: AsJson = False) -> None:
     """Run the tests inside the policies; exit 1 where one fails."""
     sources = _sources(paths)
     try:

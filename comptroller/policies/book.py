@@ -91,7 +91,7 @@ class Book:
         return plan.decide(case)
 
     def watches(self, stage: str, identity: Identity) -> bool:
-        """Whether any rule is there for a stage (of no certain tool): without one, nothing has to be gathered for it."""
+        """Whether any rule is there for a stage (of no certain tool): else nothing has to be gathered for it."""
         key = (stage, "", identity.workflow, identity.agent)
         plan = self._plans.get(key) or _keep(self._plans, key, lambda: self._plan(*key))
         return bool(plan.groups or plan.always)

@@ -17,6 +17,7 @@ from comptroller.policies.source import Lines
 from comptroller.policies.syntax import BadCondition, read_condition
 
 _WITH_TOOL = ("tool", "result")
+_ONLY_ON = {"downgrade": ("model",), "redact": ("model", "tool", "reply", "result")}  # elsewhere it would do nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,11 @@ class Compiler:
             self._wrong(draft, (*path, "ask"), text)
         if rule.then == "downgrade":
             self._check_downgrade(draft, (*path, "then"))
+        if rule.then in _ONLY_ON and rule.on not in _ONLY_ON[rule.then]:
+            text = (
+                f"Rule `{rule.id}`: on stage {rule.on} there is nothing to {rule.then}. Write `deny`, `ask` or `note`."
+            )
+            self._wrong(draft, (*path, "then"), text)
         if rule.tool is not None:
             self._check_tool(draft, path, rule, rule.tool)
 

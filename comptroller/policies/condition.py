@@ -94,7 +94,7 @@ def _evaluate(program: Any, values: Mapping[str, object]) -> object:
         plain = value.plain_value()
     except (RuntimeError, ValueError, TypeError, OverflowError) as error:  # e.g. an iteration bomb stopped
         raise Undecided(_plainly(str(error))) from None
-    if kind in ("BOOL", "LIST"):
+    if kind == "BOOL" or kind.startswith("LIST"):  # a list tells the type of its elements too
         return plain
     raise Undecided(_plainly(str(plain)) if kind == "ERROR" else f"it gave a {kind}, not true or false")
 

@@ -1,5 +1,6 @@
 """The inputs a condition may name: their types, the stages that have them, and how each is read from a case."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,14 +9,18 @@ from comptroller.core.money import NANOS
 from comptroller.core.verdict import Case
 from comptroller.policies.mistakes import did_you_mean
 from comptroller.policies.syntax import BadCondition, spell
-from comptroller.policies.values import Missing, cel_type, clean, fit
+from comptroller.policies.values import Missing, cel_type, clean, fit, plain
 
 Scopes = frozenset[str] | None
 Get = Callable[[Case, Scopes], object]  # the case, and what the agents' tables leave of its scopes; may raise Missing
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# An input stands only on the stages where something fills it: elsewhere it would be a zero that looks like an answer.
 _EVERYWHERE = frozenset({"model", "tool", "agent", "reply", "result", "outcome"})
-_WITH_ARGS = frozenset({"tool", "result"})
+_IN_A_CALL = _EVERYWHERE - {"agent", "outcome"}
+_OF_A_MODEL = frozenset({"model", "reply"})
+_WITH_TOOL = frozenset({"tool", "result"})
+_WITH_ARGS = frozenset({"tool"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,10 @@ def _known(name: str, kind: str) -> Get:
 
 
 def _text(case: Case, _scopes: Scopes) -> str:
-    return clean(case.text())
+    text = case.text()
+    if not text and case.stage == "tool":  # a tool call's text is its arguments
+        text = json.dumps(plain(_arguments(case)), ensure_ascii=False)
+    return clean(text)
 
 
 def _reply_text(case: Case, _scopes: Scopes) -> str:
@@ -65,20 +73,17 @@ def _now(case: Case, _scopes: Scopes) -> datetime:
     return _EPOCH + timedelta(microseconds=case.now_ns // 1_000)
 
 
-def _some(*stages: str) -> frozenset[str]:
-    return frozenset(stages)
-
-
 INPUTS: Mapping[str, Input] = {
-    "model.name": Input("string", _EVERYWHERE, lambda case, _: clean(case.model)),
-    "model.stream": Input("bool", _some("model", "reply"), lambda case, _: case.stream),
-    "model.max_tokens": Input("int", _some("model", "reply"), _max_tokens),
+    "model.name": Input("string", _OF_A_MODEL, lambda case, _: clean(case.model)),
+    "model.stream": Input("bool", _OF_A_MODEL, lambda case, _: case.stream),
+    "model.max_tokens": Input("int", _OF_A_MODEL, _max_tokens),
     "call.kind": Input("string", _EVERYWHERE, lambda case, _: clean(case.kind)),
-    "call.input_tokens": Input("int", _EVERYWHERE, lambda case, _: case.input_tokens),
-    "call.worst_cost": Input("double", _EVERYWHERE, lambda case, _: case.worst_cost_nanos / NANOS),
-    "tool": Input("string", _WITH_ARGS, lambda case, _: clean(case.tool)),
-    "text": Input("string", _EVERYWHERE, _text),
-    "reply.text": Input("string", _some("reply"), _reply_text),
+    "call.input_tokens": Input("int", _OF_A_MODEL, lambda case, _: case.input_tokens),
+    "call.worst_cost": Input("double", _OF_A_MODEL, lambda case, _: case.worst_cost_nanos / NANOS),
+    "tool": Input("string", _WITH_TOOL, lambda case, _: clean(case.tool)),
+    "text": Input("string", _IN_A_CALL, _text),
+    "reply.text": Input("string", frozenset({"reply"}), _reply_text),
+    "outcome.type": Input("string", frozenset({"outcome"}), _known("outcome.type", "string")),
     "agent": Input("string", _EVERYWHERE, lambda case, _: clean(case.identity.agent)),
     "scopes": Input("list<string>", _EVERYWHERE, _scopes),
     "key": Input("string", _EVERYWHERE, lambda case, _: clean(case.identity.key)),
@@ -86,8 +91,8 @@ INPUTS: Mapping[str, Input] = {
     "run.id": Input("string", _EVERYWHERE, lambda case, _: clean(case.identity.run)),
     "run.workflow": Input("string", _EVERYWHERE, lambda case, _: clean(case.identity.workflow)),
     "run.customer": Input("string", _EVERYWHERE, lambda case, _: clean(case.identity.customer)),
-    "run.spent": Input("double", _EVERYWHERE, lambda case, _: case.spent_nanos() / NANOS),
-    "run.calls": Input("int", _EVERYWHERE, lambda case, _: case.run_calls()),
+    "run.spent": Input("double", _IN_A_CALL, lambda case, _: case.spent_nanos() / NANOS),
+    "run.calls": Input("int", _IN_A_CALL, lambda case, _: case.run_calls()),
     "run.depth": Input("int", _EVERYWHERE, lambda case, _: case.identity.depth),
     "run.tainted": Input("bool", _EVERYWHERE, _known("run.tainted", "bool")),
     "run.labels": Input("list<string>", _EVERYWHERE, _known("run.labels", "list<string>")),
@@ -169,15 +174,19 @@ class Vocabulary:
         return f"There is no input `{name}`. {did_you_mean('.'.join(path[:2]) if same else path[0], known)}"
 
 
+def _arguments(case: Case) -> Mapping[str, object]:
+    if case.args is None:
+        raise Missing("is not there: the arguments are not a JSON object")
+    return case.args
+
+
 def _argument_of(field: str, kind: str) -> Get:
     read = fit(kind)
 
     def get(case: Case, _scopes: Scopes) -> object:
-        if case.args is None:
-            raise Missing("is not there: the arguments are not a JSON object")
-        value = case.args.get(field)
+        value = _arguments(case).get(field)
         if value is None:
-            raise Missing("is null" if field in case.args else "is absent")
+            raise Missing("is null" if field in _arguments(case) else "is absent")
         return read(value)
 
     return get
@@ -187,9 +196,7 @@ def _passed(field: str) -> Get:
     """Whether an argument is there and not null, whatever its type."""
 
     def there(case: Case, _scopes: Scopes) -> bool:
-        if case.args is None:
-            raise Missing("is not there: the arguments are not a JSON object")
-        return case.args.get(field) is not None
+        return _arguments(case).get(field) is not None
 
     return there
 

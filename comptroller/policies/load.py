@@ -17,6 +17,7 @@ from comptroller.policies.source import MAX_BYTES, Lines, Source, read_source
 PACKS = Path(__file__).parent / "packs"
 
 Named = str | Path | tuple[str, str]
+_SECTIONS = ("rules", "budgets", "tests", "tools", "agents", "guards")
 _Step = str | int
 _Path = tuple[_Step, ...]
 
@@ -95,6 +96,9 @@ def _document(source: Source, mistakes: list[Mistake]) -> Document | None:
         if not source.mistakes:
             mistakes.append(Mistake(source.name, 1, "The file is empty. Begin with `policy: NAME`."))
         return None
+    for section in _SECTIONS:  # `rules:` with nothing under it yet is no mistake
+        if section in source.values and source.values[section] is None:
+            del source.values[section]
     for _ in range(2):
         try:
             return Document.model_validate(source.values)
@@ -130,7 +134,7 @@ def _unit(kind: str, path: _Path) -> _Path:
         return path[:3]
     if kind == "extra_forbidden":
         return path
-    return path[:2] if section in ("rules", "budgets", "tests", "tools", "agents", "guards") else path[:1]
+    return path[:2] if section in _SECTIONS else path[:1]
 
 
 def _remove(values: Any, lines: Lines, path: _Path) -> None:
