@@ -24,8 +24,9 @@ class Tail:
         self._torn = False  # a failed write could not be taken back
         self._path = segment.path_of(ledger, at.segment)
         self._fd = self._open()
-        self._flushing = threading.Condition()
-        self._leader = False
+        self._gate = threading.Lock()  # over the four below, never held while waiting
+        self._leading = False  # somebody is flushing
+        self._waiters: list[tuple[int, threading.Lock]] = []
         self._durable = at.sequence
 
     def append(self, middles: Sequence[bytes]) -> None:
@@ -42,32 +43,38 @@ class Tail:
 
     def roll(self) -> None:
         """Close this segment and begin the next; the caller has sealed it."""
-        self.sync(self.at.sequence)
+        self.sync(self.at.sequence)  # all is durable then, so nobody is flushing the old file any more
         at = Position(self.at.segment + 1, 0, self.at.sequence, self.at.chain)
         path = segment.path_of(self.ledger, at.segment)
-        with self._flushing:
-            while self._leader:
-                self._flushing.wait()
-            before, self._path = self._fd, path
-            self._fd = self._open()
-            self.at = at
-            os.close(before)
+        before, self._path = self._fd, path
+        self._fd = self._open()
+        self.at = at
+        os.close(before)
         _flush_folder(path.parent)
 
     def sync(self, sequence: int) -> None:
-        """Return once the record `sequence` is durable. The first to ask flushes for all who came meanwhile."""
-        with self._flushing:
-            while self._durable < sequence:
-                if self.failed:
-                    raise StoreError(self.failed)
-                if not self._leader:
-                    self._leader = True
-                    break
-                self._flushing.wait()
-            else:
+        """Return once the record `sequence` is durable. One flushes for all who came meanwhile, then hands over.
+
+        Each who waits has a lock of his own to wake up on: one Condition for all makes 32 writers 1.3 times slower.
+        """
+        if self._durable >= sequence:
+            return
+        waiting: threading.Lock | None = None
+        with self._gate:
+            if self._durable >= sequence:
                 return
-            fd, target = self._fd, self.at.sequence
-        self._lead(fd, target)
+            self._unfailed()
+            if self._leading:
+                waiting = threading.Lock()
+                waiting.acquire()
+                self._waiters.append((sequence, waiting))
+            self._leading = True
+        if waiting is not None:
+            self._wait(sequence, waiting)
+            if self._durable >= sequence:
+                return
+            self._unfailed()
+        self._lead()
 
     @property
     def durable(self) -> int:
@@ -80,25 +87,50 @@ class Tail:
         if fd >= 0:
             os.close(fd)
 
-    def _lead(self, fd: int, target: int) -> None:
-        error: OSError | None = None
+    def _wait(self, sequence: int, waiting: threading.Lock) -> None:
         try:
-            _flush(fd)
+            waiting.acquire()
+        except BaseException:  # interrupted: if it is our turn to lead, it has to be somebody else's
+            with self._gate:
+                mine = (sequence, waiting)
+                if mine in self._waiters:
+                    self._waiters.remove(mine)
+                elif self._durable < sequence:
+                    self._release(self._durable)
+            raise
+
+    def _lead(self) -> None:
+        target, error = self.at.sequence, None
+        try:
+            _flush(self._fd)
         except OSError as caught:
             error = caught
-        with self._flushing:
-            self._leader = False
+        except BaseException:
+            with self._gate:
+                self._release(self._durable)
+            raise
+        with self._gate:
             if error is None:
-                self._durable = max(self._durable, target)
+                self._durable = target
             else:
-                # After a failed flush the kernel may drop the pages and call the next flush a success: trust nothing.
-                self.failed = (
-                    f"{self._path}: the disk did not keep what was written ({error.strerror}). "
-                    "Check the disk, then open the ledger again: it will go on from what is really there."
-                )
-            self._flushing.notify_all()
+                self.failed = _unkept(self._path, error)
+            self._release(target)
         if error is not None:
             raise StoreError(self.failed) from error
+
+    def _release(self, target: int) -> None:
+        """Wake who is served or refused, and the next to lead; under the gate."""
+        served = [waiting for sequence, waiting in self._waiters if sequence <= target or self.failed]
+        self._waiters = [pair for pair in self._waiters if pair[0] > target and not self.failed]
+        self._leading = bool(self._waiters)
+        if self._leading:
+            served.append(self._waiters.pop(0)[1])
+        for waiting in served:
+            waiting.release()
+
+    def _unfailed(self) -> None:
+        if self.failed:
+            raise StoreError(self.failed)
 
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -108,8 +140,7 @@ class Tail:
             raise StoreError(unwritable(self._path, error)) from error
 
     def _usable(self) -> None:
-        if self.failed:
-            raise StoreError(self.failed)
+        self._unfailed()
         if self._torn:
             self._take_back()
 
@@ -134,6 +165,14 @@ class Tail:
 def unwritable(path: Path, error: OSError) -> str:
     """Reason, place and remedy for a file that cannot be written."""
     return f"{path}: cannot be written: {error.strerror or error}. {_remedy(error)}"
+
+
+def _unkept(path: Path, error: OSError) -> str:
+    # After a failed flush the kernel may drop the pages and call the next flush a success: nothing is trusted then.
+    return (
+        f"{path}: the disk did not keep what was written ({error.strerror}). "
+        "Check the disk, then open the ledger again: it will go on from what is really there."
+    )
 
 
 def _remedy(error: OSError) -> str:

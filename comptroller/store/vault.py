@@ -63,6 +63,8 @@ class Vault:
 
     def sync(self) -> None:
         """Return once everything kept is durable."""
+        if not self._dirty:
+            return
         with self._lock:
             if self._dirty:
                 try:
