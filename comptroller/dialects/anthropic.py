@@ -1,0 +1,257 @@
+"""Anthropic messages, as Anthropic and the gateways in front of it speak it."""
+
+import re
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+from msgspec import Raw
+
+from comptroller.core.call import Change, Part, Reply, Request, ToolCall
+from comptroller.dialects import tree
+from comptroller.dialects.anthropic_stream import AnthropicStream
+from comptroller.dialects.anthropic_usage import read_usage
+from comptroller.dialects.dialect import Unreadable
+from comptroller.dialects.tree import Path, count_or_none, dict_of, dump, list_of, load, text_of
+
+# Fields whose strings no person wrote and no guard can read.
+NO_TEXT = frozenset(
+    [
+        "type",
+        "id",
+        "tool_use_id",
+        "signature",
+        "data",
+        "media_type",
+        "cache_control",
+        "encrypted_content",
+        "encrypted_index",
+        "encrypted_stdout",
+        "file_id",
+        "error_code",
+        "page_age",
+    ]
+)
+CLIENT_TOOLS = ("bash_", "text_editor_", "computer_", "browser_", "memory_")  # typed, yet run by the client
+ERRORS = {402: "billing_error", 403: "permission_error", 409: "conflict_error", 429: "rate_limit_error"}
+# The marker moves from message to message between turns; without it a message is the same in each of them.
+# Unescaped quotes make this a field and never part of a text.
+_MARKER = re.compile(
+    rb'(,\s*)?"cache_control"\s*:\s*(?:null|\{\s*"type"\s*:\s*"ephemeral"\s*(?:,\s*"ttl"\s*:\s*"\w*"\s*)?\})(\s*,)?'
+)
+
+
+class AnthropicMessages:
+    """Reads and writes `/v1/messages`."""
+
+    name = "anthropic"
+    provider = "anthropic"
+
+    def matches(self, method: str, path: str) -> bool:
+        """True for /v1/messages itself; counting tokens is free and batches are another format."""
+        return method.upper() == "POST" and path.rstrip("/").endswith("/v1/messages")
+
+    def read(self, body: bytes, path: str = "") -> Request:
+        """The request, its system text first."""
+        top = tree.fields(body)
+        if "messages" not in top:
+            raise Unreadable("The request has no messages.")
+        messages = tree.items(top["messages"])
+        reader = _Reader()
+        reader.content(tree.value(top, "system"), ("system",), "system")
+        for number, raw in enumerate(messages):
+            reader.message(number, load(raw))
+        names = reader.tools(tree.value(top, "tools"))
+        for name in ("mcp_servers", "container"):
+            if tree.value(top, name):
+                reader.unbounded.append(name)
+        return Request(
+            model=text_of(tree.value(top, "model")),
+            stream=tree.value(top, "stream") is True,
+            max_tokens=count_or_none(tree.value(top, "max_tokens")),
+            parts=reader.parts,
+            messages=[_kept(top[name]) for name in ("tools", "system") if name in top] + [_kept(m) for m in messages],
+            raw=body,
+            tools=names,
+            unbounded=tuple(dict.fromkeys(reader.unbounded)),
+            media_bytes=reader.media_bytes,
+            hints=_hints(tree.value(top, "metadata")),
+        )
+
+    def rewrite(self, request: Request, change: Change) -> bytes:
+        """The body with the change made; messages without a change keep their bytes."""
+        top = tree.replaced(tree.fields(request.raw), change.texts)
+        if change.model is not None:
+            top["model"] = Raw(dump(change.model))
+        if change.max_tokens is not None:
+            top["max_tokens"] = Raw(dump(change.max_tokens))
+        return dump(top)
+
+    def read_reply(self, body: bytes) -> Reply:
+        """A whole message."""
+        node = load(body)
+        if not isinstance(node, dict) or not isinstance(node.get("content"), list):
+            raise Unreadable("The reply has no content.")
+        reply = Reply(id=text_of(node.get("id")), model=text_of(node.get("model")), raw=body)
+        for number, block in enumerate(node["content"]):
+            _read_block(reply, ("content", number), dict_of(block))
+        reply.finish = text_of(node.get("stop_reason"))
+        reply.usage = read_usage(node.get("usage"))
+        reply.emitted = sum(len(part.text) for part in reply.parts) + sum(len(call.text) for call in reply.calls)
+        return reply
+
+    def rewrite_reply(self, reply: Reply, change: Change) -> bytes:
+        """The message with texts replaced; a refused tool call becomes a block of text."""
+        node = load(reply.raw)
+        calls = {call.path for call in reply.calls}
+        for path, text in change.texts.items():
+            assert isinstance(path, tuple)
+            block = node["content"][path[1]]
+            if path in calls:
+                block["input"] = tree.as_object(text)
+            elif not block.get("signature"):  # the provider rejects signed thinking that was touched
+                tree.put(node, path, tree.clean(text))
+                block.pop("citations", None)
+        for path, text in change.refused.items():
+            assert isinstance(path, tuple)
+            node["content"][path[1]] = {"type": "text", "text": tree.clean(text), "citations": None}
+        if change.refused and calls <= change.refused.keys() and node.get("stop_reason") == "tool_use":
+            node["stop_reason"] = "end_turn"
+        return dump(node)
+
+    def stream(self, request: Request) -> AnthropicStream:
+        """A reader for the events of a streamed message."""
+        return AnthropicStream()
+
+    def refusal(self, status: int, code: str, message: str, details: Mapping[str, object]) -> bytes:
+        """Anthropic's error body; its SDK shows it as `e.body`."""
+        error = {"reason": message, "rule": "", "remedy": "", **details}
+        kind = ERRORS.get(status, "invalid_request_error" if status < 500 else "api_error")
+        return dump({"type": "error", "error": {**error, "type": kind, "message": message, "code": code}})
+
+
+class _Reader:
+    """Gathers what guards must see from the blocks of a request."""
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self.unbounded: list[str] = []
+        self.media_bytes = 0
+        self._tools: dict[str, str] = {}  # names by call id
+
+    def message(self, number: int, node: Any) -> None:
+        path: Path = ("messages", number)
+        if isinstance(node, dict):
+            self.content(node.get("content"), (*path, "content"), text_of(node.get("role")))
+        else:
+            self._walk(node, path, "")
+
+    def tools(self, node: Any) -> tuple[str, ...]:
+        """Names of the tools the client runs; those the provider runs without a limit are noted."""
+        names = []
+        for tool in map(dict_of, list_of(node)):
+            kind, name = text_of(tool.get("type")), text_of(tool.get("name"))
+            if kind in ("", "custom") or kind.startswith(CLIENT_TOOLS):
+                names.append(name)
+            elif count_or_none(tool.get("max_uses")) is None:
+                self.unbounded.append(name or kind)
+        return tuple(name for name in names if name)
+
+    def content(self, content: Any, path: Path, role: str, tool: str = "", call_id: str = "") -> None:
+        kind: Any = "tool_result" if call_id or tool else "text"
+        if isinstance(content, str):
+            if content:
+                self.parts.append(Part(kind, content, path, role, tool, call_id))
+            return
+        for number, block in enumerate(list_of(content)):
+            place = (*path, number)
+            if not isinstance(block, dict):
+                self._walk(block, place, role)
+            elif block.get("type") == "text" and isinstance(block.get("text"), str):
+                self.parts.append(Part(kind, block["text"], (*place, "text"), role, tool, call_id))
+            else:
+                self._block(block, place, role, kind, tool, call_id)
+
+    def _block(self, block: dict[str, Any], place: Path, role: str, kind: Any, tool: str, call_id: str) -> None:
+        what = block.get("type")
+        if what == "tool_result":
+            asked = text_of(block.get("tool_use_id"))
+            self.content(block.get("content"), (*place, "content"), role, self._tools.get(asked, ""), asked)
+        elif what in ("tool_use", "server_tool_use", "mcp_tool_use"):
+            self._call(block, place, role)
+        elif what in ("image", "document"):
+            self._media(block, place, role, kind, tool, call_id)
+        elif what == "thinking":
+            signed = "signed" if block.get("signature") else role
+            self.parts.append(Part("reasoning", text_of(block.get("thinking")), (*place, "thinking"), signed))
+        elif what == "container_upload":
+            self.unbounded.append("file_id")
+        elif what != "redacted_thinking":
+            self._walk(block, place, role, kind, tool, call_id)
+
+    def _call(self, block: dict[str, Any], place: Path, role: str) -> None:
+        name, call_id = text_of(block.get("name")), text_of(block.get("id"))
+        self._tools[call_id] = name
+        if block.get("input"):
+            text = dump(block["input"]).decode()
+            self.parts.append(Part("tool_call", text, (*place, "input"), role, name, call_id))
+
+    def _media(self, block: dict[str, Any], place: Path, role: str, kind: Any, tool: str, call_id: str) -> None:
+        source = dict_of(block.get("source"))
+        for name in ("title", "context"):
+            if text_of(block.get(name)):
+                self.parts.append(Part(kind, block[name], (*place, name), role, tool, call_id))
+        if source.get("type") == "text":
+            data = text_of(source.get("data"))
+            self.parts.append(Part(kind, data, (*place, "source", "data"), role, tool, call_id))
+        elif source.get("type") == "content":
+            self.content(source.get("content"), (*place, "source", "content"), role, tool, call_id)
+        else:
+            self.parts.append(Part("media", "", place, role, tool, call_id))
+            self.media_bytes += len(text_of(source.get("data")))
+            if source.get("type") != "base64":
+                self.unbounded.append(f"{block['type']}_{text_of(source.get('type')) or 'source'}")
+
+    def _walk(self, node: Any, path: Path, role: str, kind: Any = "text", tool: str = "", call_id: str = "") -> None:
+        for place, text in tree.strings(node, path, NO_TEXT):
+            self.parts.append(Part(kind, text, place, role, tool, call_id))
+
+
+def _kept(raw: Raw) -> bytes:
+    data = bytes(raw)
+    return _MARKER.sub(_comma, data) if b'"cache_control"' in data else data
+
+
+def _comma(match: re.Match[bytes]) -> bytes:
+    return b"," if match[1] and match[2] else b""
+
+
+def _hints(metadata: Any) -> dict[str, str]:
+    """Session hints; Claude Code writes JSON with a session id into `user_id`."""
+    user = text_of(dict_of(metadata).get("user_id"))
+    if not user:
+        return {}
+    session = text_of((tree.object_or_none(user) or {}).get("session_id"))
+    return {"user": user, "session_id": session} if session else {"user": user}
+
+
+def _read_block(reply: Reply, path: Path, block: dict[str, Any]) -> None:
+    kind = block.get("type")
+    if kind == "text":
+        reply.parts.append(Part("text", text_of(block.get("text")), (*path, "text"), "assistant"))
+    elif kind == "thinking":
+        role = "signed" if block.get("signature") else "assistant"
+        reply.parts.append(Part("reasoning", text_of(block.get("thinking")), (*path, "thinking"), role))
+    elif kind == "tool_use":
+        reply.calls.append(tool_call(block, path))
+    elif kind != "redacted_thinking":
+        for place, text in tree.strings(block, path, NO_TEXT | {"name"}):
+            what: Any = "tool_call" if "input" in place else "tool_result"
+            reply.parts.append(Part(what, text, place, "assistant", text_of(block.get("name"))))
+
+
+def tool_call(block: dict[str, Any], path: Hashable) -> ToolCall:
+    """The tool call in a `tool_use` block."""
+    given = block.get("input")
+    text = dump({} if given is None else given).decode()
+    args = given if isinstance(given, dict) else {} if given is None else None
+    return ToolCall(text_of(block.get("id")), text_of(block.get("name")), text, args, path)

@@ -1,0 +1,282 @@
+"""OpenAI chat completions, as OpenAI, Azure and the many compatible servers speak it."""
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+from msgspec import Raw
+
+from comptroller.core.call import Change, Part, Reply, Request
+from comptroller.dialects import tree
+from comptroller.dialects.dialect import Unreadable
+from comptroller.dialects.openai_chat_stream import OpenAIChatStream, tool_call
+from comptroller.dialects.openai_chat_usage import read_usage, tier_of
+from comptroller.dialects.tree import Path, count_or_none, dict_of, dump, list_of, load, text_of
+
+TEXT_FIELDS = (("reasoning_content", "reasoning"), ("reasoning", "reasoning"), ("refusal", "refusal"))
+# Only OpenAI's own families are known to take `max_completion_tokens` (some of them take nothing else);
+# compatible servers know `max_tokens`, and several reject a field they do not know.
+NEWER_FAMILIES = ("gpt-", "o1", "o3", "o4", "o5", "chatgpt-", "codex-", "ft:gpt-", "computer-use")
+NO_TEXT = frozenset({"type", "id", "file_id", "file_data", "data", "format", "detail", "cache_control"})
+
+
+class OpenAIChat:
+    """Reads and writes `/chat/completions`."""
+
+    name = "openai_chat"
+    provider = "openai"
+
+    def matches(self, method: str, path: str) -> bool:
+        """True for any path that ends in /chat/completions, Azure's deployments included."""
+        return method.upper() == "POST" and path.rstrip("/").endswith("/chat/completions")
+
+    def read(self, body: bytes, path: str = "") -> Request:
+        """The request; on Azure the deployment in the path stands in for a missing model."""
+        top = tree.fields(body)
+        if "messages" not in top:
+            raise Unreadable("The request has no messages.")
+        messages = tree.items(top["messages"])
+        reader = _Reader()
+        for number, raw in enumerate(messages):
+            reader.message(number, load(raw))
+        reader.rest_of(top)
+        options = dict_of(tree.value(top, "stream_options"))
+        kept = [bytes(top["tools"])] if "tools" in top else []
+        return Request(
+            model=text_of(tree.value(top, "model")) or _deployment(path),
+            stream=tree.value(top, "stream") is True,
+            max_tokens=_max_tokens(top),
+            parts=reader.parts,
+            messages=kept + [bytes(raw) for raw in messages],
+            raw=body,
+            choices=max(tree.count_of(tree.value(top, "n")), 1),
+            tier=tier_of(tree.value(top, "service_tier")),
+            tools=_tool_names(top),
+            wants_usage=options.get("include_usage") is True,
+            unbounded=tuple(dict.fromkeys(reader.unbounded)),
+            media_bytes=reader.media_bytes,
+            hints=_hints(top),
+        )
+
+    def rewrite(self, request: Request, change: Change) -> bytes:
+        """The body with the change made; messages without a change keep their bytes."""
+        top = tree.replaced(tree.fields(request.raw), change.texts)
+        if change.model is not None:
+            top["model"] = Raw(dump(change.model))
+        if change.max_tokens is not None:
+            for name in _max_fields(top, change.model or request.model):
+                top[name] = Raw(dump(change.max_tokens))
+        if change.ask_usage and request.stream:
+            options = dict_of(tree.value(top, "stream_options"))
+            top["stream_options"] = Raw(dump({**options, "include_usage": True}))
+        return dump(top)
+
+    def read_reply(self, body: bytes) -> Reply:
+        """A whole completion, all its choices."""
+        node = load(body)
+        if not isinstance(node, dict) or not isinstance(node.get("choices"), list):
+            raise Unreadable("The reply has no choices.")
+        reply = Reply(id=text_of(node.get("id")), model=text_of(node.get("model")), raw=body)
+        for number, choice in enumerate(node["choices"]):
+            _read_choice(reply, number, dict_of(choice))
+        reply.usage = read_usage(node)
+        reply.emitted = sum(len(part.text) for part in reply.parts) + sum(len(call.text) for call in reply.calls)
+        return reply
+
+    def rewrite_reply(self, reply: Reply, change: Change) -> bytes:
+        """The completion with texts replaced; a refused tool call becomes text of its choice."""
+        node = load(reply.raw)
+        calls = {call.path: call for call in reply.calls}
+        for path, text in change.texts.items():
+            assert isinstance(path, tuple)
+            tree.put(node, _args_path(node, path) if path in calls else path, tree.clean(text))
+            node["choices"][path[1]].pop("logprobs", None)  # they spell the text out, token by token
+        for number, choice in enumerate(node["choices"]):
+            refused = {path: text for path, text in change.refused.items() if _choice_of(path) == number}
+            if refused:
+                _refuse(choice, refused)
+        return dump(node)
+
+    def stream(self, request: Request) -> OpenAIChatStream:
+        """A reader for the events of a streamed completion."""
+        return OpenAIChatStream(wants_usage=request.wants_usage)
+
+    def refusal(self, status: int, code: str, message: str, details: Mapping[str, object]) -> bytes:
+        """OpenAI's error body; its SDK shows our code as `e.code` and the rest in `e.body`."""
+        error = {"reason": message, "rule": "", "remedy": "", **details}
+        return dump({"error": {**error, "message": message, "type": "comptroller", "param": None, "code": code}})
+
+
+class _Reader:
+    """Gathers what guards must see from the messages of a request."""
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self.unbounded: list[str] = []
+        self.media_bytes = 0
+        self._tools: dict[str, str] = {}  # names by call id
+
+    def message(self, number: int, node: Any) -> None:
+        path: Path = ("messages", number)
+        if not isinstance(node, dict):
+            return self._walk(node, path, "")
+        role = text_of(node.get("role"))
+        if role in ("tool", "function"):
+            call_id = text_of(node.get("tool_call_id"))
+            tool = self._tools.get(call_id) or text_of(node.get("name"))
+            return self._content(node.get("content"), path, role, tool, call_id)
+        self._content(node.get("content"), path, role)
+        if len(node) > 2:
+            self._beside_content(node, path, role)
+        return None
+
+    def rest_of(self, top: Mapping[str, Raw]) -> None:
+        """What stands beside the messages."""
+        if "prediction" in top:
+            self._walk(tree.value(top, "prediction"), ("prediction",), "")
+        if tree.value(top, "web_search_options") is not None:
+            self.unbounded.append("web_search")
+        if tree.value(top, "models") or tree.value(top, "plugins"):
+            self.unbounded.append("fallbacks")  # a router may answer with another model, at its price
+
+    def _content(self, content: Any, path: Path, role: str, tool: str = "", call_id: str = "") -> None:
+        kind: Any = "tool_result" if role in ("tool", "function") else "text"
+        if isinstance(content, str):
+            if content:
+                self.parts.append(Part(kind, content, (*path, "content"), role, tool, call_id))
+            return
+        for number, piece in enumerate(list_of(content)):
+            place = (*path, "content", number)
+            if isinstance(piece, dict) and isinstance(piece.get("text"), str):
+                self.parts.append(Part(kind, piece["text"], (*place, "text"), role, tool, call_id))
+            else:
+                self._piece(piece, place, role)
+
+    def _piece(self, piece: Any, place: Path, role: str) -> None:
+        kind = piece.get("type") if isinstance(piece, dict) else None
+        if kind in ("image_url", "input_audio", "file", "video_url", "audio_url"):
+            self._media(dict_of(piece.get(kind)) or {"url": piece.get(kind)}, place, str(kind), role)
+        elif kind == "refusal":
+            self.parts.append(Part("refusal", text_of(piece.get("refusal")), (*place, "refusal"), role))
+        else:
+            self._walk(piece, place, role)
+
+    def _media(self, node: dict[str, Any], place: Path, kind: str, role: str) -> None:
+        self.parts.append(Part("media", "", place, role))
+        for name in ("url", "data", "file_data"):
+            text = text_of(node.get(name))
+            if name == "url" and text and not text.startswith("data:"):
+                self.unbounded.append(kind)
+            self.media_bytes += len(text)
+        if node.get("file_id"):
+            self.unbounded.append("file_id")
+
+    def _beside_content(self, node: dict[str, Any], path: Path, role: str) -> None:
+        for name, kind in TEXT_FIELDS:
+            if text_of(node.get(name)):
+                self.parts.append(Part(kind, node[name], (*path, name), role))  # type: ignore[arg-type]
+        if dict_of(node.get("audio")).get("id"):
+            self.unbounded.append("audio")
+        for number, item in enumerate(list_of(node.get("tool_calls"))):
+            self._call(dict_of(item), (*path, "tool_calls", number), role)
+        if isinstance(node.get("function_call"), dict):
+            function = node["function_call"]
+            args = text_of(function.get("arguments"))
+            place = (*path, "function_call", "arguments")
+            self.parts.append(Part("tool_call", args, place, role, text_of(function.get("name"))))
+
+    def _call(self, item: dict[str, Any], place: Path, role: str) -> None:
+        field, inner = ("custom", "input") if "custom" in item else ("function", "arguments")
+        name = text_of(dict_of(item.get(field)).get("name"))
+        args = text_of(dict_of(item.get(field)).get(inner))
+        call_id = text_of(item.get("id"))
+        self._tools[call_id] = name
+        if args:
+            self.parts.append(Part("tool_call", args, (*place, field, inner), role, name, call_id))
+
+    def _walk(self, node: Any, path: Path, role: str) -> None:
+        for place, text in tree.strings(node, path, NO_TEXT):
+            self.parts.append(Part("text", text, place, role))
+
+
+def _max_tokens(top: Mapping[str, Raw]) -> int | None:
+    stated = [count_or_none(tree.value(top, name)) for name in ("max_tokens", "max_completion_tokens")]
+    return min((count for count in stated if count is not None), default=None)
+
+
+def _max_fields(top: Mapping[str, Raw], model: str) -> list[str]:
+    given = [name for name in ("max_tokens", "max_completion_tokens") if tree.value(top, name) is not None]
+    newer = model.rsplit("/", 1)[-1].startswith(NEWER_FAMILIES)
+    return given or ["max_completion_tokens" if newer else "max_tokens"]
+
+
+def _deployment(path: str) -> str:
+    steps = path.split("/")
+    return steps[steps.index("deployments") + 1] if "deployments" in steps[:-1] else ""
+
+
+def _tool_names(top: Mapping[str, Raw]) -> tuple[str, ...]:
+    names = []
+    for tool in list_of(tree.value(top, "tools")):
+        node = dict_of(tool)
+        names.append(text_of(dict_of(node.get("function") or node.get("custom")).get("name")))
+    names += [text_of(dict_of(function).get("name")) for function in list_of(tree.value(top, "functions"))]
+    return tuple(name for name in names if name)
+
+
+def _hints(top: Mapping[str, Raw]) -> dict[str, str]:
+    hints = {name: text_of(tree.value(top, name)) for name in ("user", "prompt_cache_key", "safety_identifier")}
+    for name, value in dict_of(tree.value(top, "metadata")).items():
+        hints[f"metadata.{name}"] = text_of(value)
+    return {name: text for name, text in hints.items() if text}
+
+
+# -- replies
+
+
+def _read_choice(reply: Reply, number: int, choice: dict[str, Any]) -> None:
+    path: Path = ("choices", number, "message")
+    message = dict_of(choice.get("message"))
+    reply.finish = reply.finish or text_of(choice.get("finish_reason"))
+    for name, kind in TEXT_FIELDS:
+        if text_of(message.get(name)):
+            reply.parts.append(Part(kind, message[name], (*path, name), "assistant"))  # type: ignore[arg-type]
+    for place, text in tree.strings(message.get("content"), (*path, "content"), NO_TEXT):
+        reply.parts.append(Part("text", text, place, "assistant"))
+    audio = dict_of(message.get("audio"))
+    if audio:
+        reply.parts.append(Part("media", "", (*path, "audio"), "assistant"))
+        if text_of(audio.get("transcript")):
+            reply.parts.append(Part("text", audio["transcript"], (*path, "audio", "transcript"), "assistant"))
+    for at, item in enumerate(list_of(message.get("tool_calls"))):
+        reply.calls.append(tool_call(dict_of(item), (*path, "tool_calls", at)))
+    if isinstance(message.get("function_call"), dict):
+        reply.calls.append(tool_call({"function": message["function_call"]}, (*path, "function_call")))
+
+
+def _args_path(node: Any, path: Path) -> Path:
+    if path[-1] == "function_call":
+        return (*path, "arguments")
+    item = node
+    for step in path:
+        item = item[step]
+    return (*path, "custom", "input") if isinstance(item.get("custom"), dict) else (*path, "function", "arguments")
+
+
+def _choice_of(path: Hashable) -> object:
+    return path[1] if isinstance(path, tuple) else None
+
+
+def _refuse(choice: dict[str, Any], refused: Mapping[Hashable, str]) -> None:
+    """Take the refused calls out of a choice and say so in its text."""
+    message = choice["message"]
+    gone = {path[-1] for path in refused if isinstance(path, tuple)}
+    if "function_call" in gone:
+        message.pop("function_call")
+    left = [item for place, item in enumerate(list_of(message.get("tool_calls"))) if place not in gone]
+    message.pop("tool_calls", None)
+    if left:
+        message["tool_calls"] = left
+    words = [text_of(message.get("content")), *(tree.clean(text) for text in refused.values())]
+    message["content"] = "\n\n".join(text for text in words if text)
+    if not left and choice.get("finish_reason") in ("tool_calls", "function_call"):
+        choice["finish_reason"] = "stop"

@@ -1,0 +1,412 @@
+"""A streamed chat completion: text as it comes, tool calls whole, usage asked for by us kept to ourselves."""
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from comptroller.core.call import Chunk, Part, Reply, ToolCall
+from comptroller.dialects import sse, tree
+from comptroller.dialects.dialect import Unreadable
+from comptroller.dialects.openai_chat_usage import read_usage, tier_of, usage_node
+from comptroller.dialects.tree import count_of, dict_of, dump, list_of, text_of
+
+TEXT_KINDS: dict[str, Any] = {
+    "content": "text",
+    "reasoning_content": "reasoning",
+    "reasoning": "reasoning",
+    "refusal": "refusal",
+    "audio": "text",  # its transcript
+}
+Slot = tuple[int, str]  # choice and field of the delta
+
+
+class _Delta(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A delta that is text and nothing else; whatever does not fit is read with more care."""
+
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: None = None
+    role: str | None = None
+    tool_calls: None = None
+    function_call: None = None
+
+
+class _Choice(msgspec.Struct, gc=False):
+    delta: _Delta
+    index: int = 0
+    finish_reason: None = None
+
+
+class _Event(msgspec.Struct, gc=False):
+    choices: tuple[_Choice]
+    id: str | None = None
+    model: str | None = None
+    usage: None = None
+    x_groq: None = None
+    service_tier: str | None = None
+
+
+_decode = msgspec.json.Decoder(_Event).decode
+
+
+FRAME = ("id", "object", "created", "model", "system_fingerprint", "service_tier")
+DONE = b"data: [DONE]\n\n"
+
+
+@dataclass(slots=True)
+class _Held:
+    """A tool call under way: its element of `tool_calls` so far, and the events it came in."""
+
+    item: dict[str, Any]
+    at: object  # the provider's own index
+    legacy: bool = False
+    texts: list[str] = field(default_factory=list)
+    raws: list[bytes] = field(default_factory=list)
+    released: bool = False
+
+
+@dataclass(slots=True)
+class _State:
+    """How far a choice has come, as the client sees it."""
+
+    held: list[_Held] = field(default_factory=list)
+    refused: int = 0
+    begun: bool = False  # the client has seen something of it
+    spoken: bool = False  # it has text
+    finished: bool = False
+
+
+@dataclass(slots=True)
+class _Piece:
+    """One of the things an event carries."""
+
+    kind: str  # text | tool | function | finish | other
+    index: int
+    delta: dict[str, Any]
+    name: str = ""
+    text: str = ""
+
+
+class OpenAIChatStream:
+    """Reads the events of `chat.completion.chunk`. A tool call is whole only when its choice finishes: servers
+    that interleave parallel calls exist, and no client runs one earlier."""
+
+    def __init__(self, wants_usage: bool) -> None:
+        self.reply = Reply()
+        self.finished = False
+        self._swallow = not wants_usage
+        self._events = sse.Splitter()
+        self._texts: dict[Slot, list[str]] = {}  # of open slots
+        self._parts: list[Part] = []  # of slots that are over
+        self._choices: dict[int, _State] = {}
+        self._frame: dict[str, Any] = {}
+        self._tier = ""
+        self._closed = False  # the client has seen [DONE]
+
+    # -- in
+
+    def feed(self, data: bytes) -> Iterator[Chunk]:
+        """Chunks of the events completed by `data`."""
+        for raw in self._events.split(data):
+            _, text = sse.parse(raw)
+            chunk = self._plain(raw, text) if self._frame else None
+            if chunk is not None:
+                yield chunk
+            else:
+                yield from self._with_care(raw, text)
+
+    def end(self) -> Iterator[Chunk]:
+        """The upstream closed: a last event without its blank line, texts and tool calls still open."""
+        rest = self._events.rest()
+        data = sse.parse(rest)[1].strip()
+        if data == b"[DONE]" or (data and tree.is_object(data)):
+            yield from self._with_care(rest.rstrip(b"\r\n") + b"\n\n", data)
+        for index in list(self._choices):
+            yield from self._close(index, whole=False)
+        done = [state.finished for state in self._choices.values()]
+        self.finished = self.finished or (bool(done) and all(done))
+
+    def so_far(self) -> Reply:
+        """The reply with the texts seen until now, also of slots still open."""
+        self.reply.parts = self._parts + [self._part(slot) for slot in self._texts]
+        return self.reply
+
+    def _plain(self, raw: bytes, data: bytes) -> Chunk | None:
+        """The common event, text of one choice and nothing else: 2.5 us where the careful way takes 9."""
+        try:
+            choice = _decode(data).choices[0]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        delta, index = choice.delta, choice.index
+        if delta.content:
+            name, text = "content", delta.content
+        elif delta.reasoning_content:
+            name, text = "reasoning_content", delta.reasoning_content
+        elif delta.reasoning:
+            name, text = "reasoning", delta.reasoning
+        else:
+            return None
+        if index not in self._choices or (delta.content and (delta.reasoning_content or delta.reasoning)):
+            return None
+        state = self._choices[index]
+        state.begun = state.spoken = True
+        self.reply.emitted += len(text)
+        return self._text(raw, index, name, text)
+
+    def _with_care(self, raw: bytes, data: bytes) -> Iterator[Chunk]:
+        if not data:
+            yield Chunk("other", raw)
+        elif data.startswith(b"[DONE]"):
+            yield from self._done(raw)
+        else:
+            yield from self._event(raw, dict_of(tree.load(data)))
+
+    def _done(self, raw: bytes) -> Iterator[Chunk]:
+        for index in list(self._choices):
+            yield from self._close(index)
+        self.finished = True
+        yield Chunk("other", raw)
+        self._closed = True
+
+    def _event(self, raw: bytes, node: dict[str, Any]) -> Iterator[Chunk]:
+        self._note(node)
+        choices = [dict_of(choice) for choice in list_of(node.get("choices"))]
+        if not choices:
+            only_usage = usage_node(node) is not None
+            yield Chunk("usage" if only_usage else "other", b"" if only_usage and self._swallow else raw)
+            return
+        pieces = [(choice, piece) for choice in choices for piece in _pieces(choice)]
+        for number, (choice, piece) in enumerate(pieces, 1):
+            last = number == len(pieces)
+            own = raw if len(pieces) == 1 else _written(node, choice, piece, last)
+            yield from self._piece(own, node, choice, piece)
+
+    def _note(self, node: dict[str, Any]) -> None:
+        """What an event says of the reply as a whole; the last word on usage counts."""
+        reply = self.reply
+        if not self._frame and node.get("choices"):
+            self._frame = {name: node[name] for name in FRAME if name in node}
+        reply.id = reply.id or text_of(node.get("id"))
+        reply.model = text_of(node.get("model")) or reply.model
+        self._tier = tier_of(node.get("service_tier")) or self._tier
+        usage = read_usage({**node, "service_tier": self._tier})
+        if usage is not None:
+            reply.usage = usage
+
+    def _piece(self, raw: bytes, node: dict[str, Any], choice: dict[str, Any], piece: _Piece) -> Iterator[Chunk]:
+        state = self._choices.setdefault(piece.index, _State())
+        if piece.kind != "finish":
+            self.reply.emitted += len(piece.text)
+        if piece.kind == "text":
+            yield self._text(raw, piece.index, piece.name, piece.text)
+            state.begun = state.spoken = True
+        elif piece.kind in ("tool", "function"):
+            _hold(state, piece, raw)
+        elif piece.kind == "finish":
+            yield from self._close(piece.index)
+            self.reply.finish = self.reply.finish or piece.text
+            if state.held and state.refused == len(state.held) and piece.text in ("tool_calls", "function_call"):
+                piece.text = "stop"
+                raw = _written(node, choice, piece, last=True)
+            yield Chunk("finish", raw, piece.index)
+            state.begun = state.finished = True
+        else:
+            yield Chunk("other", raw)
+            state.begun = True
+
+    def _text(self, raw: bytes, index: int, name: str, text: str) -> Chunk:
+        slot = (index, name)
+        self._texts.setdefault(slot, []).append(text)
+        return Chunk("text", raw, slot, text)
+
+    def _close(self, index: int, whole: bool = True) -> Iterator[Chunk]:
+        """The choice is over: so are its texts, and its tool calls are whole."""
+        for slot in [slot for slot in self._texts if slot[0] == index]:
+            self._parts.append(self._part(slot))
+            self.so_far()
+            yield Chunk("end", b"", slot)
+            self._texts.pop(slot, None)
+        self.so_far()
+        state = self._choices[index]
+        for number, held in enumerate(state.held):
+            if held.released or not (whole or tree.is_object("".join(held.texts).encode())):
+                continue
+            held.released = True
+            text = "".join(held.texts)
+            call = tool_call(_with_args(held, text), (index, "tool_calls", number))
+            self.reply.calls.append(call)
+            raw = self._call(state, call, text) if state.refused else b"".join(held.raws)
+            yield Chunk("call", raw, index, call=call)
+            state.begun = True
+
+    def _part(self, slot: Slot) -> Part:
+        return Part(TEXT_KINDS[slot[1]], "".join(self._texts[slot]), slot, "assistant")
+
+    # -- out
+
+    def text(self, slot: Hashable, text: str) -> bytes:
+        """A delta of text in the field the slot names."""
+        index, name = _slot(slot)
+        value: object = {"transcript": text} if name == "audio" else text
+        self._choices.setdefault(index, _State()).spoken = True
+        return self._line(index, {name: value})
+
+    def refuse(self, chunk: Chunk, text: str) -> bytes:
+        """Text in place of the tool call; where all calls of a choice are refused it finishes with `stop`."""
+        assert chunk.call is not None
+        index = _slot(chunk.call.path)[0]
+        state = self._choices[index]
+        state.refused += 1
+        words, state.spoken = "\n\n" + text if state.spoken else text, True
+        return self._line(index, {"content": words})
+
+    def call(self, chunk: Chunk, args: str) -> bytes:
+        """The tool call in one event, with other arguments."""
+        assert chunk.call is not None
+        return self._call(self._choices[_slot(chunk.call.path)[0]], chunk.call, args)
+
+    def cut(self, code: str, message: str) -> bytes:
+        """A finish reason for each choice the client saw begin, our code beside it, and [DONE]."""
+        if self._closed:
+            return b""
+        reason = "length" if code == "over_budget" else "content_filter"
+        begun = [index for index, state in self._choices.items() if state.begun and not state.finished]
+        if not begun and not any(state.finished for state in self._choices.values()):
+            begun = [0]
+        ours = {"comptroller": {"code": code, "message": message}}
+        self._closed = True
+        return b"".join(self._line(index, {}, reason, ours) for index in begun) + DONE
+
+    def _call(self, state: _State, call: ToolCall, args: str) -> bytes:
+        assert isinstance(call.path, tuple)
+        index, _, number = call.path
+        held = state.held[number]
+        item = _with_args(held, args)
+        if held.legacy:
+            return self._line(index, {"function_call": item["function"]})
+        return self._line(index, {"tool_calls": [{**item, "index": number - state.refused}]})
+
+    def _line(self, index: int, delta: dict[str, Any], finish: str | None = None, more: Any = None) -> bytes:
+        state = self._choices.setdefault(index, _State())
+        if not state.begun:
+            delta, state.begun = {"role": "assistant", **delta}, True
+        choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
+        frame = self._frame or {"id": self.reply.id, "object": "chat.completion.chunk", "created": 0}
+        return b"data: " + dump({"model": self.reply.model, **frame, "choices": [choice], **(more or {})}) + b"\n\n"
+
+
+def _pieces(choice: dict[str, Any]) -> Iterator[_Piece]:
+    """Everything a choice of an event carries, in the order it is handed on; always at least one."""
+    rest = dict(dict_of(choice.get("delta")))
+    index = count_of(choice.get("index"))
+    pieces = [piece for name in TEXT_KINDS if (piece := _text_piece(index, name, rest)) is not None]
+    if isinstance(rest.get("tool_calls"), list) and rest["tool_calls"]:
+        pieces += [_tool_piece(index, dict_of(item)) for item in rest.pop("tool_calls")]
+    if isinstance(rest.get("function_call"), dict):
+        function = rest.pop("function_call")
+        pieces.append(_Piece("function", index, {"function_call": function}, text=text_of(function.get("arguments"))))
+    finish = text_of(choice.get("finish_reason"))
+    if finish:
+        pieces.append(_Piece("finish", index, {}, text=finish))
+    if not pieces:
+        pieces.append(_Piece("other", index, {}))
+    if pieces[0].kind == "text" and "role" in rest:
+        pieces.insert(0, _Piece("other", index, {}))  # the role must reach the client even where the text may not
+    pieces[0].delta = {**rest, **pieces[0].delta}
+    return iter(pieces)
+
+
+def _text_piece(index: int, name: str, rest: dict[str, Any]) -> _Piece | None:
+    value = rest.get(name)
+    if name == "audio":
+        audio = dict_of(value)
+        text = "" if audio.get("data") else text_of(audio.get("transcript"))
+    elif isinstance(value, str):
+        text = value
+    else:  # Mistral's lists of typed pieces
+        text = "".join(found for path, found in tree.strings(value, ()) if path[-1] != "type")
+    if not text:
+        return None
+    return _Piece("text", index, {name: rest.pop(name)}, name, text)
+
+
+def _tool_piece(index: int, item: dict[str, Any]) -> _Piece:
+    inner, field_name = _inner(item)
+    return _Piece("tool", index, {"tool_calls": [item]}, text=text_of(inner.get(field_name)))
+
+
+def _inner(item: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    if isinstance(item.get("custom"), dict):
+        return item["custom"], "input"
+    return dict_of(item.get("function")), "arguments"
+
+
+def _written(node: dict[str, Any], choice: dict[str, Any], piece: _Piece, last: bool) -> bytes:
+    """An event of its own for one of several things."""
+    finish = piece.text if piece.kind == "finish" else None
+    own = {**choice, "delta": piece.delta, "finish_reason": finish}
+    if piece.kind != "text":
+        own.pop("logprobs", None)
+    event = {**node, "choices": [own]}
+    if not last:
+        event.pop("usage", None)
+    return b"data: " + dump(event) + b"\n\n"
+
+
+def _hold(state: _State, piece: _Piece, raw: bytes) -> None:
+    """Add a delta to the tool call it belongs to, or begin one."""
+    legacy = piece.kind == "function"
+    item = {"function": piece.delta["function_call"]} if legacy else dict_of(piece.delta["tool_calls"][0])
+    at = "function_call" if legacy else item.get("index")
+    held = _held_at(state, at, text_of(item.get("id")))
+    if held is None:
+        held = _Held(dict(item), at, legacy)
+        state.held.append(held)
+    elif held.released:
+        raise Unreadable("A tool call goes on after its choice finished.")
+    else:
+        _merge(held.item, item)
+    held.texts.append(piece.text)
+    held.raws.append(raw)
+
+
+def _held_at(state: _State, at: object, call_id: str) -> _Held | None:
+    """The call a delta belongs to. Some servers give every call index 0, or none: then a new id is a new call."""
+    for held in reversed(state.held):
+        if held.at == at:
+            other = call_id and held.item.get("id") and held.item["id"] != call_id
+            return None if other else held
+    return None
+
+
+def _merge(item: dict[str, Any], more: dict[str, Any]) -> None:
+    before, after = _inner(item)[0], _inner(more)[0]
+    name, added = text_of(before.get("name")), text_of(after.get("name"))
+    for key in more.keys() - {"function", "custom", "index"}:
+        item[key] = item.get(key) or more[key]
+    if not before:
+        item.update({key: more[key] for key in ("function", "custom") if key in more})
+    elif added and added != name:
+        before["name"] = name + added  # clients join what comes in pieces; a few servers repeat the whole name
+
+
+def _with_args(held: _Held, args: str) -> dict[str, Any]:
+    inner, name = _inner(held.item)
+    return {**held.item, "custom" if name == "input" else "function": {**inner, name: tree.clean(args)}}
+
+
+def _slot(slot: Hashable) -> tuple[int, str]:
+    assert isinstance(slot, tuple)
+    return slot[0], slot[1]
+
+
+def tool_call(item: dict[str, Any], path: Hashable) -> ToolCall:
+    """The tool call in an element of `tool_calls`, whatever its kind."""
+    custom = isinstance(item.get("custom"), dict)
+    inner = dict_of(item.get("custom" if custom else "function"))
+    text = text_of(inner.get("input" if custom else "arguments"))
+    args = tree.object_or_none(text) if text.strip() else {}
+    return ToolCall(text_of(item.get("id")), text_of(inner.get("name")), text, args, path)
