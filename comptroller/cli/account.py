@@ -1,0 +1,198 @@
+"""The account of one run as `runs show` gives it: gathered from the books, written out for people."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from comptroller.cli import screen
+from comptroller.store.reader import Reader
+
+Row = dict[str, Any]
+_IDENTITY = ("tenant", "workflow", "customer", "user", "agent", "key")
+
+
+def gather(reader: Reader, run: str) -> Row:
+    """Everything the books know of a run."""
+    told: Row = reader.rows("run", run=run)[0]
+    texts = {row["call"]: row for row in reader.rows("run_texts", run=run)}
+    said: dict[str, list[Row]] = {}
+    for decision in reader.rows("run_decisions", run=run):
+        said.setdefault(str(decision.pop("call")), []).append(decision)
+    rows = reader.rows("run_tree", run=run)
+    told["calls_in_order"] = [_call(row, texts, said) for row in rows if row["row"] != "agent"]
+    told["agents"] = [
+        {name: row[name] for name in ("id", "parent", "name", "status", "started", "ended")}
+        for row in rows
+        if row["row"] == "agent"
+    ]
+    told["claims"] = reader.rows("run_claims", run=run)
+    return told
+
+
+def _call(row: Row, texts: dict[object, Row], said: dict[str, list[Row]]) -> Row:
+    hidden = ("row", "seq")
+    call = {("call" if name == "id" else name): value for name, value in row.items() if name not in hidden}
+    kept = texts.get(row["id"], {})
+    call["request"], call["reply"] = kept.get("request") or [], kept.get("reply") or []
+    call["decisions"] = said.get(str(row["id"]), [])
+    return call
+
+
+def add_bodies(told: Row, ledger: Path) -> None:
+    """Put the messages themselves beside their digests, as they were kept: redacted ones stay redacted."""
+    from comptroller.store.bodies import Bodies
+
+    vault = Bodies.open(ledger)
+    for call in told["calls_in_order"]:
+        call["bodies"] = {side: [_body(vault.fetch(digest)) for digest in call[side]] for side in ("request", "reply")}
+
+
+def _body(data: bytes | None) -> object:
+    if data is None:
+        return None
+    try:
+        return json.loads(data)
+    except ValueError:
+        return data.decode("utf-8", "replace")
+
+
+def write(told: Row) -> None:
+    """The account for people."""
+    _head(told)
+    shown: set[str] = set()
+    for number, call in enumerate(told["calls_in_order"], 1):
+        screen.say()
+        _write_call(number, call)
+        if "bodies" in call:
+            _write_bodies(call, shown)
+    if told["claims"]:
+        screen.say()
+    for claim in told["claims"]:
+        degree = "" if claim["degree"] in (None, 1) else f" to a degree of {claim['degree'].normalize():f}"
+        screen.say(f"claim  {screen.clean(claim['type'])} for {screen.clean(claim['subject'])}{degree}")
+
+
+def _head(told: Row) -> None:
+    screen.say(f"run {screen.clean(told['run'])}  {screen.status(told['status'])}")
+    who = [f"{name} {screen.clean(told[name])}" for name in _IDENTITY if told[name] and told[name] != "default"]
+    if who:
+        screen.say("  " + ", ".join(who))
+    ended = told["ended"]
+    until = f", took {screen.duration(told['started'], ended)}" if ended else ", not ended"
+    screen.say(f"  started {screen.moment(told['started'])} UTC{until}")
+    screen.say(f"  {_costs(told)}")
+    counts = [
+        screen.count(int(told[name]), name, name)
+        for name in ("failed", "refused", "redacted", "estimated", "unpriced", "unfinished")
+        if told[name]
+    ]
+    tokens = f"{told['input']:,} tokens in, {told['output']:,} out"
+    screen.say(f"  {screen.count(told['calls'], 'call')}, {tokens}" + "".join(f", {item}" for item in counts))
+    if told["error"]:
+        screen.say(f"  error: {screen.short(told['error'], 300)}")
+
+
+def _costs(told: Row) -> str:
+    costs = [(told["cost"], told["currency"])]
+    costs += [(other["cost"], other["currency"]) for other in told["other_costs"] or []]
+    text = "cost " + " + ".join(screen.money(Decimal(cost), currency) for cost, currency in costs)
+    if told["budget"] is not None:
+        text += f" of a budget of {screen.money(told['budget'], told['budget_currency'])}"
+    return text
+
+
+def _write_call(number: int, call: Row) -> None:
+    name = screen.short(call["name"], 60) or call["kind"]
+    if call["model"] and call["model"] != call["name"]:
+        name += f" (answered by {screen.short(call['model'], 60)})"
+    agent = f"  agent {screen.short(call['agent'], 40)}" if call["agent"] else ""
+    screen.say(f"{number:>3}. {call['kind']} {name}  {screen.status(call['status'])}{agent}")
+    facts = []
+    if call["input"] or call["output"]:
+        facts.append(f"{call['input']:,} tokens in, {call['output']:,} out")
+    if call["cost"] or call["kind"] == "model":
+        facts.append(screen.money(call["cost"], call["currency"]) + (" (estimated)" if call["estimated"] else ""))
+    if call["unpriced"]:
+        facts.append("no price known")
+    facts.append(screen.duration(call["started"], call["ended"]))
+    if call["attempt"] > 1:
+        facts.append(f"attempt {call['attempt']}")
+    screen.say("     " + "  ".join(facts))
+    for decision in call["decisions"]:
+        _write_decision(decision)
+    if call["error"]:
+        screen.say(f"     error: {screen.short(call['error'], 300)}")
+
+
+def _write_decision(decision: Row) -> None:
+    word = screen.clean(decision["action"]) + (" (shadow)" if decision["shadow"] else "")
+    rule = f" by {screen.short(decision['rule'], 60)}" if decision["rule"] else ""
+    about = f" on {screen.short(decision['tool'], 40)}" if decision["tool"] else ""
+    found = f" [{screen.short(decision['findings'], 80)}]" if decision["findings"] else ""
+    because = f": {screen.short(decision['because'], 300)}" if decision["because"] else ""
+    screen.say(f"     {word}{rule}{about}{found}{because}")
+
+
+def _write_bodies(call: Row, shown: set[str]) -> None:
+    """Messages not printed before in this account: a conversation repeats itself in every request."""
+    repeated = 0
+    for side in ("request", "reply"):
+        for digest, body in zip(call[side], call["bodies"][side], strict=True):
+            if digest in shown:
+                repeated += 1
+                continue
+            shown.add(digest)
+            if repeated:
+                screen.say(f"       ({screen.count(repeated, 'message')} as before)")
+                repeated = 0
+            _write_message(body)
+    if not call["request"] and not call["reply"] and call["kind"] == "model":
+        screen.say("       (no text was kept)")
+
+
+def _write_message(body: object) -> None:
+    if body is None:
+        screen.say("       (kept as a digest only, or erased)")
+        return
+    role, text = _readable(body)
+    first, *rest = screen.clean(text, lines=True).split("\n") or [""]
+    screen.say(f"       {screen.clean(role)}: {first}")
+    for line in rest:
+        screen.say(f"         {line}")
+
+
+def _readable(body: object) -> tuple[str, str]:
+    """Who speaks, and what; whatever we do not understand is shown as it is."""
+    if not isinstance(body, dict):
+        return "text", body if isinstance(body, str) else _flat(body)
+    parts = [_flat(body["content"])] if body.get("content") else []
+    for call in body.get("tool_calls") or []:
+        parts.append(_tool_call(call))
+    known = {"role", "content", "tool_calls", "finish", "refusal", "tool_call_id", "name"}
+    if body.get("refusal"):
+        parts.append(f"[refusal] {body['refusal']}")
+    if not parts or not set(body) <= known:
+        parts = parts or [json.dumps(body, ensure_ascii=False)]
+    return str(body.get("role") or "text"), "\n".join(parts)
+
+
+def _flat(content: object) -> str:
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "\n".join(_flat(part) for part in content)
+    if isinstance(content, dict) and isinstance(content.get("text"), str):
+        kind = content.get("kind") or content.get("type") or "text"
+        return str(content["text"]) if kind == "text" else f"[{kind}] {content['text']}"
+    return json.dumps(content, ensure_ascii=False)
+
+
+def _tool_call(call: object) -> str:
+    if not isinstance(call, dict):
+        return json.dumps(call, ensure_ascii=False)
+    asked = call.get("function") if isinstance(call.get("function"), dict) else call
+    assert isinstance(asked, dict)
+    args = asked.get("args", asked.get("arguments", ""))
+    text = f"[calls {asked.get('name', '?')}] {args if isinstance(args, str) else json.dumps(args, ensure_ascii=False)}"
+    return f"{text}\n[refused] {call['refused']}" if call.get("refused") else text

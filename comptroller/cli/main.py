@@ -1,0 +1,132 @@
+"""The `comptroller` command: its global rules, and where each command lives. Commands load when they are used."""
+
+import os
+import sys
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from comptroller.core.errors import ComptrollerError, SettingsError
+
+
+class Misuse(ComptrollerError):
+    """The command was used wrongly: exit 2."""
+
+
+class _Later(TyperGroup):
+    """A group whose commands are imported when one of them, or its help, is wanted."""
+
+    room = ""
+
+    @property
+    def commands(self) -> dict[str, Any]:
+        if self._loaded is None:
+            app = import_module(self.room).app
+            self._loaded = dict(typer.main.get_group(app).commands)
+        return self._loaded
+
+    @commands.setter
+    def commands(self, given: object) -> None:
+        self._loaded: dict[str, Any] | None = None
+
+
+def _later(room: str, help: str) -> typer.Typer:
+    group = type("Later", (_Later,), {"room": room})
+    return typer.Typer(cls=group, help=help, no_args_is_help=True, rich_markup_mode=None)
+
+
+app = typer.Typer(
+    name="comptroller",
+    help="Governance, observability and outcome billing for multi-agent AI systems.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # plain help: it reads the same everywhere and starts in a third of the time
+    pretty_exceptions_enable=False,
+)
+app.add_typer(_later("comptroller.cli.policy", "Check policy files and run the tests inside them."), name="policy")
+app.add_typer(_later("comptroller.cli.runs", "Find and read runs."), name="runs")
+app.add_typer(_later("comptroller.cli.audit", "Check the record."), name="audit")
+
+Ledger = Annotated[str, typer.Option("--ledger", metavar="DIR", help="The ledger; else the one of the settings.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"comptroller {version('comptroller')}")
+        raise typer.Exit
+
+
+@app.callback()
+def comptroller(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def init(directory: Annotated[str, typer.Argument(metavar="[DIR]", help="Where to; made if missing.")] = ".") -> None:
+    """Write comptroller.yaml and a starter policy, and explain the next step."""
+    from comptroller.cli.init import init as begin
+
+    begin(directory)
+
+
+@app.command()
+def doctor(ledger: Ledger = "", as_json: Json = False) -> None:
+    """Say what is wrong with this set-up, and what to do about it."""
+    from comptroller.cli.doctor import doctor as examine
+
+    raise typer.Exit(examine(ledger, as_json))
+
+
+@app.command()
+def demo(
+    ledger: Annotated[str, typer.Option("--ledger", metavar="DIR", help="Where to keep it.")] = "demo-ledger",
+) -> None:
+    """Run a team of agents against a scripted model, governed, and draw what they did."""
+    from comptroller.cli.demo import demo as play
+
+    play(ledger)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run a command line; the exit code is 0 ok, 1 a check failed or the work could not be done, 2 wrong use."""
+    _speak_safely()
+    try:
+        app(arguments, prog_name="comptroller", standalone_mode=True)
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else 1
+    except (Misuse, SettingsError) as error:
+        return _complain(str(error), 2)
+    except ComptrollerError as error:
+        return _complain(str(error), 1)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing is left to flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _complain(f"{place}{error.strerror or error}. Check the path and its permissions.", 1)
+    return 0
+
+
+def _complain(message: str, code: int) -> int:
+    from comptroller.cli.screen import clean
+
+    sys.stdout.flush()
+    sys.stderr.write(clean(message, lines=True) + "\n")
+    return code
+
+
+def _speak_safely() -> None:
+    # A character the terminal's encoding lacks must not end a command half-way.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")

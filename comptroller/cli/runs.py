@@ -1,0 +1,138 @@
+"""`comptroller runs`: find runs, read one from its first call to its last, see it as a tree."""
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+import typer
+
+from comptroller.cli import screen
+from comptroller.cli.main import Json, Ledger, Misuse
+from comptroller.cli.place import ledger_of
+from comptroller.store.reader import Reader
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Find and read runs.")
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="An id, a unique beginning of one, or `last`.")]
+SHORT = 16  # of 32 digits: the time to the millisecond and a counter
+Row = dict[str, Any]
+
+
+@app.command("ls")
+def ls(
+    workflow: Annotated[
+        str | None, typer.Option("--workflow", metavar="NAME", help="Only runs of this workflow.")
+    ] = None,
+    customer: Annotated[
+        str | None, typer.Option("--customer", metavar="NAME", help="Only runs for this customer.")
+    ] = None,
+    status: Annotated[
+        str | None, typer.Option("--status", metavar="WORD", help="Only runs that are ok, error or open.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="Only runs started at or after this time (UTC).")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most so many.")] = 50,
+    ledger: Ledger = "",
+    as_json: Json = False,
+) -> None:
+    """List the latest runs."""
+    with Reader.open(ledger_of(ledger)) as reader:
+        rows = reader.rows(
+            "runs_list", workflow=workflow, customer=customer, status=status, since=_time(since), limit=limit
+        )
+    if as_json:
+        names = ("run", "workflow", "customer", "calls", "cost", "currency", "status", "started")
+        screen.say_json([{name: row[name] for name in names} for row in rows])
+    elif not rows:
+        screen.say("No runs here" + (" that match." if workflow or customer or status or since else " yet."))
+    else:
+        heads = ("RUN", "STARTED (UTC)", "WORKFLOW", "CUSTOMER", "STATUS", "CALLS", "COST", "NOTES")
+        screen.table(heads, [_listed(row) for row in rows], right=(5, 6))
+
+
+@app.command("show")
+def show(
+    run: RunId,
+    bodies: Annotated[bool, typer.Option("--bodies", help="Print the messages too, as far as they were kept.")] = False,
+    ledger: Ledger = "",
+    as_json: Json = False,
+) -> None:
+    """Show one run: who, when, what it cost, and every call in order."""
+    from comptroller.cli import account
+
+    place = ledger_of(ledger)
+    with Reader.open(place) as reader:
+        told = account.gather(reader, _meant(reader, run))
+    if bodies:
+        account.add_bodies(told, place)
+    if as_json:
+        screen.say_json(told)
+    else:
+        account.write(told)
+
+
+@app.command("tree")
+def tree(run: RunId, ledger: Ledger = "", as_json: Json = False) -> None:
+    """Draw one run as a tree of agents, calls and tool calls, with cost and status at each node."""
+    from comptroller.cli import tree as drawing
+
+    with Reader.open(ledger_of(ledger)) as reader:
+        id = _meant(reader, run)
+        root = drawing.grow(reader.rows("run", run=id)[0], reader.rows("run_tree", run=id))
+    if as_json:
+        screen.say_json(drawing.as_json(root))
+    else:
+        drawing.draw(root)
+
+
+def _meant(reader: Reader, named: str) -> str:
+    """The one run that `named` means."""
+    if named == "last":
+        found = reader.rows("runs_list", limit=1)
+        if not found:
+            raise Misuse(f"{reader.ledger}: there are no runs yet.")
+    else:
+        exact = reader.rows("run", run=named)
+        found = exact or reader.rows("runs_named", prefix=named, limit=4)
+    if not found:
+        raise Misuse(f"No run begins with {named!r}. List them with `comptroller runs ls`.")
+    if len(found) > 1:
+        some = ", ".join(str(row["run"]) for row in found[:3])
+        raise Misuse(
+            f"{named!r} is the beginning of more than one run ({some}{', ...' * (len(found) > 3)}). Say more of it."
+        )
+    return str(found[0]["run"])
+
+
+def _listed(row: Row) -> list[str]:
+    notes = [
+        screen.count(int(row[name]), name, name) for name in ("failed", "refused", "redacted", "unpriced") if row[name]
+    ]
+    if row["error"]:
+        notes.append(screen.short(row["error"], 50))
+    return [
+        _short_id(str(row["run"])),
+        screen.moment(row["started"]),
+        screen.short(row["workflow"], 24) or "-",
+        screen.short(row["customer"], 24) or "-",
+        screen.status(str(row["status"])),
+        f"{row['calls']:,}",
+        screen.money(Decimal(row["cost"]), row["currency"]),
+        ", ".join(notes),
+    ]
+
+
+def _short_id(run: str) -> str:
+    return screen.clean(run[:SHORT] if len(run) == 32 else run)
+
+
+def _time(text: str | None) -> str | None:
+    """A moment as the books compare it: ISO 8601, UTC where it names no zone."""
+    if text is None:
+        return None
+    from datetime import UTC, datetime
+
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise Misuse(f"--since {text!r} is not a time. Write it like 2026-03-01 or 2026-03-01T12:00:00Z.") from None
+    return (read if read.tzinfo else read.replace(tzinfo=UTC)).isoformat()

@@ -1,0 +1,134 @@
+"""A run as a tree: agents, the calls they made, the tools those led to; what each branch cost, and what went wrong."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+
+from comptroller.cli import screen
+
+Row = dict[str, Any]
+FOLD = 2  # this many equal siblings in a row, and they become one line
+
+
+@dataclass(slots=True)
+class Node:
+    """A row of the tree and everything beneath it."""
+
+    row: Row
+    children: list["Node"] = field(default_factory=list)
+    costs: Counter[str] = field(default_factory=Counter)  # nanos by currency, children included
+    shape: tuple[object, ...] = ()
+
+
+def grow(run: Row, rows: list[Row]) -> Node:
+    """The tree of a run from its agents and calls in order; what names an unknown parent hangs from the root."""
+    root = Node({**run, "kind": "run", "name": run["workflow"] or "run", "id": run["run"]})
+    nodes = {row["id"]: Node(row) for row in rows}
+    for row in rows:
+        above = nodes.get(row["parent"], root)
+        (root if above is nodes[row["id"]] or _circular(row, nodes) else above).children.append(nodes[row["id"]])
+    _sum(root)
+    return root
+
+
+def _circular(row: Row, nodes: dict[object, Node]) -> bool:
+    """True where following the parents leads back: facts of strangers may claim anything."""
+    seen, at = {row["id"]}, row["parent"]
+    while at in nodes:
+        if at in seen:
+            return True
+        seen.add(at)
+        at = nodes[at].row["parent"]
+    return False
+
+
+def _sum(root: Node) -> None:
+    """Add costs and shapes from the leaves up; without recursion, for a run may be nested deeper than Python likes."""
+    order, ahead = [], [root]
+    while ahead:
+        node = ahead.pop()
+        order.append(node)
+        ahead.extend(node.children)
+    for node in reversed(order):
+        row = node.row
+        if row["kind"] != "run" and row["cost"]:
+            node.costs[str(row["currency"])] += int(Decimal(row["cost"]) * 1_000_000_000)
+        for child in node.children:
+            node.costs.update(child.costs)
+        words = (row["kind"], row["name"], row.get("model"), row["status"], row.get("action"), row.get("rule"))
+        node.shape = (hash((words, row.get("error"), tuple(child.shape for child in node.children))),)
+
+
+def as_json(node: Node) -> Row:
+    """The tree for machines; nothing is folded."""
+    names = ("id", "kind", "name", "model", "status", "action", "rule", "because", "error", "started", "ended")
+    made: Row = {name: node.row[name] for name in names if node.row.get(name) not in (None, "")}
+    made["costs"] = {currency: screen.amount(Decimal(nanos) / 1_000_000_000) for currency, nanos in node.costs.items()}
+    made["children"] = [as_json(child) for child in node.children]
+    return made
+
+
+def draw(root: Node) -> None:
+    """Print the tree."""
+    branch, last, trunk, gap = screen.branches()
+    row = root.row
+    who = f" for {screen.short(row['customer'], 40)}" if row.get("customer") else ""
+    name = screen.paint(screen.short(row["name"], 60), "1")
+    took = screen.duration(row["started"], row["ended"]) if row["ended"] else "not ended"
+    budget = ""
+    if row.get("budget") is not None:
+        budget = f" of {screen.money(row['budget'], row['budget_currency'])}"
+    screen.say(f"{name}{who}  {screen.status(row['status'])}  {_costs(root.costs)}{budget}  {took}")
+    ahead = _lines(root, "")
+    while ahead:
+        lead, group, final = ahead.pop()
+        screen.say(f"{lead}{last if final else branch}{_line(group)}")
+        ahead.extend(_lines(group[0], lead + (gap if final else trunk)))
+    screen.say(f"run {screen.clean(row['run'])}")
+
+
+def _lines(node: Node, lead: str) -> list[tuple[str, list[Node], bool]]:
+    """The children as they will be drawn, equal neighbours together; in reverse, for a stack."""
+    groups = [list(group) for _, group in groupby(node.children, key=lambda child: child.shape)]
+    groups = [part for group in groups for part in ([group] if len(group) >= FOLD else [[node] for node in group])]
+    return [(lead, group, number == 0) for number, group in enumerate(reversed(groups))]
+
+
+def _line(group: list[Node]) -> str:
+    row = group[0].row
+    costs: Counter[str] = Counter()
+    for node in group:
+        costs.update(node.costs)
+    words = [_name(row), screen.status(row["status"])]
+    if len(group) > 1:
+        words.append(f"x{len(group)}")
+    if costs or row["kind"] == "model":
+        words.append(_costs(costs) + (" (estimated)" if row["estimated"] else ""))
+    if row["unpriced"]:
+        words.append("no price known")
+    if len(group) == 1 and row["kind"] != "agent":
+        words.append(screen.duration(row["started"], row["ended"]))
+    if row["action"] == "redact":
+        words.append(screen.status("redact"))
+    return "  ".join(words) + _reason(row)
+
+
+def _name(row: Row) -> str:
+    name = screen.paint(screen.short(row["name"], 60) or "?", "1")
+    return f"{row['kind']} {name}"
+
+
+def _reason(row: Row) -> str:
+    """Why a call was refused, changed or failed."""
+    if row["error"]:
+        return f"  {screen.short(row['error'], 100)}"
+    if row["action"] in ("", "allow") or not (row["rule"] or row["because"]):
+        return ""
+    return f"  {screen.short(row['rule'], 40)}: {screen.short(row['because'], 100)}"
+
+
+def _costs(costs: Counter[str]) -> str:
+    parts = [f"{screen.amount(Decimal(nanos) / 1_000_000_000)} {screen.clean(unit)}" for unit, nanos in costs.items()]
+    return " + ".join(parts) or "0.00"
