@@ -8,11 +8,13 @@ run.opened    identity, budget [nanos, currency]?, trace
 run.closed    status ok|error, error?
 agent.opened  identity (id of the fact = span id that calls name as parent), scopes?
 agent.closed  span, status
-call.opened   identity, kind, name, dialect, stream, policy, hold {id, lines, lease_ns, price}, request [digest]
+call.opened   identity, kind, name, dialect, stream, policy, hold {id, lines, lease_ns, price},
+              request [digest], request_after [call, n]?
 call.closed   identity, kind, name, dialect, stream, policy, started, first, ended, status, action, rule, because,
               decisions [..], usage {..}, cost, currency, worst, price, estimated, unpriced, overrun, hold {id, lines},
-              request [digest], reply [digest], preview, error, upstream {status, id}, model (that answered), attempt,
-              tool {call_id, effect, args}, trace, opaque
+              request [digest], request_after [call, n]?, reply [digest], error, upstream {status, id},
+              model (that answered), attempt, tool {call_id, effect, args}, trace, opaque
+hold.extended hold {id, nth, lines}          a stream that outlives its hold: what its live hold grows by
 hold.expired  hold {id, lines}, reason       an unfinished hold, charged at its estimate
 claim         identity, type, subject, degree, evidence (digest)
 ask           identity, call digest, rule, policy, because: what a person would have been asked
@@ -21,7 +23,8 @@ policy.loaded version, files [{path, digest, text}], rules
 ledger.opened pid, version, recovered {..}
 snapshot      purse {..}: first record of each segment but the first
 
-A hold's `lines` are [key, unit, amount, cap?]; the purse is nothing but the fold of holds over facts.
+`request_after` says that a request starts with the first n messages of an earlier call's: history is named, not
+repeated. A hold's `lines` are [key, unit, amount, cap?]; the purse is nothing but the fold of holds over facts.
 status of a call: ok | denied | over_budget | pending | error | cut | cancelled | expired
 """
 
@@ -46,6 +49,7 @@ AGENT_OPENED = "agent.opened"
 AGENT_CLOSED = "agent.closed"
 CALL_OPENED = "call.opened"
 CALL_CLOSED = "call.closed"
+HOLD_EXTENDED = "hold.extended"
 HOLD_EXPIRED = "hold.expired"
 CLAIM = "claim"
 ASK = "ask"

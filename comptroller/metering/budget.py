@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, HOLD_EXPIRED, RUN_CLOSED, Fact, Line, Shortfall
+from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, HOLD_EXPIRED, HOLD_EXTENDED, RUN_CLOSED, Fact, Line, Shortfall
 from comptroller.core.verdict import Cap
 from comptroller.metering.window import DAY, HOUR, surely_over, window_of
 
@@ -32,6 +32,7 @@ class Hold:
     price: str
     opened_ns: int
     data: Mapping[str, object] = field(default_factory=dict)
+    extended: int = 0  # how often it was made larger: an extension told twice counts once
 
 
 @dataclass(slots=True)
@@ -74,6 +75,8 @@ class Purse:
                 self._open(fact, cast(Mapping[str, Any], hold))
         elif fact.kind == CALL_CLOSED:
             self._close(fact)
+        elif fact.kind == HOLD_EXTENDED:
+            self._extend(fact, cast(Mapping[str, Any], fact.data["hold"]))
         elif fact.kind == HOLD_EXPIRED:
             self._expire(fact, cast(Mapping[str, Any], fact.data["hold"]))
         elif fact.kind == RUN_CLOSED:
@@ -172,6 +175,18 @@ class Purse:
             counter = self._counter(account)
             counter.held += amount
             counter.touched_ns = fact.at
+
+    def _extend(self, fact: Fact, data: Mapping[str, Any]) -> None:
+        """Make a live hold larger: a stream goes on beyond the output it was held for."""
+        hold = self._live.get(data["id"])
+        if hold is None or data["nth"] <= hold.extended:
+            return
+        more = _amounts([Line(*row) for row in data["lines"]])
+        lines = tuple(replace(line, amount=line.amount + more.get((line.key, line.unit), 0)) for line in hold.lines)
+        self._live[hold.id] = replace(hold, lines=lines, extended=data["nth"])
+        for account in _amounts(hold.lines):
+            self._counters[account].held += more.get(account, 0)
+            self._counters[account].touched_ns = fact.at
 
     def _close(self, fact: Fact) -> None:
         data = cast("Mapping[str, Any] | None", fact.data.get("hold"))

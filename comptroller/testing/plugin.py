@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from comptroller.testing.desk import TestDesk, desk
+from comptroller.testing.testdesk import TestDesk, desk
 
 
 @pytest.fixture

@@ -42,6 +42,7 @@ class Admission:
         self.model = request.model
         self.max_tokens: int | None = None  # set where the request must be clamped
         self.output = 0
+        self.extended = 0
         self.waived: set[Cap] = set()  # caps that only note
         self.price_it()
 
@@ -85,34 +86,57 @@ class Admission:
             entry.say("model", Verdict("deny", "unbounded", "", because, money[0].place))
             raise Denied(because, {"rule": "unbounded"})
 
+    def extension(self, output: int) -> Generator[Effect, Any, bool]:
+        """Hold `output` more tokens for a stream that goes on; False where a cap has no room for them."""
+        entry = self.entry
+        before, self.output = entry.worst, self.output + output
+        price = entry.price
+        entry.worst = price.worst(self.input, self.output, self.request.tier) if price else 0
+        amounts = self.amounts(entry.worst - before, output, calls=0)
+        now = entry.desk.clock.now_ns()
+        lines = lines_for(self.caps, amounts, now, entry.run.id) + self.run_lines(entry.worst - before, 0)
+        self.extended += 1
+        short: Shortfall | None = yield Reserve(entry.extended(self.extended, lines))
+        if short is None:
+            return True
+        entry.worst, self.output = before, self.output - output
+        return False
+
     def lines(self) -> list[Line]:
         """One line for each cap, in the units the cap counts."""
         entry = self.entry
-        amounts = {"tokens": self.input + self.output, "calls": 1}
-        for cap in self.caps:
-            if is_money(cap.unit) and entry.price is not None:
-                amounts[cap.unit] = self.in_currency(cap.unit)
+        amounts = self.amounts(entry.worst, self.input + self.output, calls=1)
         now = entry.desk.clock.now_ns()
         retries = entry.attempt > 0
         lines = lines_for([cap for cap in self.caps if not (retries and _logical(cap))], amounts, now, entry.run.id)
         if retries:  # a retry is no further logical call
             lines += lines_for([cap for cap in self.caps if _logical(cap)], {"calls": 0}, now, entry.run.id)
-        lines += self.run_lines(0 if retries else 1)
+        capped = {(line.key, line.unit) for line in lines}
+        run_lines = self.run_lines(entry.worst, 0 if retries else 1)
+        lines += [line for line in run_lines if (line.key, line.unit) not in capped]
         if not self.waived:
             return lines
         notes = {(*_key(cap, now, self.entry.run.id), cap.limit) for cap in self.waived}
         return [replace(line, cap=None) if (line.key, line.unit, line.cap) in notes else line for line in lines]
 
-    def run_lines(self, calls: int) -> list[Line]:
+    def amounts(self, cost: int, tokens: int, calls: int) -> dict[str, int]:
+        """What is asked of each unit that a cap counts."""
+        amounts = {"tokens": tokens, "calls": calls}
+        for cap in self.caps:
+            if is_money(cap.unit) and self.entry.price is not None:
+                amounts[cap.unit] = self.in_currency(cost, cap.unit)
+        return amounts
+
+    def run_lines(self, cost: int, calls: int) -> list[Line]:
         """Counters of the run itself, for the rules that ask what it spent."""
         key = run_key(self.entry.run.id)
-        spent = self.entry.desk.convert(self.entry.worst, self.entry.price.currency, "USD") if self.entry.price else 0
+        spent = self.entry.desk.convert(cost, self.entry.price.currency, "USD") if self.entry.price else 0
         return [Line(key, "USD", spent or 0), Line(key, "calls", calls)]
 
-    def in_currency(self, unit: str) -> int:
+    def in_currency(self, cost: int, unit: str) -> int:
         price = self.entry.price
         assert price is not None
-        amount = self.entry.desk.convert(self.entry.worst, price.currency, unit)
+        amount = self.entry.desk.convert(cost, price.currency, unit)
         if amount is None:
             raise Denied(
                 f"A cap in {unit} applies, and there is no rate from {price.currency}. "

@@ -6,12 +6,13 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from comptroller.core.call import Identity
 from comptroller.core.verdict import Cap
 from comptroller.wrapper.boundary import Boundary
+from comptroller.wrapper.thread import Thread
 
 T = TypeVar("T")
 
@@ -23,6 +24,7 @@ class RunState:
     id: str
     trace: str
     boundary: Boundary
+    thread: Thread = field(default_factory=Thread)
     caps: tuple[Cap, ...] = ()  # the run's own budget and those of the runs it is part of
     error: str = ""
 

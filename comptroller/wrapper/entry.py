@@ -1,12 +1,12 @@
 """The entry: what is known of one call while it runs, and the facts it leaves behind."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from comptroller.core.call import Identity, Kind, Usage
 from comptroller.core.errors import Refused, StoreError
-from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, Fact, Line
+from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, HOLD_EXTENDED, Fact, Line
 from comptroller.core.money import decimal_text
 from comptroller.core.verdict import STRICTNESS, Decision, Verdict
 from comptroller.guardrails.chain import Inspection
@@ -58,6 +58,8 @@ class Entry:
     policy: str = ""
     opaque: bool = False
     closed: bool = False
+    if_lost: Callable[[], None] | None = None  # says what was used, should the call end before its reply does
+    request_after: list[object] = field(default_factory=list)  # [call, n]: the first n messages are that call's
 
     def __post_init__(self) -> None:
         self.id = self.id or self.desk.clock.new_id()
@@ -168,13 +170,23 @@ class Entry:
             }
         if self.request:
             data["request"] = self.request
+        if self.request_after:
+            data["request_after"] = self.request_after
         return Fact(CALL_OPENED, self.desk.clock.new_id(), self.started, self.run.id, self.id, data)
+
+    def extended(self, nth: int, lines: list[Line]) -> Fact:
+        """The fact that makes this call's hold larger."""
+        rows = [[line.key, line.unit, line.amount, line.cap] for line in lines]
+        data: dict[str, object] = {"hold": {"id": self.id, "nth": nth, "lines": rows}}
+        return Fact(HOLD_EXTENDED, self.desk.clock.new_id(), self.desk.clock.now_ns(), self.run.id, self.id, data)
 
     def close(self) -> None:
         """Settle and put on record, once."""
         if self.closed:
             return
         self.closed = True
+        if self.if_lost is not None:
+            self.if_lost()
         fact = self._closed()
         try:
             self.desk.record(fact)
@@ -202,6 +214,7 @@ class Entry:
             "unpriced": self._unpriced(),
             "overrun": max(cost - self.worst, 0) if self.held else 0,
             "request": self.request,
+            "request_after": self.request_after,
             "reply": self.reply,
             "error": self.error,
             "upstream": self.upstream,

@@ -14,6 +14,7 @@ from comptroller.core.verdict import Verdict
 from comptroller.dialects.dialect import Unreadable
 from comptroller.wrapper import toolgate
 from comptroller.wrapper.admission import Admission, caps_for, is_hard, reserve
+from comptroller.wrapper.capture import keep_request
 from comptroller.wrapper.effects import Answer, Effect, Head, Send, UpstreamFault
 from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.reply import Call
@@ -22,10 +23,7 @@ from comptroller.wrapper.shared import (
     case_for,
     enforce,
     enforce_guard,
-    has_findings,
-    keep,
     plan_for,
-    redacting,
     refusal,
 )
 
@@ -71,9 +69,11 @@ def _governed(job: Job, entry: Entry, request: Request) -> Flow:
     entry.name, entry.stream = request.model, request.stream
     caps = caps_for(entry)
     admission = Admission(entry, request, caps)
-    texts = yield from _inbound(job, entry, request, admission)
+    try:
+        texts = yield from _inbound(job, entry, request, admission)
+    finally:
+        keep_request(entry, job.dialect, request, job.path)  # of a refused call too: it is what the refusal is about
     body = _rewritten(job, request, admission, texts)
-    _keep_request(job, entry, request, body)
     yield from admission.hold()
     if admission.max_tokens is not None or admission.model != request.model:
         body = _rewritten(job, request, admission, texts)
@@ -124,29 +124,6 @@ def _rewritten(job: Job, request: Request, admission: Admission, texts: Mapping[
         return None
     change = Change(texts=texts, model=model, max_tokens=admission.max_tokens, ask_usage=ask_usage)
     return job.dialect.rewrite(request, change)
-
-
-def _keep_request(job: Job, entry: Entry, request: Request, body: bytes | None) -> None:
-    """Put the messages into the vault, as the workflow's capture setting says, and their digests on record."""
-    capture = job.desk.settings.capture_for(entry.identity.workflow)
-    if capture == "none":
-        return
-    messages = request.messages
-    if capture != "full" and has_findings(entry):
-        kept = _shown(job, request)
-        messages = job.dialect.read(job.dialect.rewrite(request, Change(texts=kept)), job.path).messages
-    entry.request = keep(entry, messages, capture)
-
-
-def _shown(job: Job, request: Request) -> dict[Hashable, str]:
-    """Every text of the request in which guards find something, with that replaced."""
-    plan = redacting(job.desk.book.guards(job.identity, "in"))
-    texts: dict[Hashable, str] = {}
-    for part in request.parts:
-        found = None if part.kind == "media" else job.desk.inspect(part.text, plan, as_json=part.kind == "tool_call")
-        if found is not None:
-            texts[part.path] = found.text
-    return texts
 
 
 def opaque_call(job: Job, entry: Entry, why: str) -> Flow:

@@ -3,27 +3,22 @@
 from collections.abc import Generator, Hashable, Mapping
 from typing import Any
 
-import msgspec
-
 from comptroller.core.call import Change, Reply, Request, Usage
 from comptroller.core.errors import Denied
 from comptroller.core.verdict import Action, Verdict
 from comptroller.dialects.dialect import Unreadable
 from comptroller.wrapper import toolgate
 from comptroller.wrapper.admission import Admission
+from comptroller.wrapper.capture import keep_reply
 from comptroller.wrapper.effects import Answer, Effect, Head, Read, Send
 from comptroller.wrapper.entry import Entry
-from comptroller.wrapper.estimate import CHARS_PER_TOKEN, estimated_usage
+from comptroller.wrapper.estimate import UNSTATED_OUTPUT, estimated_usage, tokens_in
 from comptroller.wrapper.shared import (
     Job,
     case_for,
-    cleaned,
     enforce,
     enforce_guard,
-    has_findings,
-    keep,
     plan_for,
-    redacting,
     reply_headers,
 )
 from comptroller.wrapper.streaming import StreamedReply
@@ -35,6 +30,7 @@ class Call:
     def __init__(self, job: Job, entry: Entry, request: Request, admission: Admission, hard: bool) -> None:
         self.job, self.entry, self.request, self.admission, self.hard = job, entry, request, admission, hard
         self.reply = Reply()
+        self.exhausted = False
         self.plan: Mapping[str, Action] = plan_for(entry, "out")
 
     def send(self, body: bytes | None) -> Generator[Effect, Any, Head]:
@@ -82,7 +78,7 @@ class Call:
         change = yield from self.outbound()
         if change.texts or change.refused:
             data = dialect.rewrite_reply(self.reply, change)
-        self.keep_reply(change)
+        keep_reply(entry, self.reply, change)
         entry.close()
         return Answer(head.status, self.headers(whole=True), data)
 
@@ -152,45 +148,28 @@ class Call:
         self.entry.estimated = True
 
     def estimate_so_far(self) -> None:
-        """Should the caller leave now, the call is charged for what was streamed."""
+        """The caller left or the stream broke: the call is charged for what was streamed."""
         if self.reply.usage is None:
             self.estimate()
         else:
             self.entry.usage, self.entry.estimated = self.reply.usage, True
 
-    def keep_reply(self, change: Change) -> None:
-        """Keep the reply as the agent got it; whole and streamed replies alike."""
-        entry = self.entry
-        capture = self.job.desk.settings.capture_for(entry.identity.workflow)
-        if capture == "none":
-            return
-        texts = {part.path: part.text for part in self.reply.parts}
-        calls = {call.path: call.text for call in self.reply.calls}
-        if capture != "full":
-            texts.update({path: text for path, text in change.texts.items() if path in texts})
-            calls.update({path: text for path, text in change.texts.items() if path in calls})
-            if has_findings(entry):
-                plan = redacting(self.plan)
-                texts = {path: cleaned(self.job.desk, text, plan) for path, text in texts.items()}
-                calls = {path: cleaned(self.job.desk, text, plan, as_json=True) for path, text in calls.items()}
-        body = {
-            "role": "assistant",
-            "content": [
-                {"kind": part.kind, "text": texts[part.path]} for part in self.reply.parts if part.kind != "tool_call"
-            ],
-            "tool_calls": [
-                {"id": call.id, "name": call.name, "args": calls[call.path], "refused": change.refused.get(call.path)}
-                for call in self.reply.calls
-            ],
-            "finish": self.reply.finish,
-        }
-        entry.reply = keep(entry, [msgspec.json.encode(body)], capture)
-
     def headers(self, whole: bool = False) -> dict[str, str]:
         return reply_headers(self.entry, whole)
 
-    def over_hold(self) -> bool:
-        """True when a stream under a hard cap has used up the output it holds money for."""
-        if not self.hard or not self.entry.lines:
-            return False
-        return self.reply.emitted > self.admission.output * CHARS_PER_TOKEN * 2
+    # -- streams without a stated end, under a hard cap
+
+    def room_left(self) -> Generator[Effect, Any, bool]:
+        """Extend the hold of a stream that has nearly used it up; False when it has and no cap has room for more.
+
+        A stated max_tokens is a bound the provider keeps, so only streams without one can outlive their hold.
+        """
+        admission = self.admission
+        if not self.hard or self.request.max_tokens is not None or admission.max_tokens is not None:
+            return True
+        used = tokens_in(self.reply.emitted)
+        if used * 5 < admission.output * 4:
+            return True
+        if not self.exhausted:
+            self.exhausted = not (yield from admission.extension(UNSTATED_OUTPUT))
+        return used < admission.output

@@ -80,14 +80,6 @@ def redacting(plan: Mapping[str, Action]) -> dict[str, Action]:
     return {**dict.fromkeys(("secrets", "privacy"), "redact"), **dict.fromkeys(plan, "redact")}
 
 
-def keep(entry: Entry, messages: list[bytes], capture: str) -> list[str]:
-    """Bodies into the vault (or only their digests); the order of the list is the order of the conversation."""
-    desk, who = entry.desk, entry.identity
-    if capture == "digest":
-        return [desk.ledger.digest(message) for message in messages]
-    return desk.ledger.keep(messages, who.tenant, who.customer or who.user or who.tenant)
-
-
 def reply_headers(entry: Entry, whole: bool) -> dict[str, str]:
     """How a caller finds the call again."""
     headers = {"comptroller-run": entry.run.id, "comptroller-call": entry.id}
@@ -103,12 +95,3 @@ def refusal(dialect: Dialect, entry: Entry, refused: Refused) -> Answer:
     refused.details = details
     body = dialect.refusal(refused.status, refused.code, str(refused), details)
     return Answer(refused.status, {**REFUSING, **reply_headers(entry, whole=False)}, body, refused=refused)
-
-
-def has_findings(entry: Entry) -> bool:
-    return any("findings" in row for row in entry.decisions)
-
-
-def cleaned(desk: Desk, text: str, plan: Mapping[str, Action], as_json: bool = False) -> str:
-    found = desk.inspect(text, plan, as_json)
-    return text if found is None else found.text

@@ -9,6 +9,7 @@ from comptroller.core.verdict import Verdict
 from comptroller.guardrails.chain import Inspection
 from comptroller.guardrails.window import Window
 from comptroller.wrapper import toolgate
+from comptroller.wrapper.capture import keep_reply
 from comptroller.wrapper.effects import Answer, Effect, Emit
 from comptroller.wrapper.shared import case_for, enforce
 
@@ -36,10 +37,10 @@ class StreamedReply:
         entry, call = self.entry, self.call
         waiting: list[bytes] = []
         entry.status = "cut"  # until the stream says that it is complete
+        entry.if_lost = call.estimate_so_far
         data = yield Emit(b"")
         while data is not None:
             ready = yield from self.relay(self.stream.feed(data))
-            call.estimate_so_far()
             if self.stream.finished and not self.over:
                 self.finish()
             if self.patient and not entry.closed:
@@ -66,8 +67,12 @@ class StreamedReply:
         if self.stream.finished:
             self.entry.status = "ok"
         self.call.meter()
-        self.call.keep_reply(Change(texts=self.texts, refused=self.refused))
+        self.keep()
         self.entry.close()
+
+    def keep(self) -> None:
+        self.entry.if_lost = None
+        keep_reply(self.entry, self.call.reply, Change(texts=self.texts, refused=self.refused))
 
     def relay(self, chunks: Iterable[Chunk]) -> Generator[Effect, Any, bytes]:
         """What may be handed on of these events."""
@@ -85,7 +90,7 @@ class StreamedReply:
                     out.append(self.flush_all() + chunk.raw)
                 else:
                     out.append(chunk.raw)
-            if self.call.over_hold():
+            if not self.stream.finished and not (yield from self.call.room_left()):
                 out.append(self.cut_for_money())
         except Refused as refused:
             out.append(self.cut(refused))
@@ -152,7 +157,7 @@ class StreamedReply:
         self.over = True
         self.call.meter()
         self.entry.refuse(refused)
-        self.call.keep_reply(Change(texts=self.texts, refused=self.refused))
+        self.keep()
         return self.stream.cut(refused.code, str(refused))
 
     def cut_for_money(self) -> bytes:
@@ -160,5 +165,6 @@ class StreamedReply:
         self.over = True
         self.entry.say("budget", Verdict("deny", "budget.stream", "", because))
         self.call.meter()
+        self.keep()
         self.entry.status = "cut"
         return self.flush_all() + self.stream.cut("over_budget", because)

@@ -1,0 +1,34 @@
+"""A desk for tests: in memory, with a frozen clock, a policy given as text and prices as they ship."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from comptroller.core.clock import Clock, FrozenClock
+from comptroller.core.settings import Settings
+from comptroller.policies.load import load_policies
+from comptroller.testing.memory import MemoryLedger
+from comptroller.wrapper.desk import Desk, set_desk
+
+
+class TestDesk(Desk):
+    """A desk whose ledger is in memory and can be asked what is on record."""
+
+    __test__ = False
+    ledger: MemoryLedger
+
+    def facts(self, kind: str) -> list[Mapping[str, object]]:
+        """The data of the facts of one kind, in order."""
+        return [fact.data for fact in self.ledger.of(kind)]
+
+
+@contextmanager
+def desk(policy: str = "", clock: Clock | None = None, **settings: object) -> Iterator[TestDesk]:
+    """The process's desk for the length of a block."""
+    book = load_policies([("policy.yaml", policy)] if policy else [])
+    made = TestDesk(Settings.model_validate(settings), MemoryLedger(), clock or FrozenClock(), book)
+    before = set_desk(made)
+    try:
+        yield made
+    finally:
+        set_desk(before)
+        made.close()
