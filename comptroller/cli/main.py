@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import cached_property
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -20,16 +21,17 @@ class _Later(TyperGroup):
 
     room = ""
 
+    @cached_property
+    def _found(self) -> dict[str, Any]:
+        return dict(typer.main.get_group(import_module(self.room).app).commands)
+
     @property
     def commands(self) -> dict[str, Any]:
-        if self._loaded is None:
-            app = import_module(self.room).app
-            self._loaded = dict(typer.main.get_group(app).commands)
-        return self._loaded
+        return self._found
 
     @commands.setter
     def commands(self, given: object) -> None:
-        self._loaded: dict[str, Any] | None = None
+        """A group is made with the commands it has so far, which are none."""
 
 
 def _later(room: str, help: str) -> typer.Typer:

@@ -1,0 +1,260 @@
+"""`comptroller doctor`: what is wrong with a set-up, and what to do about it."""
+
+import os
+import platform
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TypeVar
+
+from comptroller.cli import screen
+from comptroller.core.errors import ComptrollerError, SettingsError, StoreError
+from comptroller.core.settings import Settings, load_settings
+from comptroller.store import folder, keys, segment, wire
+from comptroller.store.locks import Lock
+
+T = TypeVar("T")
+_NEEDED = (
+    ("cel_expr_python", "cel-expr-python", "conditions of policies"),
+    ("hyperscan", "hyperscan", "guards"),
+    ("cryptography", "cryptography", "the vault"),
+    ("zstandard", "zstandard", "the vault"),
+    ("genai_prices", "genai-prices", "prices"),
+)
+_SERVER = (("duckdb", "duckdb", "reading a ledger"), ("pyarrow", "pyarrow", "reading a ledger"))
+_SPACE_FAIL, _SPACE_WARN = 256 << 20, 2 << 30
+_LAG_WARN = 50_000  # records
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. `state` is ok, warn or fail."""
+
+    name: str
+    state: str
+    found: str
+    remedy: str = ""
+
+
+def doctor(ledger: str, as_json: bool) -> int:
+    """Look at everything; 1 where something fails."""
+    checks = list(examine(ledger))
+    failed = any(check.state == "fail" for check in checks)
+    if as_json:
+        screen.say_json({"ok": not failed, "checks": [asdict(check) for check in checks]})
+    else:
+        _write(checks)
+    return 1 if failed else 0
+
+
+def examine(ledger: str) -> Iterator[Check]:
+    """All checks, in the order in which a remedy helps."""
+    yield _python()
+    for module, package, use in _NEEDED:
+        yield _wheel(module, package, use, "fail")
+    for module, package, use in _SERVER:
+        yield _wheel(module, package, use, "warn")
+    try:
+        settings = load_settings(ledger=ledger or None)
+    except SettingsError as error:
+        yield Check("settings", "fail", str(error), "Mend the settings, then run this again.")
+        return
+    yield _settings_file()
+    yield from _safely("policies", _policies, settings)
+    yield from _safely("prices", _prices, settings)
+    yield _telemetry()
+    yield from _ledger(Path(settings.ledger))
+
+
+def _python() -> Check:
+    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    if (3, 11) <= sys.version_info[:2] <= (3, 13):
+        return Check("python", "ok", found)
+    return Check(
+        "python", "fail", found, "Use Python 3.11, 3.12 or 3.13: some of our libraries have wheels for no other."
+    )
+
+
+def _wheel(module: str, package: str, use: str, otherwise: str) -> Check:
+    try:
+        import_module(module)
+        return Check(package, "ok", version(package))
+    except (ImportError, OSError, PackageNotFoundError) as error:
+        extra = "comptroller[server]" if otherwise == "warn" else package
+        return Check(package, otherwise, f"{use}: {error}", f"pip install '{extra}'.")
+
+
+def _settings_file() -> Check:
+    named = os.environ.get("COMPTROLLER_CONFIG")
+    if named or Path("comptroller.yaml").is_file():
+        return Check("settings", "ok", named or "comptroller.yaml")
+    return Check("settings", "warn", "no comptroller.yaml here, so all defaults", "Run `comptroller init`.")
+
+
+def _policies(settings: Settings) -> Check:
+    from comptroller.policies.load import load_policies
+
+    if not settings.policies:
+        return Check("policies", "warn", "none: calls are recorded, not governed", "List some under `policies`.")
+    book = load_policies(settings.policies)
+    found = f"{screen.count(len(book.files), 'file')}, {screen.count(book.rules, 'rule')}, version {book.version}"
+    if not book.files:
+        return Check("policies", "warn", "no file where `policies` points: nothing is governed", "Add one there.")
+    return Check("policies", "ok", found)
+
+
+def _prices(settings: Settings) -> Check:
+    from comptroller.metering.prices import PriceBook
+
+    return Check("prices", "ok", PriceBook(settings.prices.overrides).version)
+
+
+def _telemetry() -> Check:
+    if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return Check("telemetry", "ok", "OTEL_SDK_DISABLED is true: no spans")
+    wanted = [
+        name for name in sorted(os.environ) if name.startswith("OTEL_EXPORTER_OTLP") and name.endswith("ENDPOINT")
+    ]
+    if not wanted and os.environ.get("OTEL_TRACES_EXPORTER", "none") != "otlp":
+        return Check("telemetry", "ok", "no OTEL_EXPORTER_OTLP_ENDPOINT: spans go nowhere, the ledger has everything")
+    try:
+        import_module("opentelemetry.exporter.otlp.proto.http")
+    except ImportError:
+        return Check(
+            "telemetry", "warn", "spans are wanted and there is no exporter", "pip install 'comptroller[otel]'."
+        )
+    return Check("telemetry", "ok", ", ".join(f"{name}={os.environ[name]}" for name in wanted) or "otlp to localhost")
+
+
+def _ledger(path: Path) -> Iterator[Check]:
+    if not path.is_dir():
+        yield Check("ledger", "ok", f"{path}: not there yet; the first governed call makes it")
+        yield from _safely("disk", _disk, next(p for p in path.absolute().parents if p.is_dir()))
+        return
+    for name, look in (
+        ("ledger", _label),
+        ("disk", _disk),
+        ("locks", _locks),
+        ("owner", _owner),
+        ("keys", _keys),
+        ("books", _books),
+    ):
+        yield from _safely(name, look, path)
+
+
+def _safely(name: str, look: Callable[[T], Check], subject: T) -> Iterator[Check]:
+    try:
+        yield look(subject)
+    except (ComptrollerError, OSError) as error:
+        yield Check(name, "fail", str(error))
+
+
+def _label(path: Path) -> Check:
+    label = folder.label(path)
+    if label is None:
+        return Check("ledger", "ok", f"{path}: empty; the first governed call makes it")
+    if not os.access(path, os.W_OK):
+        return Check(
+            "ledger", "warn", f"{path}: read-only for this user", "Fine for looking; to record, make it writable."
+        )
+    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    segments = screen.count(len(segment.numbers(path)), "segment")
+    return Check("ledger", "ok", f"{path}: format {label.format}, {segments}, {size / 1e6:,.1f} MB")
+
+
+def _disk(path: Path) -> Check:
+    free = shutil.disk_usage(path).free
+    state = "fail" if free < _SPACE_FAIL else "warn" if free < _SPACE_WARN else "ok"
+    return Check(
+        "disk", state, f"{free / 1e9:,.1f} GB free", "" if state == "ok" else "Free some space or move the ledger."
+    )
+
+
+def _locks(path: Path) -> Check:
+    probe = Lock(path / f"doctor.{os.getpid()}.lock")
+    try:
+        probe.take()
+        probe.prove()
+    finally:
+        probe.drop()
+        probe.path.unlink(missing_ok=True)
+    return Check("locks", "ok", "this file system's locks hold")
+
+
+def _owner(path: Path) -> Check:
+    try:
+        address = wire.read_address(path)
+        wire.connect(address, 2.0).close()
+        return Check("owner", "ok", f"process {address.pid} writes the journal and answers")
+    except wire.Gone:
+        lock = Lock(path / folder.LOCK)
+        free = lock.take()
+        lock.drop()
+    if free:
+        return Check("owner", "ok", "nobody writes at the moment")
+    return Check(
+        "owner", "warn", "a process holds the journal and does not answer", "It may be starting; if not, stop it."
+    )
+
+
+def _keys(path: Path) -> Check:
+    label = folder.label(path)
+    if label is None:
+        return Check("keys", "ok", "made with the first call")
+    keys.open_keys(path, label.id)
+    if keys.VARIABLE in os.environ:
+        return Check("keys", "ok", f"master key from {keys.VARIABLE}")
+    file = path / folder.KEYS / keys.MASTER
+    mode = stat.S_IMODE(file.stat().st_mode)
+    if os.name == "posix" and mode & 0o077:
+        return Check("keys", "fail", f"{file}: others can read it (mode {mode:o})", f"chmod 600 {file}")
+    return Check("keys", "ok", f"{file}; for production set {keys.VARIABLE} and keep it elsewhere")
+
+
+def _books(path: Path) -> Check:
+    from comptroller.store import statements
+    from comptroller.store.books import FILE, LOCK, Books
+
+    if folder.label(path) is None:
+        return Check("books", "ok", "made when first asked")
+    lock = Lock(path / LOCK)
+    free = lock.take()
+    lock.drop()
+    if not free:
+        return Check("books", "ok", "another process has them open and answers for them")
+    if not (path / FILE).exists():
+        return Check("books", "ok", "not made yet; the first command that reads makes them")
+    try:
+        books = Books.open(path)
+    except StoreError as error:
+        if "needs DuckDB" in str(error):
+            return Check("books", "warn", "cannot be looked at", str(error))
+        raise
+    try:
+        behind = books.ingest()
+    finally:
+        books.close()
+    found = f"version {statements.migrations()[-1][0]}, were {screen.count(behind, 'record')} behind, now in step"
+    if behind > _LAG_WARN:
+        return Check(
+            "books", "warn", found, "Keep them fresh: read more often, or let a gateway run beside the agents."
+        )
+    return Check("books", "ok", found)
+
+
+def _write(checks: list[Check]) -> None:
+    for check in checks:
+        first, *rest = screen.clean(check.found, lines=True).split("\n")
+        gap = " " * (8 - len(check.state) - 2)  # a mark and a blank before the word
+        screen.say(f"{screen.status(check.state)}{gap}{check.name:<16}{first}")
+        for line in rest:
+            screen.say(f"{'':<24}{line}")
+        if check.remedy:
+            screen.say(f"{'':<24}{screen.clean(check.remedy)}")
+    bad = {state: sum(check.state == state for check in checks) for state in ("fail", "warn")}
+    screen.say(f"\n{bad['fail']} failed, {screen.count(bad['warn'], 'warning')}")

@@ -1,0 +1,68 @@
+"""The audit: is the record what was written, and do the books agree with it?"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from comptroller.core.errors import StoreError
+from comptroller.store import journal, segment
+from comptroller.store.reader import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What the check found; `fault` is the first thing that does not fit, empty where all does."""
+
+    records: int
+    segments: int
+    seals: int  # closed segments whose seal was found
+    sealed: int  # the last record a seal vouches for
+    keyed: bool  # False: no master key at hand, so seals were counted, not checked
+    torn: int  # bytes of a record that was never acknowledged, at the very end
+    head: str  # the chain hash of the last record: note it elsewhere, and no earlier record can change unseen
+    calls: int
+    runs: int
+    books: str  # "in step", or why they were not compared
+    fault: str = ""
+    place: str = ""
+    remedy: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return not self.fault
+
+
+def audit(ledger: str | Path) -> Audit:
+    """Check the journal's chain, and the books against it. A broken chain is a finding, not an error."""
+    path = Path(ledger)
+    found = journal.verify(path)
+    counts = (found.records, found.segments, found.seals, found.sealed, found.keyed, found.torn, found.head.chain)
+    if found.fault is not None:
+        where = segment.path_of(path, found.fault.segment)
+        return Audit(
+            *counts,
+            calls=0,
+            runs=0,
+            books="not compared",
+            fault=found.fault.reason,
+            place=f"{where}, byte {found.fault.offset}, record {found.fault.sequence}",
+            remedy="Keep this file as it is for whoever looks into it, and restore the segment from a backup.",
+        )
+    try:
+        with Reader.open(path) as reader:
+            totals = reader.rows("totals")[0]
+    except StoreError as error:
+        return Audit(*counts, calls=0, runs=0, books="not compared", **_complaint(path, error))
+    return Audit(*counts, calls=_int(totals["calls"]), runs=_int(totals["runs"]), books="in step")
+
+
+def _complaint(path: Path, error: StoreError) -> dict[str, str]:
+    """The books cannot be read: a fault, except where this install has no DuckDB to read them with."""
+    if "needs DuckDB" in str(error):
+        return {}
+    reason, _, remedy = str(error).partition(". ")
+    return {"fault": reason, "place": str(path / "books.duckdb"), "remedy": remedy}
+
+
+def _int(value: object) -> int:
+    assert isinstance(value, int)
+    return value
