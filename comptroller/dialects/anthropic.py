@@ -14,23 +14,8 @@ from comptroller.dialects.dialect import Unreadable
 from comptroller.dialects.tree import Path, count_or_none, dict_of, dump, list_of, load, text_of
 
 # Fields whose strings no person wrote and no guard can read.
-NO_TEXT = frozenset(
-    [
-        "type",
-        "id",
-        "tool_use_id",
-        "signature",
-        "data",
-        "media_type",
-        "cache_control",
-        "encrypted_content",
-        "encrypted_index",
-        "encrypted_stdout",
-        "file_id",
-        "error_code",
-        "page_age",
-    ]
-)
+MARKS = frozenset({"type", "id", "tool_use_id", "file_id", "media_type", "cache_control", "error_code", "page_age"})
+NO_TEXT = MARKS | {"signature", "data", "encrypted_content", "encrypted_index", "encrypted_stdout"}
 CLIENT_TOOLS = ("bash_", "text_editor_", "computer_", "browser_", "memory_")  # typed, yet run by the client
 ERRORS = {402: "billing_error", 403: "permission_error", 409: "conflict_error", 429: "rate_limit_error"}
 # The marker moves from message to message between turns; without it a message is the same in each of them.
