@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import secrets
 import threading
 import time
 import weakref
@@ -45,7 +46,7 @@ class Ledger:
         self._server: Server | None = None
         self._client: Client | None = None
         self._closed = False
-        self._session = clock.new_id()
+        self._session = secrets.token_hex(8)
         # Live holds of this process while another one owns the ledger, with the lease where it was renewed.
         self._holds: dict[str, int] = {}
         folder.make(path)
@@ -58,7 +59,7 @@ class Ledger:
         except BaseException:
             self._leave()
             raise
-        self._vault = Vault(path, self._keys, clock)
+        self._vault = Vault(path, self._keys)
         self._bodies = Bodies(path, self._keys)
         _LEDGERS.add(self)
 
@@ -262,7 +263,7 @@ class Ledger:
                 seat.forked()
         self._owner = self._server = self._client = None
         self._holds = {}
-        self._session = self._clock.new_id()
+        self._session = secrets.token_hex(8)
         self._vault.forked()
         self._bodies = Bodies(self._path, self._keys)
 

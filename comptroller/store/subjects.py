@@ -19,7 +19,7 @@ SUFFIX = ".keys"
 ERASED = "erased"  # grows with every erasure: who holds keys in memory looks at its size
 _TAG, _ID, _WRAPPED = 16, 16, 60
 _ROW = _TAG + _ID + _WRAPPED
-_MOST = 4_096  # subjects whose key stays in memory; one beyond gets another key, which is as good
+_MOST = 16_384  # subjects whose key stays in memory; one beyond gets another key, which is as good
 
 
 class Subjects:
@@ -31,6 +31,7 @@ class Subjects:
         self._path = self._folder / f"{stem}{SUFFIX}"
         self._held: dict[bytes, tuple[bytes, AESGCM]] = {}
         self._erased = self._erasures()
+        self._dirty = False
 
     def key(self, tag: bytes) -> tuple[bytes, AESGCM]:
         """The id of a subject's key and the key; made and stored where there is none yet."""
@@ -62,12 +63,22 @@ class Subjects:
                     os.ftruncate(fd, size - size % _ROW)
                 if os.write(fd, row) != _ROW:
                     raise OSError("only a part of it was taken")
-                os.fsync(fd)  # a body is worth nothing without its key
             finally:
                 os.close(fd)
         except OSError as error:
             raise StoreError(unwritable(self._path, error)) from error
+        self._dirty = True
         return key_id, AESGCM(key)
+
+    def sync(self) -> None:
+        """Return once all keys made are durable."""
+        if self._dirty:
+            fd = os.open(self._path, os.O_RDWR)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            self._dirty = False
 
     def _erasures(self) -> int:
         try:
@@ -77,12 +88,17 @@ class Subjects:
 
 
 def find(ledger: Path, stem: str, key_id: bytes, keys: Keys) -> AESGCM | None:
-    """A key by its id; None where it was destroyed."""
+    """A key by its id; None where it was destroyed, LookupError where it is missing or damaged."""
     for _, row in _rows(ledger / folder.KEYS / f"{stem}{SUFFIX}"):
         if row[_TAG : _TAG + _ID] == key_id:
-            key = keys.unwrap(row[_TAG + _ID :], row[: _TAG + _ID])
-            return AESGCM(key) if key else None
-    return None
+            wrapped = row[_TAG + _ID :]
+            if not any(wrapped):
+                return None
+            key = keys.unwrap(wrapped, row[: _TAG + _ID])
+            if key is None:
+                raise LookupError("its key is damaged")
+            return AESGCM(key)
+    raise LookupError("its key is missing")
 
 
 def destroy(ledger: Path, tag: bytes) -> int:
