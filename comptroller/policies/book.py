@@ -17,6 +17,7 @@ from comptroller.policies.source import Lines
 CACHE = 4_096  # plans and readings kept; names come from callers and must not fill our memory
 HARD = frozenset({"deny", "clamp", "ask"})
 _EFFECTS = {"read": 0, "write": 1, "external": 2}
+_Placed = tuple[int, int, Rule]  # its place among all rules, the number of its policy, itself
 _V = TypeVar("_V")
 _K = TypeVar("_K")
 
@@ -71,8 +72,8 @@ class Book:
         self.files = tuple(policy.file for policy in policies)
         self.version = digest_of(self.files)
         self.rules = sum(len(policy.rules) for policy in policies)
-        self._exact: dict[tuple[str, str], list[tuple[int, Rule]]] = {}
-        self._globs: dict[str, list[tuple[int, Rule, Matches]]] = {}
+        self._exact: dict[tuple[str, str], list[_Placed]] = {}
+        self._globs: dict[str, list[tuple[_Placed, Matches]]] = {}
         self._index()
         self._plans: dict[tuple[str, str, str, str], Plan] = {}
         self._groups: dict[tuple[Rule, ...], tuple[Group, ...]] = {}
@@ -136,12 +137,13 @@ class Book:
     # How a plan is made.
 
     def _index(self) -> None:
-        for number, policy in enumerate(self.policies):
-            for rule in policy.rules:
-                if is_glob(rule.tool):
-                    self._globs.setdefault(rule.stage, []).append((number, rule, any_of([rule.tool])))
-                else:
-                    self._exact.setdefault((rule.stage, rule.tool), []).append((number, rule))
+        written = ((number, rule) for number, policy in enumerate(self.policies) for rule in policy.rules)
+        for order, (number, rule) in enumerate(written):
+            placed = (order, number, rule)
+            if is_glob(rule.tool):
+                self._globs.setdefault(rule.stage, []).append((placed, any_of([rule.tool])))
+            else:
+                self._exact.setdefault((rule.stage, rule.tool), []).append(placed)
 
     def _apply(self, workflow: str, agent: str) -> tuple[Policy, ...]:
         return tuple(self.policies[number] for number in self._numbers(workflow, agent))
@@ -170,11 +172,9 @@ class Book:
         return Plan(groups, tuple(always), tuple(needs), scopes, sum_up(always))
 
     def _rules(self, stage: str, tool: str, applying: frozenset[int]) -> tuple[Rule, ...]:
-        found = [(number, rule) for number, rule in self._exact.get((stage, tool), ()) if number in applying]
-        for number, rule, matches in self._globs.get(stage, ()):
-            if number in applying and matches(tool):
-                found.append((number, rule))
-        return tuple(rule for _, rule in found)
+        found = [*self._exact.get((stage, tool), ())]
+        found += [placed for placed, matches in self._globs.get(stage, ()) if matches(tool)]
+        return tuple(rule for _, number, rule in sorted(found, key=_order) if number in applying)
 
     def _tables(self, tool: str, workflow: str, agent: str) -> list[Verdict]:
         """What the tables of agents and tools say by themselves."""
@@ -269,6 +269,10 @@ def digest_of(files: Sequence[PolicyFile]) -> str:
             data = text.encode("utf-8", "surrogatepass")
             digest.update(len(data).to_bytes(8, "big") + data)
     return digest.hexdigest()[:16]
+
+
+def _order(placed: _Placed) -> int:
+    return placed[0]
 
 
 def _keep(cache: dict[_K, _V], key: _K, make: Callable[[], _V]) -> _V:

@@ -10,6 +10,7 @@ from comptroller.policies.document import Ask, Document, Tool, read_cap
 from comptroller.policies.document import Rule as Written
 from comptroller.policies.globs import any_of, is_glob
 from comptroller.policies.inputs import Get, Vocabulary
+from comptroller.policies.literals import check_literals
 from comptroller.policies.mistakes import Mistake, did_you_mean
 from comptroller.policies.never import why_never
 from comptroller.policies.rule import Rule
@@ -90,7 +91,9 @@ class Compiler:
             unit = read_cap(budget.cap)[0]
             currencies = self.known.currencies
             if unit not in ("calls", "tokens") and currencies is not None and unit not in currencies:
-                text = f"There is no rate for {unit}, so this cap cannot be counted. {did_you_mean(unit, currencies)}"
+                text = (
+                    f"There is no rate for {unit}, so this cap cannot be counted. Add one under `fx` in the settings."
+                )
                 self._wrong(draft, ("budgets", number, "cap"), text)
             if budget.over == "downgrade":
                 self._check_downgrade(draft, ("budgets", number, "over"))
@@ -118,6 +121,7 @@ class Compiler:
             inputs = {name: vocabulary.input(name) for name in reading.inputs}
             gets = {name: item.get for name, item in inputs.items()}
             condition = Condition(reading.text, {name: item.type for name, item in inputs.items()})
+            check_literals(rule.when)
             self._check_matches(draft, path, rule)
         except BadCondition as error:
             self._wrong(draft, (*path, "when"), f"Rule `{rule.id}`: {error}")
@@ -182,6 +186,7 @@ def _shared_args(tables: Iterable[Tool]) -> dict[str, str] | None:
         if table.args is None:
             return None
         for name, kind in table.args.items():
+            kind = kind.removesuffix("?")
             shared[name] = kind if shared.get(name, kind) == kind else "any"
     return shared if some else None
 

@@ -109,13 +109,15 @@ def _cause(message: str) -> str:
     if mismatch:
         return _mismatch(mismatch[1].strip("_@"), mismatch[2][1:-1].split(", "))
     if "Syntax error" in first:
-        return f"The condition cannot be read: {first.split('Syntax error: ')[-1].split(' expecting')[0]}. Mend it."
+        told = first.split("Syntax error: ")[-1].split(" expecting")[0]
+        told = "it ends too early" if "<EOF>" in told else told
+        return f"The condition cannot be read: {told}. Mend it."
     return f"The condition cannot be used: {first.rstrip('.')}. Mend it."
 
 
 def _mismatch(name: str, kinds: list[str]) -> str:
     name = {"_": "[]", "?_:": "? :"}.get(name, name)
-    told = " and ".join(f"a {kind}" if kind[:1] not in "aiou" else f"an {kind}" for kind in kinds)
+    told = " and ".join("null" if k == "null_type" else f"an {k}" if k[0] in "aiou" else f"a {k}" for k in kinds)
     if "null_type" in kinds:
         return f"`{name}` does not fit {told}. Ask `has(...)` whether something is there."
     return f"`{name}` does not fit {told}. Compare like with like."

@@ -9,7 +9,7 @@ from comptroller.core.money import NANOS
 from comptroller.core.verdict import Case
 from comptroller.policies.mistakes import did_you_mean
 from comptroller.policies.syntax import BadCondition, spell
-from comptroller.policies.values import Missing, cel_type, clean, fit, plain
+from comptroller.policies.values import ABSENT, Missing, cel_type, clean, fit, plain
 
 Scopes = frozenset[str] | None
 Get = Callable[[Case, Scopes], object]  # the case, and what the agents' tables leave of its scopes; may raise Missing
@@ -169,9 +169,10 @@ class Vocabulary:
         name = ".".join(path)
         if path[0] in ("args", "provenance"):
             return f"`{name}` is not one input. Name a field of it, like `{path[0]}.{'args.' * (path[0] != 'args')}x`."
-        same = [known for known in INPUTS if known.startswith(f"{path[0]}.")]
-        known = same or [*INPUTS, "args", "provenance"]
-        return f"There is no input `{name}`. {did_you_mean('.'.join(path[:2]) if same else path[0], known)}"
+        fields = [known for known in INPUTS if known.startswith(f"{path[0]}.")]
+        full = did_you_mean(".".join(path[:2]), fields or INPUTS)
+        roots = {known.partition(".")[0] for known in INPUTS} | {"args", "provenance"}
+        return f"There is no input `{name}`. {full if fields or 'mean' in full else did_you_mean(path[0], roots)}"
 
 
 def _arguments(case: Case) -> Mapping[str, object]:
@@ -208,7 +209,7 @@ def _said(get: Get) -> Get:
         try:
             return get(case, scopes) not in (None, "")
         except Missing as why:
-            if str(why) == "is absent":
+            if str(why) in ABSENT:
                 return False
             raise
 

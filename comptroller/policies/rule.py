@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from comptroller.core.verdict import Action, AskFor, Case, Verdict
 from comptroller.policies.condition import Condition, Undecided
 from comptroller.policies.inputs import Get, Scopes
-from comptroller.policies.values import Missing
+from comptroller.policies.values import ABSENT, Missing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +40,9 @@ class Rule:
             return self._failed(self._reason(missing) or str(why))
 
     def _reason(self, missing: Mapping[str, str]) -> str:
-        return "; ".join(f"`{spoken(name)}` {missing[name]}" for name in self.gets if name in missing)
+        asked = (name for name in self.gets if name in missing and f"has.{name}" not in self.gets)
+        named = [*asked] or [name for name in self.gets if name in missing and missing[name] not in ABSENT]
+        return "; ".join(f"`{spoken(name)}` {missing[name]}" for name in named)
 
     def _failed(self, why: str) -> Verdict:
         because = f"{self.said.rule} could not be decided, so it says {self.on_error}: {why}."

@@ -38,6 +38,11 @@ _TYPES = frozenset({"int", "uint", "double", "string", "bool", "bytes", "list", 
 FUNCTIONS = frozenset(
     {"size", "int", "uint", "double", "string", "bool", "bytes", "type", "dyn", "timestamp", "duration", "matches"}
 )
+METHODS = frozenset(
+    {"size", "contains", "startsWith", "endsWith", "matches"}
+    | {"getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear"}
+    | {"getHours", "getMinutes", "getSeconds", "getMilliseconds"}
+)
 
 
 class BadCondition(Exception):
@@ -126,6 +131,8 @@ class _Rewriter:
             self.at += 1
             return token.text
         if before == ".":  # a field of a value, or a method
+            if self.tokens[self.at + 1].text == "(" and token.text not in METHODS | _MACROS:
+                raise BadCondition(f"There is no method `{token.text}`. {did_you_mean(token.text, METHODS | _MACROS)}")
             self.at += 1
             return token.text
         if self.tokens[self.at + 1].text == "(":

@@ -15,6 +15,9 @@ MAX_VALUES = 10_000  # passing 10,000 values to the library costs 7 ms
 _INT64 = range(-(2**63), 2**63)
 
 
+ABSENT = frozenset({"is absent", "is null"})  # what `has(...)` asks about; every other reason is an error to it too
+
+
 class Missing(Exception):
     """An input that a condition cannot have; says why."""
 

@@ -1,0 +1,90 @@
+"""Loading: files, folders, packs and pairs; everything or nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from comptroller.policies.load import load_policies, packs
+from comptroller.policies.mistakes import PolicyErrors
+
+
+def mistakes(*sources: str | Path | tuple[str, str]) -> list[str]:
+    with pytest.raises(PolicyErrors) as caught:
+        load_policies(sources)
+    return caught.value.mistakes
+
+
+def test_a_file_and_a_folder_are_read(tmp_path: Path) -> None:
+    (tmp_path / "b.yaml").write_text("policy: b\n", encoding="utf-8")
+    (tmp_path / "a.yaml").write_text("policy: a\n", encoding="utf-8")
+    (tmp_path / "notes.txt").write_text("not a policy", encoding="utf-8")
+    assert [file.path for file in load_policies([tmp_path]).files] == [
+        str(tmp_path / "a.yaml"),
+        str(tmp_path / "b.yaml"),
+    ]
+    assert load_policies([str(tmp_path / "b.yaml")]).files[0].text == "policy: b\n"
+
+
+def test_a_pack_is_found_by_its_name_wherever_settings_put_it(tmp_path: Path) -> None:
+    assert load_policies(["pack:leaks"]).files[0].path == "pack:leaks"
+    assert load_policies([str(tmp_path / "pack:leaks")]).version == load_policies(["pack:leaks"]).version
+
+
+def test_an_unknown_pack_is_a_mistake() -> None:
+    assert mistakes("pack:leeks") == ["pack:leeks:1: There is no pack `leeks`. Did you mean `leaks`?"]
+
+
+def test_a_pack_cannot_be_used_to_read_elsewhere() -> None:
+    assert "There is no pack" in mistakes("pack:..")[0]
+
+
+def test_a_missing_file_is_a_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "none.yaml"
+    assert mistakes(path) == [f"{path}:1: There is no such file. Check the path, or take it off the list."]
+
+
+def test_the_mistakes_of_all_files_are_told_at_once() -> None:
+    told = mistakes(("a.yaml", "policy: a\nrulez: []\n"), ("b.yaml", "]"), ("c.yaml", "policy: c\n"))
+    assert [mistake.split(":")[0] for mistake in told] == ["a.yaml", "b.yaml"]
+
+
+def test_two_policies_of_one_name_are_a_mistake() -> None:
+    assert mistakes(("a.yaml", "policy: p\n"), ("b.yaml", "policy: p\n")) == [
+        "b.yaml:1: There is a policy `p` already, at a.yaml:1. Give this one another name."
+    ]
+
+
+def test_a_rule_may_use_the_tool_table_of_another_file() -> None:
+    table = ("a.yaml", "policy: a\ntools: {t: {args: {amount: double}}}\n")
+    rule = "policy: b\nrules: [{id: r, on: tool, tool: t, when: args.amont > 1, then: deny}]\n"
+    assert mistakes(table, ("b.yaml", rule)) == [
+        "b.yaml:2: Rule `r`: `t` has no argument `amont`. Did you mean `amount`?"
+    ]
+
+
+def test_an_empty_section_is_no_mistake() -> None:
+    assert load_policies([("a.yaml", "policy: a\nrules:\nbudgets:\ntools:\n")]).rules == 0
+
+
+def test_currencies_and_guards_are_checked_only_where_they_are_known() -> None:
+    text = "policy: a\nguards: {mine: {in: deny}}\nbudgets: [{per: tenant, cap: 1 XTS}]\n"
+    assert load_policies([("a.yaml", text)]).rules == 0
+
+
+def test_a_file_read_from_bytes_and_from_text_is_the_same(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes(b"\xef\xbb\xbfpolicy: a\r\n")
+    assert load_policies([tmp_path / "a.yaml"]).files[0].text == "policy: a\r\n"
+
+
+def test_the_packs_that_come_with_us_load_together_and_pass_their_tests() -> None:
+    from comptroller.policies.trial import run_tests
+
+    outcomes = run_tests(load_policies([f"pack:{name}" for name in packs()]))
+    assert len(packs()) >= 4
+    assert len(outcomes) >= 10
+    assert [outcome for outcome in outcomes if not outcome.passed] == []
+
+
+@pytest.mark.parametrize("name", packs())
+def test_a_pack_loads_by_itself(name: str) -> None:
+    assert load_policies([f"pack:{name}"]).files[0].digest
