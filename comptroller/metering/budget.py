@@ -4,7 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, HOLD_EXPIRED, HOLD_EXTENDED, RUN_CLOSED, Fact, Line, Shortfall
+from comptroller.core.facts import (
+    CALL_CLOSED,
+    CALL_OPENED,
+    HOLD_EXPIRED,
+    HOLD_EXTENDED,
+    RUN_CLOSED,
+    Fact,
+    Line,
+    Shortfall,
+)
 from comptroller.core.verdict import Cap
 from comptroller.metering.window import DAY, HOUR, surely_over, window_of
 

@@ -12,7 +12,7 @@ from comptroller.core.clock import SYSTEM, Clock
 from comptroller.core.errors import SettingsError
 from comptroller.core.settings import PriceOverride
 from comptroller.metering.catalogue import FOREVER, Listing, catalogue_version, look_up, override_prices
-from comptroller.metering.rates import Band, Steps, compile_bands
+from comptroller.metering.rates import Band, compile_bands
 
 TIERS = ("batch", "flex", "priority", "fast")
 # A tier that leaves the choice to the provider is held at the dearest it may choose.
@@ -109,7 +109,7 @@ class PriceBook:
         if listing is None:
             return FOREVER, None
         # A listing without any price is a model the catalogue has heard of, not one it knows the price of.
-        price = self._listed(listing, now_ns) if listing.prices("", now_ns) else None
+        price = listed_price(listing, now_ns, self.version) if listing.prices("", now_ns) else None
         return listing.until_ns(now_ns), price
 
     def _own(
@@ -119,15 +119,17 @@ class PriceBook:
         context = known.model.context_window if known else None
         return Price(model, provider, override.currency, self.version, context, lambda tier: bands)
 
-    def _listed(self, listing: Listing, now_ns: int) -> Price:
-        def compiled(tier: str) -> tuple[Band, ...]:
-            prices: dict[str, Steps] = listing.prices(tier, now_ns)
-            return compile_bands(prices)
 
-        since = listing.since(now_ns)
-        version = f"{self.version}@{since.isoformat()}" if since else self.version
-        model = listing.model
-        return Price(model.id, listing.provider.id, "USD", version, model.context_window, compiled)
+def listed_price(listing: Listing, now_ns: int, version: str) -> Price:
+    """The price of a listing at an instant, compiled for a tier when that tier is first asked for."""
+
+    def compiled(tier: str) -> tuple[Band, ...]:
+        return compile_bands(listing.prices(tier, now_ns))
+
+    since = listing.since(now_ns)
+    version = f"{version}@{since.isoformat()}" if since else version
+    model = listing.model
+    return Price(model.id, listing.provider.id, "USD", version, model.context_window, compiled)
 
 
 def _checked(overrides: Sequence[PriceOverride]) -> Sequence[PriceOverride]:

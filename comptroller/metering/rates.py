@@ -108,9 +108,9 @@ class Band:
 def compile_bands(prices: Mapping[str, Steps]) -> tuple[Band, ...]:
     """One band for each stretch of input tokens over which no price changes, the highest first."""
     known = {name: steps for name, steps in prices.items() if name in UNITS or name == REQUESTS}
-    starts = sorted({start for steps in known.values() for start, _ in steps.tiers})
+    edges = {-1, *(start for steps in known.values() for start, _ in steps.tiers)}
     return tuple(
-        _band(above, {name: steps.at(above) for name, steps in known.items()}) for above in [*starts, -1][::-1]
+        _band(above, {name: steps.at(above) for name, steps in known.items()}) for above in sorted(edges, reverse=True)
     )
 
 
