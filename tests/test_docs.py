@@ -1,0 +1,177 @@
+"""Nothing users can type, set or import goes undocumented, and the examples in the documents run."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from pydantic import BaseModel
+
+import comptroller
+from comptroller.core.settings import Settings
+from comptroller.policies import document
+from comptroller.policies.load import load_policies, packs
+from comptroller.policies.trial import run_tests
+from comptroller.testing.upstream import Upstream
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted(
+    [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks/README.md"]
+)
+EXAMPLES = re.compile(r"^```python run\n(.*?)^```", re.MULTILINE | re.DOTALL)
+POLICIES = re.compile(r"^```yaml policy\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)[^)]*\)")
+
+
+def sections(text: str) -> dict[str, str]:
+    """What stands under each third-level heading, by the heading without its backticks."""
+    parts = re.split(r"^### (.+)$", text, flags=re.MULTILINE)
+    return {parts[i].replace("`", "").strip(): parts[i + 1] for i in range(1, len(parts), 2)}
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    """Every command line there is, with its options."""
+    typer = pytest.importorskip("typer")
+    from comptroller.cli.main import app
+
+    def walk(command: object, path: list[str]) -> Iterator[tuple[str, list[str]]]:
+        children = getattr(command, "commands", None)
+        if children is not None:
+            for name, child in children.items():
+                yield from walk(child, [*path, name])
+        else:
+            options = [option for param in command.params for option in param.opts if option.startswith("--")]  # type: ignore[attr-defined]
+            yield " ".join(path), [option for option in options if option != "--help"]
+
+    yield from walk(typer.main.get_command(app), [])
+
+
+def settings(model: type[BaseModel], place: str = "") -> Iterator[str]:
+    """Every setting by its dotted name."""
+    for name, field in model.model_fields.items():
+        inner = [kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type)]
+        frames = [kind for kind in inner if issubclass(kind, BaseModel)]
+        if frames:
+            yield from settings(frames[0], f"{place}{name}.")
+        else:
+            yield f"{place}{name}"
+
+
+def blocks(kind: re.Pattern[str]) -> list[pytest.ParameterSet]:
+    """The code blocks of one kind in all documents, each by its document and number."""
+    return [
+        pytest.param(match[1], id=f"{path.name}-{number}")
+        for path in DOCUMENTS
+        for number, match in enumerate(kind.finditer(path.read_text(encoding="utf-8")), 1)
+    ]
+
+
+def frames(model: type[BaseModel]) -> set[type[BaseModel]]:
+    """A frame of a file and the frames inside it."""
+    found = {model}
+    for field in model.model_fields.values():
+        for kind in re.findall(r"comptroller\.policies\.document\.(\w+)", str(field.annotation)):
+            inner = getattr(document, kind, None)
+            if isinstance(inner, type) and issubclass(inner, BaseModel) and inner not in found:
+                found |= frames(inner)
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(comptroller.__all__))
+def test_every_export_is_in_the_guide(name: str) -> None:
+    guide = (ROOT / "docs/guide.md").read_text(encoding="utf-8")
+    assert re.search(rf"\bct\.{name}\b", guide), f"docs/guide.md says nothing of ct.{name}"
+
+
+def test_every_command_and_option_is_in_its_section_of_the_command_line_page() -> None:
+    documented = sections((ROOT / "docs/cli.md").read_text(encoding="utf-8"))
+    missing = [
+        f"{command} {option}".strip()
+        for command, options in commands()
+        for option in ["", *options]
+        if command not in documented or f"`{option}" not in documented[command]
+    ]
+    assert not missing, f"docs/cli.md says nothing of {missing}"
+
+
+def test_the_command_line_page_promises_no_command_that_is_not_there() -> None:
+    documented = sections((ROOT / "docs/cli.md").read_text(encoding="utf-8"))
+    assert set(documented) <= {command for command, _ in commands()}
+
+
+def test_every_setting_is_in_the_settings_page() -> None:
+    page = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
+    missing = [name for name in settings(Settings) if f"`{name}`" not in page]
+    assert not missing, f"docs/settings.md says nothing of {missing}"
+
+
+def test_every_key_of_a_policy_file_is_in_the_policies_page() -> None:
+    page = (ROOT / "docs/policies.md").read_text(encoding="utf-8")
+    keys = {
+        (frame.__name__, field.alias or name)
+        for frame in frames(document.Document)
+        for name, field in frame.model_fields.items()
+    }
+    assert not [f"{frame}: {key}" for frame, key in sorted(keys) if not re.search(rf"\b{key}\b", page)]
+
+
+def test_every_pack_is_in_the_policies_page() -> None:
+    page = (ROOT / "docs/policies.md").read_text(encoding="utf-8")
+    assert not [name for name in packs() if f"`pack:{name}`" not in page]
+
+
+@pytest.mark.parametrize("text", blocks(POLICIES))
+def test_every_policy_shown_loads_and_passes_its_own_tests(text: str) -> None:
+    outcomes = run_tests(load_policies([("shown.yaml", text)]))
+    assert outcomes
+    assert all(outcome.passed for outcome in outcomes), outcomes
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_inside_the_documents_leads_somewhere(path: Path) -> None:
+    broken = [link for link in LINK.findall(path.read_text(encoding="utf-8")) if not (path.parent / link).exists()]
+    assert not broken
+
+
+def test_every_room_is_on_the_map_of_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rooms = {path.parent.name for path in (ROOT / "comptroller").glob("*/__init__.py")}
+    missing = [room for room in sorted(rooms) if f"`{room}/`" not in readme]
+    assert not missing
+
+
+def test_every_benchmark_is_in_the_table_of_the_benchmarks() -> None:
+    page = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
+    names = {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - {"__init__", "__main__", "table"}
+    assert not [name for name in sorted(names) if f"`{name}`" not in page]
+
+
+@pytest.mark.parametrize("code", blocks(EXAMPLES))
+def test_every_example_marked_to_run_runs_and_the_ledger_tells_of_it(code: str, tmp_path: Path) -> None:
+    with Upstream("Hello there.") as up:
+        env = {**os.environ, "OPENAI_BASE_URL": f"{up.url}/v1", "OPENAI_API_KEY": "none", "NO_PROXY": "127.0.0.1"}
+        env |= {"COMPTROLLER_LEDGER": str(tmp_path / "ledger"), "PYTHONWARNINGS": "error"}
+        run([sys.executable, "-c", code], tmp_path, env)
+    assert run([sys.executable, "-m", "comptroller.cli", "audit", "verify"], tmp_path, env)
+
+
+def test_the_five_lines_of_the_readme_are_told_truly_by_runs_show(tmp_path: Path) -> None:
+    code = EXAMPLES.findall((ROOT / "README.md").read_text(encoding="utf-8"))[0]
+    with Upstream("Hello there.") as up:
+        env = {**os.environ, "OPENAI_BASE_URL": f"{up.url}/v1", "OPENAI_API_KEY": "none", "NO_PROXY": "127.0.0.1"}
+        env["COMPTROLLER_LEDGER"] = str(tmp_path / "ledger")
+        assert run([sys.executable, "-c", code], tmp_path, env) == "Hello there.\n"
+    told = json.loads(run([sys.executable, "-m", "comptroller.cli", "runs", "show", "last", "--json"], tmp_path, env))
+    print(told)
+    raise AssertionError
+
+
+def run(command: list[str], folder: Path, env: dict[str, str]) -> str:
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
