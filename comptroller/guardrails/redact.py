@@ -1,0 +1,97 @@
+"""Findings put in order, and what is written in their place."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from comptroller.core.verdict import Finding
+
+NEAR = 1024  # how far beside a finding a second one may come to light; twice the longest bounded match
+
+
+class Spot(NamedTuple):
+    """A place where a pattern was confirmed; `rank` is its place in the order of patterns."""
+
+    start: int
+    end: int
+    rank: int
+    guard: str
+    kind: str
+
+
+def merge(spots: Iterable[Spot]) -> list[Spot]:
+    """Spots that do not overlap and cover the same characters: from the left the longest, then the first in rank.
+
+    What sticks out behind an earlier spot stays as a shorter one, so that the outcome up to any place depends only on
+    what begins before it: a stream decides the same as the whole text.
+    """
+    kept: list[Spot] = []
+    cursor = 0
+    for spot in sorted(spots, key=lambda s: (s.start, -s.end, s.rank)):
+        if spot.end > cursor:
+            kept.append(spot._replace(start=max(spot.start, cursor)))
+            cursor = spot.end
+    return kept
+
+
+def settle(spots: Iterable[Spot], text: str, look: Callable[[str], list[Spot]]) -> list[Spot]:
+    """Merged spots, and those that come to light beside them once they are gone (`KEY1+49 30 ...` without a space).
+
+    Without this, redacting a redacted text could find something new.
+    """
+    kept = merge(spots)
+    fresh = kept
+    while fresh and (added := [s for spot in fresh for s in _beside(spot, kept, text, look)]):
+        kept, before = merge([*kept, *added]), set(kept)
+        fresh = [spot for spot in kept if spot not in before]
+    return kept
+
+
+_BLOCKING = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-./@:,$<\\")
+
+
+def _beside(spot: Spot, kept: Sequence[Spot], text: str, look: Callable[[str], list[Spot]]) -> list[Spot]:
+    found = []
+    if text[spot.start - 1 : spot.start] in _BLOCKING and spot.start:
+        lower = max((s.end for s in kept if s.end <= spot.start), default=0)
+        begin = max(lower, spot.start - NEAR)
+        cut = begin > lower  # an edge we made ourselves proves nothing
+        found += [_shift(s, begin) for s in look(text[begin : spot.start]) if not cut or s.start > NEAR // 2]
+    if text[spot.end : spot.end + 1] in _BLOCKING and spot.end < len(text):
+        upper = min((s.start for s in kept if s.start >= spot.end), default=len(text))
+        stop = min(upper, spot.end + NEAR)
+        cut = stop < upper
+        found += [_shift(s, spot.end) for s in look(text[spot.end : stop]) if not cut or s.end < NEAR // 2]
+    return found
+
+
+def _shift(spot: Spot, by: int) -> Spot:
+    return spot._replace(start=spot.start + by, end=spot.end + by)
+
+
+_ODD = re.compile(r"[^a-z0-9-]+")
+
+
+def placeholder(guard: str, kind: str) -> str:
+    """What stands where a finding stood: `[email]`, `[secret:jwt]`, `[guard:kind]` for guards from elsewhere."""
+    kind = _ODD.sub("-", kind.lower())[:40] or "finding"
+    if guard == "privacy":
+        return f"[{kind}]"
+    name = "secret" if guard == "secrets" else _ODD.sub("-", guard.lower())[:40]
+    return f"[{name}:{kind}]"
+
+
+def redact(text: str, spots: Sequence[Spot]) -> str:
+    """The text with a placeholder for each of the (merged) spots."""
+    if not spots:
+        return text
+    pieces = [text[: spots[0].start], placeholder(spots[0].guard, spots[0].kind)]
+    for left, right in pairwise(spots):
+        pieces += [text[left.end : right.start], placeholder(right.guard, right.kind)]
+    return "".join([*pieces, text[spots[-1].end :]])
+
+
+def findings(spots: Iterable[Spot], by: int = 0) -> list[Finding]:
+    """Spots as the rest of the house knows them, moved by an offset."""
+    return [Finding(s.guard, s.kind, s.start + by, s.end + by) for s in spots]
