@@ -93,8 +93,8 @@ def begin(ledger: Path) -> Position | None:
 def walk(ledger: Path, at: Position) -> Iterator[tuple[Position, bytes]]:
     """Each stored line behind `at` with the place behind it, its hash and number checked; raises Broken."""
     while True:
-        # Asked before reading to the end: a segment that has a successor grows no more.
-        closed = segment.path_of(ledger, at.segment + 1).exists()
+        # Asked before reading to the end: a segment that has a later one grows no more.
+        closed = any(number > at.segment for number in segment.numbers(ledger))
         for place, stored in _lines(ledger, at):
             yield place, stored
             at = place

@@ -27,6 +27,7 @@ from comptroller.store.tail import Tail
 
 REMEMBERED = 100_000  # ids of records kept to know a request that is sent again
 GRACE_NS = 3_000_000_000  # how long a process has to come back to its holds
+MEGABYTE = 1024 * 1024
 _PRUNE_NS = 60_000_000_000
 _HOLDING = {CALL_OPENED, CALL_CLOSED, HOLD_EXPIRED}
 HERE = ""  # the session of this process itself
@@ -50,7 +51,7 @@ class Owner:
 
     def __init__(self, ledger: Path, keys: Keys, limits: Limits, clock: Clock, found: Found) -> None:
         self._ledger, self._keys, self._clock = ledger, keys, clock
-        self._limit = limits.segment_mb * 1024 * 1024
+        self._limit = limits.segment_mb * MEGABYTE
         self._sync_s = limits.sync_ms / 1000
         self._lock = threading.Lock()
         self._tail = Tail(ledger, found.at)

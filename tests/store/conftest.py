@@ -12,6 +12,7 @@ from comptroller.store.ledger import Ledger
 
 KEY, UNIT, CAP = "run:r|", "USD", 100
 FOREVER = 2**62
+NOW = FrozenClock().now_ns()
 
 
 class Facts:
@@ -21,14 +22,14 @@ class Facts:
 
     def opened(self, call: str, amount: int = 10, lease_ns: int = FOREVER, cap: int = CAP) -> Fact:
         hold = {"id": f"h-{call}", "lines": [[KEY, UNIT, amount, cap]], "lease_ns": lease_ns, "price": "p1"}
-        return Fact(CALL_OPENED, f"o-{call}", 1, "r", call, {"agent": "fraud", "hold": hold})
+        return Fact(CALL_OPENED, f"o-{call}", NOW, "r", call, {"agent": "fraud", "hold": hold})
 
     def closed(self, call: str, amount: int = 7) -> Fact:
         hold = {"id": f"h-{call}", "lines": [[KEY, UNIT, amount]]}
-        return Fact(CALL_CLOSED, f"c-{call}", 2, "r", call, {"agent": "fraud", "hold": hold})
+        return Fact(CALL_CLOSED, f"c-{call}", NOW + 1, "r", call, {"agent": "fraud", "hold": hold})
 
     def claim(self, name: str, **data: object) -> Fact:
-        return Fact(CLAIM, name, 3, "r", "", data)
+        return Fact(CLAIM, name, NOW + 2, "r", "", data)
 
 
 @pytest.fixture
