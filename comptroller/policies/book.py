@@ -3,16 +3,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from comptroller.core.call import Identity
 from comptroller.core.verdict import STRICTNESS, Action, Cap, Case, Decision, Verdict
-from comptroller.policies.document import Document, read_cap
+from comptroller.policies.amounts import read_cap
 from comptroller.policies.globs import Matches, any_of, is_glob
 from comptroller.policies.inputs import Scopes
 from comptroller.policies.plan import Group, Plan, group_rules, sum_up
 from comptroller.policies.rule import Rule
 from comptroller.policies.source import Lines
+
+if TYPE_CHECKING:  # a process without policies has no use for pydantic's frames, 30 ms of an import
+    from comptroller.policies.document import Document
 
 CACHE = 4_096  # plans and readings kept; names come from callers and must not fill our memory
 HARD = frozenset({"deny", "clamp", "ask"})
@@ -49,7 +52,7 @@ class Policy:
 
     name: str
     file: PolicyFile
-    document: Document
+    document: "Document"
     lines: Lines
     rules: tuple[Rule, ...]
     workflows: Matches
@@ -296,7 +299,7 @@ def _ids(identity: Identity, tool: str) -> dict[str, str]:
     }
 
 
-def _unlisted_action(document: Document) -> Action:
+def _unlisted_action(document: "Document") -> Action:
     if document.unlisted is not None:
         return document.unlisted
     return "ask" if document.tools is not None else "allow"

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from comptroller.core.verdict import AskFor, Verdict
+from comptroller.policies.amounts import read_cap
 from comptroller.policies.book import Policy, PolicyFile
 from comptroller.policies.condition import Condition
-from comptroller.policies.document import Ask, Document, Tool, read_cap
+from comptroller.policies.document import Ask, Document, Tool
 from comptroller.policies.document import Rule as Written
 from comptroller.policies.globs import any_of, is_glob
 from comptroller.policies.inputs import Get, Vocabulary

@@ -1,41 +1,15 @@
 """The frame of a policy file: which keys there are and what they may say."""
 
-import re
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from comptroller.core.money import parse_money
+from comptroller.policies.amounts import read_cap, read_duration
 from comptroller.policies.globs import check_glob
 from comptroller.policies.values import check_type
 
 MAX_WAIT_S = 300.0
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0}
-_COUNT = re.compile(r"(\d{1,15})\s+(calls?|tokens?)")
-
-
-def read_duration(text: object) -> float:
-    """Seconds of `20s`, `5m`, `4h`, `2d`; raises ValueError with the remedy."""
-    match = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
-    if not match:
-        raise ValueError(f"{text!r} is not a length of time. Write it like `20s`, `5m`, `4h` or `2d`")
-    return float(match[1]) * _SECONDS[match[2]]
-
-
-def read_cap(text: str) -> tuple[str, int]:
-    """Unit and limit of `2.50 USD` (in nanos), `100 calls`, `50000 tokens`; raises ValueError with the remedy."""
-    count = _COUNT.fullmatch(text.strip())
-    if count:
-        return count[2].rstrip("s") + "s", int(count[1])
-    try:
-        money = parse_money(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a cap. Write it like `2.50 USD`, `100 calls` or `50000 tokens`") from None
-    if money.nanos < 0:
-        raise ValueError(f"A cap below zero, {text!r}, lets nothing happen and means nothing. Write `0 USD` or more")
-    return money.currency, money.nanos
 
 
 def _wait(text: object) -> float:

@@ -1,9 +1,8 @@
-"""What the keys of a policy file may say."""
+"""Caps and lengths of time."""
 
 import pytest
 
-from comptroller.policies.document import read_cap, read_duration
-from comptroller.policies.explain import fields_at
+from comptroller.policies.amounts import read_cap, read_duration
 
 
 @pytest.mark.parametrize(
@@ -37,17 +36,3 @@ def test_a_cap(text: str, cap: tuple[str, int]) -> None:
 def test_what_is_no_cap(text: str) -> None:
     with pytest.raises(ValueError, match=r"cap"):
         read_cap(text)
-
-
-@pytest.mark.parametrize(
-    ("path", "field"),
-    [
-        ((), "policy"),
-        (("rules", 0), "because"),
-        (("rules", 0, "ask"), "quorum"),
-        (("tools", "t"), "effect"),
-        (("guards", "g"), "in"),
-    ],
-)
-def test_the_fields_of_every_frame_can_be_told(path: tuple[str | int, ...], field: str) -> None:
-    assert field in fields_at(path)
