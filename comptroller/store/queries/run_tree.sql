@@ -1,6 +1,6 @@
 -- Agents and calls of one run in the order in which they began. `id` is what their children name as parent.
-SELECT 'agent' AS row, span AS id, parent, 'agent' AS kind, agent AS name, '' AS model, agent, status, '' AS action,
-  '' AS rule, '' AS because, '' AS error, started, ended, 0 AS input, 0 AS output, 0::DECIMAL(38,9) AS cost,
+SELECT 'agent' AS row, span AS id, parent, 'agent' AS kind, agent AS name, '' AS model, agent, status, action, rule,
+  because, '' AS error, started, ended, 0 AS input, 0 AS output, 0::DECIMAL(38,9) AS cost,
   '' AS currency, false AS estimated, false AS unpriced, '' AS tool_call, '' AS effect, '' AS preview, 1 AS attempt, seq
 FROM agents WHERE run = $run::VARCHAR
 UNION ALL

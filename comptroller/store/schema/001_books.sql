@@ -40,7 +40,8 @@ CREATE TABLE other_costs (run VARCHAR, currency VARCHAR, cost DECIMAL(38,9));
 
 CREATE TABLE agents (
   seq BIGINT, span VARCHAR, run VARCHAR, parent VARCHAR, agent VARCHAR, customer VARCHAR, workflow VARCHAR,
-  scopes VARCHAR[], started TIMESTAMPTZ, ended TIMESTAMPTZ, status VARCHAR
+  scopes VARCHAR[], started TIMESTAMPTZ, ended TIMESTAMPTZ, status VARCHAR, action VARCHAR, rule VARCHAR,
+  because VARCHAR
 );
 
 CREATE TABLE decisions (
@@ -51,7 +52,7 @@ CREATE TABLE decisions (
 
 CREATE TABLE claims (
   seq BIGINT, claim VARCHAR, happened TIMESTAMPTZ, run VARCHAR, tenant VARCHAR, customer VARCHAR, workflow VARCHAR,
-  agent VARCHAR, type VARCHAR, subject VARCHAR, degree DECIMAL(18,9), evidence VARCHAR
+  agent VARCHAR, type VARCHAR, subject VARCHAR, degree DECIMAL(18,9), evidence VARCHAR, action VARCHAR, rule VARCHAR
 );
 
 CREATE TABLE costs_daily (

@@ -1,8 +1,10 @@
 -- From records to rows: run statement by statement by the writer, all in one transaction with the watermark.
 -- `fresh` holds the records of one slice of the journal, in order; `$since` is the earliest start among its calls.
 
--- name: new_calls
-CREATE OR REPLACE TEMP TABLE new_calls AS
+-- name: fresh
+-- One wide row per record, in the order of the journal; first the columns of `calls`, which most records fill.
+-- TRY_CAST matters where a slice is read leniently: an odd value becomes NULL there.
+CREATE OR REPLACE TEMP TABLE fresh AS
 SELECT n AS seq, c AS call, r AS run, coalesce(d.parent, '') AS parent, coalesce(d.kind, '') AS kind,
   coalesce(d.name, '') AS name, coalesce(nullif(d.model, ''), CASE WHEN d.kind = 'model' THEN d.name END, '') AS model,
   coalesce(d.dialect, '') AS dialect, coalesce(d.tenant, 'default') AS tenant, coalesce(d.customer, '') AS customer,
@@ -10,7 +12,8 @@ SELECT n AS seq, c AS call, r AS run, coalesce(d.parent, '') AS parent, coalesce
   coalesce(d."key", '') AS "key", coalesce(d.status, '') AS status, coalesce(d.action, 'allow') AS action,
   coalesce(d.rule, '') AS rule, coalesce(d.because, '') AS because, coalesce(d.policy, '') AS policy,
   coalesce(d.place, '') AS place,
-  CASE WHEN d.error LIKE '{%' THEN concat_ws(': ', d.error ->> '$.type', d.error ->> '$.message') ELSE coalesce(d.error, '') END AS error,
+  CASE WHEN d.error LIKE '{%' THEN concat_ws(': ', d.error ->> '$.type', d.error ->> '$.message')
+    ELSE coalesce(d.error, '') END AS error,
   make_timestamptz(coalesce(TRY_CAST(d.started AS BIGINT), t) // 1000) AS started,
   make_timestamptz(TRY_CAST(d.first AS BIGINT) // 1000) AS first,
   make_timestamptz(coalesce(TRY_CAST(d.ended AS BIGINT), t) // 1000) AS ended,
@@ -25,108 +28,126 @@ SELECT n AS seq, c AS call, r AS run, coalesce(d.parent, '') AS parent, coalesce
   coalesce(d.currency, '') AS currency, coalesce(d.price, '') AS price,
   coalesce(TRY_CAST(d.estimated AS BOOLEAN), false) AS estimated,
   coalesce(TRY_CAST(d.unpriced AS BOOLEAN), false) AS unpriced,
-  CAST(coalesce(TRY_CAST(d.overrun AS BIGINT), 0) * 0.000000001 AS DECIMAL(38,9)) AS overrun, coalesce(TRY_CAST(d.opaque AS BOOLEAN), false) AS opaque,
+  CAST(coalesce(TRY_CAST(d.overrun AS BIGINT), 0) * 0.000000001 AS DECIMAL(38,9)) AS overrun,
+  coalesce(TRY_CAST(d.opaque AS BOOLEAN), false) AS opaque,
   coalesce(d.tool.effect, '') AS effect, coalesce(d.tool.call_id, '') AS tool_call,
   TRY_CAST(d.upstream.status AS INTEGER) AS upstream_status, coalesce(d.upstream.id, '') AS upstream_id,
-  coalesce(d.preview, '') AS preview
-FROM fresh
-WHERE k = 'call.closed' AND n IN (SELECT min(n) FROM fresh WHERE k = 'call.closed' GROUP BY c);
+  coalesce(d.preview, '') AS preview,
+  k AS fact, i AS id, make_timestamptz(t // 1000) AS happened, d.decisions AS decisions, d.request AS request,
+  d.reply AS reply, coalesce(d.tool.args, '') AS args, coalesce(d.trace, '') AS trace, coalesce(d."outer", '') AS outer_run,
+  d.budget AS budget, d.span AS span, d.scopes AS scopes, d.status AS said_status, d.type AS type, d.subject AS subject,
+  d.degree AS degree, d.evidence AS evidence, d.version AS version, TRY_CAST(d.rules AS BIGINT) AS rules, d.files AS files,
+  d.guard AS guard, d.reason AS reason, d.pid AS pid
+FROM read_json($file, format = 'newline_delimited', maximum_object_size = $most, columns = {columns});
+
+-- name: new_calls
+CREATE OR REPLACE TEMP VIEW new_calls AS
+SELECT seq, call, run, parent, kind, name, model, dialect, tenant, customer,
+  "user", workflow, agent, "key", status, action, rule, because, policy, place,
+  error, started, first, ended, stream, attempt, input, output, cache_read, cache_write,
+  reasoning, cost, worst, currency, price, estimated, unpriced, overrun, opaque, effect,
+  tool_call, upstream_status, upstream_id, preview
+FROM fresh WHERE fact = 'call.closed' UNION ALL SELECT * FROM gone;
+
+-- name: no_gone
+CREATE OR REPLACE TEMP TABLE gone AS SELECT * FROM books.calls LIMIT 0;
+
+-- name: lost
+-- Holds that ended without their calls: a second look at the slice, for what only these records have.
+CREATE OR REPLACE TEMP TABLE lost AS
+SELECT min(n) AS seq, c AS call, make_timestamptz(arg_min(t, n) // 1000) AS happened,
+  arg_min(d.reason, n) AS reason,
+  arg_min(list_filter(d.hold.lines, lambda line: regexp_full_match(line[2], '[A-Z]{3}'))[1], n) AS line
+FROM read_json($file, format = 'newline_delimited', maximum_object_size = $most, columns = {columns})
+WHERE k = 'hold.expired' GROUP BY c;
+
+-- name: twice
+SELECT call FROM fresh WHERE fact = 'call.closed' GROUP BY call HAVING count(*) > 1 LIMIT 1;
+
+-- name: forget_twice
+-- The first end of a call stands.
+DELETE FROM fresh WHERE fact = 'call.closed'
+  AND seq NOT IN (SELECT min(seq) FROM fresh WHERE fact = 'call.closed' GROUP BY call);
 
 -- name: new_opened
--- A call that was opened here and neither ended here nor is known from before.
+-- Calls that were opened here and did not end here.
 CREATE OR REPLACE TEMP TABLE new_opened AS
-SELECT min(n) AS seq, c AS call FROM fresh
-WHERE k = 'call.opened' AND c NOT IN (SELECT call FROM new_calls) GROUP BY c;
+SELECT min(seq) AS seq, call FROM fresh
+WHERE fact = 'call.opened' AND call NOT IN (SELECT call FROM fresh WHERE fact = 'call.closed') GROUP BY call;
 
 -- name: known
 -- Calls of this slice that the books have already; looked for only as far back as the earliest start.
 CREATE OR REPLACE TEMP TABLE known AS
-SELECT seq, call, run, status FROM books.calls
-WHERE started >= $since AND call IN (SELECT call FROM new_calls UNION ALL SELECT call FROM new_opened);
+SELECT seq, call, run, status FROM books.calls WHERE started >= $since AND call IN (
+  SELECT call FROM fresh WHERE fact = 'call.closed' UNION ALL SELECT call FROM new_opened UNION ALL SELECT call FROM gone);
 
--- name: forget_known
+-- name: forget_opened
 DELETE FROM new_opened WHERE call IN (SELECT call FROM known);
 
+-- name: open_calls
+INSERT INTO books.open_calls
+SELECT seq, call, run, parent, kind, name, dialect, tenant, customer, "user", workflow, agent, "key", policy, started,
+  stream, worst, currency, price, request
+FROM fresh WHERE seq IN (SELECT seq FROM new_opened) AND call NOT IN (SELECT call FROM books.open_calls) ORDER BY seq;
+
+-- name: gone
+-- An unfinished hold is the only end its call will see, unless its reply still comes in: charged at its estimate.
+INSERT INTO gone
+SELECT e.seq, o.call, o.run, o.parent, o.kind, o.name, CASE WHEN o.kind = 'model' THEN o.name ELSE '' END, o.dialect,
+  o.tenant, o.customer, o."user", o.workflow, o.agent, o."key", 'expired', 'allow', '', '', o.policy, '',
+  coalesce(e.reason, 'The process ended before the call did.'), o.started, NULL, e.happened,
+  o.stream, 1, 0, 0, 0, 0, 0, CAST(coalesce(TRY_CAST(e.line[3] AS BIGINT), 0) * 0.000000001 AS DECIMAL(38,9)),
+  o.worst, coalesce(e.line[2], o.currency), o.price, true, false, 0, false, '', '', NULL, '', ''
+FROM lost AS e JOIN books.open_calls AS o ON o.call = e.call
+WHERE o.call NOT IN (SELECT call FROM fresh WHERE fact = 'call.closed');
+
 -- name: forget_recorded
--- The first end of a call stands, except that a real end corrects what a recovery wrote for a lost hold.
-DELETE FROM new_calls USING known
-WHERE new_calls.call = known.call AND (known.status <> 'expired' OR new_calls.status = 'expired');
+-- A real end corrects what a recovery wrote for a lost hold; nothing else is ever replaced.
+DELETE FROM fresh WHERE fact = 'call.closed' AND call IN (SELECT call FROM known WHERE status <> 'expired');
+
+-- name: forget_gone
+DELETE FROM gone WHERE call IN (SELECT call FROM known);
 
 -- name: displaced
 CREATE OR REPLACE TEMP TABLE displaced AS
-SELECT * FROM books.calls WHERE started >= $since AND seq IN (SELECT seq FROM known SEMI JOIN new_calls USING (call));
+SELECT * FROM books.calls WHERE started >= $since
+  AND seq IN (SELECT seq FROM known WHERE call IN (SELECT call FROM fresh WHERE fact = 'call.closed'));
 
 -- name: forget_displaced
 DELETE FROM books.calls WHERE started >= $since AND seq IN (SELECT seq FROM displaced);
 
--- name: open_calls
-INSERT INTO books.open_calls
-SELECT n, c, r, coalesce(d.parent, ''), coalesce(d.kind, ''), coalesce(d.name, ''), coalesce(d.dialect, ''),
-  coalesce(d.tenant, 'default'), coalesce(d.customer, ''), coalesce(d."user", ''), coalesce(d.workflow, ''),
-  coalesce(d.agent, ''), coalesce(d."key", ''), coalesce(d.policy, ''), make_timestamptz(t // 1000),
-  coalesce(TRY_CAST(d.stream AS BOOLEAN), false),
-  CAST(coalesce(TRY_CAST(d.worst AS BIGINT), 0) * 0.000000001 AS DECIMAL(38,9)),
-  coalesce(d.currency, ''), coalesce(d.price, ''), d.request
-FROM fresh WHERE k = 'call.opened' AND n IN (SELECT seq FROM new_opened)
-  AND c NOT IN (SELECT call FROM books.open_calls) ORDER BY n;
-
--- name: expired
--- An unfinished hold is the only end its call will see, unless its reply still comes in: charged at its estimate.
-INSERT INTO new_calls
-SELECT e.n, o.call, o.run, o.parent, o.kind, o.name, CASE WHEN o.kind = 'model' THEN o.name ELSE '' END, o.dialect,
-  o.tenant, o.customer, o."user", o.workflow, o.agent, o."key", 'expired', 'allow', '', '', o.policy, '',
-  coalesce(e.reason, 'The process ended before the call did.'), o.started, NULL, make_timestamptz(e.t // 1000),
-  o.stream, 1, 0, 0, 0, 0, 0,
-  CAST(coalesce(TRY_CAST(e.line[3] AS BIGINT), 0) * 0.000000001 AS DECIMAL(38,9)), o.worst,
-  coalesce(e.line[2], o.currency), o.price, true, false, 0, false, '', '', NULL, '', ''
-FROM (
-  SELECT min(n) AS n, c, arg_min(t, n) AS t, arg_min(reason, n) AS reason,
-    arg_min(list_filter(lines, lambda line: regexp_full_match(line[2], '[A-Z]{3}'))[1], n) AS line
-  FROM lost GROUP BY c
-) AS e JOIN books.open_calls AS o ON o.call = e.c
-WHERE o.call NOT IN (SELECT call FROM new_calls);
-
 -- name: ended
-DELETE FROM books.open_calls WHERE call IN (SELECT call FROM new_calls UNION ALL SELECT call FROM known);
+DELETE FROM books.open_calls WHERE call IN (
+  SELECT call FROM fresh WHERE fact = 'call.closed' UNION ALL SELECT call FROM gone UNION ALL SELECT call FROM known);
 
 -- name: calls
-INSERT INTO books.calls SELECT * FROM new_calls ORDER BY seq;
+INSERT INTO books.calls SELECT * FROM new_calls;
 
 -- name: texts
-INSERT INTO books.texts
-SELECT n, c, r, make_timestamptz(coalesce(TRY_CAST(d.started AS BIGINT), t) // 1000), d.request, d.reply,
-  coalesce(d.tool.args, '')
-FROM fresh WHERE k = 'call.closed' AND n IN (SELECT seq FROM new_calls)
-  AND (len(d.request) > 0 OR len(d.reply) > 0 OR d.tool.args <> '') ORDER BY n;
+INSERT INTO books.texts SELECT seq, call, run, started, request, reply, args
+FROM fresh WHERE fact = 'call.closed' AND (len(request) > 0 OR len(reply) > 0 OR args <> '');
 
 -- name: decisions
 INSERT INTO books.decisions
-SELECT n, make_timestamptz(t // 1000), c, r, coalesce(d.customer, ''), coalesce(d.workflow, ''),
-  coalesce(d.agent, ''), coalesce(d.kind, ''), coalesce(d.name, ''), coalesce(v.stage, ''), coalesce(v.action, ''),
-  coalesce(v.rule, ''), coalesce(v.policy, ''), coalesce(v.because, ''), coalesce(v.place, ''),
-  coalesce(v.tool, ''), array_to_string(list_transform(v.findings, lambda f: f.kind || ' x' || f.count), ', '),
-  coalesce(TRY_CAST(v.shadow AS BOOLEAN), false), coalesce(TRY_CAST(v.error AS BOOLEAN), false), coalesce(d.policy, '')
-FROM (SELECT n, t, c, r, d, unnest(d.decisions) AS v FROM fresh
-  WHERE k = 'call.closed' AND len(d.decisions) > 0 AND n IN (SELECT seq FROM new_calls)) ORDER BY n;
+SELECT seq, happened, call, run, customer, workflow, agent, kind, name, coalesce(v.stage, ''), coalesce(v.action, ''),
+  coalesce(v.rule, ''), coalesce(v.policy, ''), coalesce(v.because, ''), coalesce(v.place, ''), coalesce(v.tool, ''),
+  coalesce(array_to_string(list_transform(v.findings, lambda f: f.kind || ' x' || f.count), ', '), ''),
+  coalesce(TRY_CAST(v.shadow AS BOOLEAN), false), coalesce(TRY_CAST(v.error AS BOOLEAN), false), policy
+FROM (SELECT seq, happened, call, run, customer, workflow, agent, kind, name, policy, unnest(decisions) AS v
+  FROM fresh WHERE fact = 'call.closed' AND len(decisions) > 0);
 
 -- name: run_moves
 -- One row per run touched by this slice: who it is by its first record, and what its calls add.
 CREATE OR REPLACE TEMP TABLE run_moves AS
 WITH facts AS (
-  SELECT n AS seq, r AS run, coalesce(d.tenant, 'default') AS tenant, coalesce(d.customer, '') AS customer,
-    coalesce(d."user", '') AS "user", coalesce(d.workflow, '') AS workflow, coalesce(d.agent, '') AS agent,
-    coalesce(d."key", '') AS "key", coalesce(d.parent, '') AS parent, coalesce(d.trace, '') AS trace,
-    k = 'run.opened' AS opens, k = 'run.closed' AS closes, make_timestamptz(t // 1000) AS happened,
-    coalesce(d.status, '') AS status,
-    CASE WHEN d.error LIKE '{%' THEN concat_ws(': ', d.error ->> '$.type', d.error ->> '$.message') ELSE coalesce(d.error, '') END AS error,
-    d.budget AS budget, coalesce(d."outer", '') AS outer_run
-  FROM fresh WHERE r <> '' AND k IN ('run.opened', 'run.closed', 'call.opened', 'call.closed', 'agent.opened')
+  SELECT *, fact = 'run.opened' AS opens, fact = 'run.closed' AS closes FROM fresh
+  WHERE run <> '' AND fact IN ('run.opened', 'run.closed', 'call.opened', 'call.closed', 'agent.opened')
 ), who AS (
   SELECT run, min(seq) AS seq, arg_min(tenant, seq) AS tenant, arg_min(customer, seq) AS customer,
     arg_min("user", seq) AS "user", arg_min(workflow, seq) AS workflow, arg_min(agent, seq) AS agent,
     arg_min("key", seq) AS "key", arg_min(parent, seq) AS parent, arg_min(trace, seq) AS trace,
     arg_min(outer_run, seq) AS outer_run,
-    bool_or(opens) AS opens, min(happened) FILTER (opens) AS opened, min(happened) AS began,
+    bool_or(opens) AS opens, min(happened) FILTER (opens) AS opened, min(started) AS began,
     arg_min(budget, seq) FILTER (opens) AS budget, max(happened) FILTER (closes) AS ended,
     arg_max(status, seq) FILTER (closes) AS status, arg_max(error, seq) FILTER (closes) AS error
   FROM facts GROUP BY run
@@ -223,41 +244,35 @@ DELETE FROM books.costs_daily WHERE calls = 0;
 
 -- name: agents_opened
 INSERT INTO books.agents
-SELECT o.n, o.i, o.r, coalesce(o.d.parent, ''), coalesce(o.d.agent, ''), coalesce(o.d.customer, ''),
-  coalesce(o.d.workflow, ''), o.d.scopes, make_timestamptz(o.t // 1000), NULL, 'open'
-FROM fresh AS o WHERE o.k = 'agent.opened'
-  AND o.i NOT IN (SELECT span FROM books.agents WHERE span >= (SELECT min(i) FROM fresh WHERE k = 'agent.opened'))
-ORDER BY o.n;
+SELECT seq, id, run, parent, agent, customer, workflow, scopes, happened, NULL, 'open', action, rule, because
+FROM fresh WHERE fact = 'agent.opened'
+  AND id NOT IN (SELECT span FROM books.agents WHERE span >= (SELECT min(id) FROM fresh WHERE fact = 'agent.opened'));
 
 -- name: agents_closed
-UPDATE books.agents AS a SET ended = make_timestamptz(e.t // 1000), status = coalesce(e.status, 'ok')
-FROM (SELECT d.span AS span, min(t) AS t, arg_min(d.status, n) AS status FROM fresh WHERE k = 'agent.closed'
-  GROUP BY d.span) AS e WHERE a.span = e.span AND a.ended IS NULL;
+UPDATE books.agents AS a SET ended = e.ended, status = e.status
+FROM (SELECT span, min(happened) AS ended, coalesce(nullif(arg_min(status, seq), ''), 'ok') AS status
+  FROM fresh WHERE fact = 'agent.closed' GROUP BY span) AS e
+WHERE a.span = e.span AND a.ended IS NULL;
 
 -- name: claims
 INSERT INTO books.claims
-SELECT n, i, make_timestamptz(t // 1000), r, coalesce(d.tenant, 'default'), coalesce(d.customer, ''),
-  coalesce(d.workflow, ''), coalesce(d.agent, ''), coalesce(d.type, ''), coalesce(d.subject, ''),
-  TRY_CAST(d.degree AS DECIMAL(18,9)), coalesce(d.evidence, '')
-FROM fresh WHERE k = 'claim'
-  AND i NOT IN (SELECT claim FROM books.claims WHERE claim >= (SELECT min(i) FROM fresh WHERE k = 'claim'))
-ORDER BY n;
+SELECT seq, id, happened, run, tenant, customer, workflow, agent, coalesce(type, ''), coalesce(subject, ''),
+  TRY_CAST(degree AS DECIMAL(18,9)), coalesce(evidence, ''), action, rule
+FROM fresh WHERE fact = 'claim'
+  AND id NOT IN (SELECT claim FROM books.claims WHERE claim >= (SELECT min(id) FROM fresh WHERE fact = 'claim'));
 
 -- name: policies
 INSERT INTO books.policies
-SELECT n, version, happened, rules, f.path, f.digest, f.text FROM (
-  SELECT n, d.version AS version, make_timestamptz(t // 1000) AS happened, TRY_CAST(d.rules AS BIGINT) AS rules,
-    unnest(d.files) AS f
-  FROM fresh WHERE k = 'policy.loaded' AND n IN (SELECT min(n) FROM fresh WHERE k = 'policy.loaded' GROUP BY d.version)
-    AND d.version NOT IN (SELECT version FROM books.policies)
-) ORDER BY n, f.path;
+SELECT seq, version, happened, rules, f.path, f.digest, f.text
+FROM (SELECT seq, version, happened, rules, unnest(files) AS f FROM fresh WHERE fact = 'policy.loaded'
+  AND seq IN (SELECT min(seq) FROM fresh WHERE fact = 'policy.loaded' GROUP BY version)
+  AND version NOT IN (SELECT version FROM books.policies));
 
 -- name: events
 INSERT INTO books.events
-SELECT n, make_timestamptz(t // 1000), k, r, c, coalesce(d.customer, ''), coalesce(d.workflow, ''),
-  coalesce(d.agent, ''), coalesce(d.guard, d.rule, d.version, ''),
-  coalesce(d.because, d.reason, d.error, CASE WHEN d.pid IS NOT NULL THEN 'process ' || d.pid END, '')
-FROM fresh WHERE k IN ('ask', 'guard.failed', 'hold.expired', 'ledger.opened') ORDER BY n;
+SELECT seq, happened, fact, run, call, customer, workflow, agent, coalesce(guard, nullif(rule, ''), version, ''),
+  coalesce(nullif(because, ''), reason, nullif(error, ''), CASE WHEN pid IS NOT NULL THEN 'process ' || pid END, '')
+FROM fresh WHERE fact IN ('ask', 'guard.failed', 'hold.expired', 'ledger.opened');
 
 -- name: watermark
 UPDATE books.watermark SET segment = $segment, byte_offset = $offset, sequence = $sequence, chain = $chain;
