@@ -20,7 +20,7 @@ def load(patterns: Sequence[Pattern], folder: Path | None = None) -> Any:
     """The database for these patterns: from the cache if it is sound, else compiled (80 ms) and cached."""
     import hyperscan
 
-    path = (folder or cache_folder()) / f"scan-{_digest(patterns, getattr(hyperscan, '__version__', ''))}.bin"
+    path = (folder or cache_folder()) / f"scan-{_digest(patterns)}.bin"
     body = _read(path)
     if body is not None:
         with contextlib.suppress(hyperscan.error):  # made for another processor: compile for this one
@@ -64,7 +64,10 @@ def cache_folder() -> Path:
     return Path.home() / ".cache" / "comptroller"
 
 
-def _digest(patterns: Sequence[Pattern], version: str) -> str:
+def _digest(patterns: Sequence[Pattern]) -> str:
+    import hyperscan
+
+    version = getattr(hyperscan, "__version__", "")
     parts = [version, platform.machine(), platform.system(), *(f"{p.trigger}\0{p.caseless}" for p in patterns)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 

@@ -60,6 +60,10 @@ class Scanner:
         self._local.scratch = hyperscan.Scratch(self._database)
         return self._local.scratch
 
+    def size(self) -> int:
+        """Bytes of the database, once loaded."""
+        return int(self._database.size()) if self._database is not None else 0
+
     def warm(self) -> threading.Thread:
         """Load in the background, with the libraries that checks need; join the thread to wait for it."""
         thread = threading.Thread(target=self._warm, name="comptroller-scanner", daemon=True)
