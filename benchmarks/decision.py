@@ -1,76 +1,89 @@
-"""What a policy decision costs: `python benchmarks/decision.py` prints a table."""
+"""What a policy decision costs, by the rules that can match and by those that cannot."""
 
-import gc
+import argparse
 import time
 from collections.abc import Callable
 
+from benchmarks.table import conditions, table
 from comptroller.core.call import Identity
 from comptroller.core.verdict import Case
 from comptroller.policies.book import Book
 from comptroller.policies.load import load_policies
 
 TEXT = "The order arrived broken and the customer would like their money back. " * 29  # 2 KB
+QUIET, LOUD, BROKEN = 50.0, 1_000.5, float("nan")  # amounts: no rule matches, one does, all err
 
 
-def rule(number: int, tool: str) -> str:
-    """One realistic rule: an amount, a name, a limit of the run."""
-    return (
-        f"  - {{id: {tool}-{number}, on: tool, tool: {tool}, then: deny, "
-        f"when: 'args.amount > {1_000 + number} && agent != \"boss-{number}\" || run.calls > {5_000 + number}'}}\n"
-    )
+def main() -> None:
+    """Print CPU microseconds a decision, the best of several interleaved rounds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=300)
+    parser.add_argument("--rounds", type=int, default=15)
+    args = parser.parse_args()
+    begun = time.process_time()
+    big = book_of(("refund", 100), *((f"other{number}", 100) for number in range(100)))
+    loaded = time.process_time() - begun
+    hundred, few = book_of(("refund", 100)), book_of(("refund", 3), ("other", 97))
+    tasks = {
+        "no rules": deciding(book_of(("refund", 0)), QUIET),
+        "1 rule": deciding(book_of(("refund", 1)), QUIET),
+        "100 rules, 3 can match": deciding(few, QUIET),
+        "100 rules, all can match, none does": deciding(hundred, QUIET),
+        "100 rules, all can match, one does": deciding(hundred, LOUD),
+        "100 rules, all err": deciding(hundred, BROKEN),
+        "100 rules, each asked alone": asking_each(hundred),
+        "100 rules, and 10,000 on other tools": deciding(big, QUIET),
+    }
+    best = fastest(tasks, args.calls, args.rounds)
+    targets = {"100 rules, all can match, none does": "<= 45", "100 rules, 3 can match": "<= 45"}
+    rows: list[list[object]] = [[name, f"{best[name]:.1f}", targets.get(name, "")] for name in tasks]
+    ratio = best["100 rules, and 10,000 on other tools"] / best["100 rules, all can match, none does"]
+    rows.append(["... over 100 rules alone", f"{ratio:.2f}x", "<= 1.5x"])
+    rows.append(["loading 10,100 rules, seconds", f"{loaded:.1f}", ""])
+    table(f"A decision ({conditions()}, us, CPU time)", ["", "us", "target"], rows)
+
+
+def deciding(book: Book, amount: float) -> Callable[[], object]:
+    """One decision on a refund of that amount."""
+    case = _case(amount)
+    return lambda: book.decide(case)
+
+
+def asking_each(book: Book) -> Callable[[], object]:
+    """What the same rules cost without being fused."""
+    case, rules = _case(QUIET), book.policies[0].rules
+    return lambda: [rule.judge(case, None) for rule in rules]
+
+
+def fastest(tasks: dict[str, Callable[[], object]], calls: int, rounds: int) -> dict[str, float]:
+    """The best round of each task, the tasks taking turns."""
+    best = dict.fromkeys(tasks, float("inf"))
+    for _ in range(rounds):
+        for name, task in tasks.items():
+            task()
+            begun = time.process_time()
+            for _ in range(calls):
+                task()
+            best[name] = min(best[name], (time.process_time() - begun) / calls * 1e6)
+    return best
 
 
 def book_of(*counts: tuple[str, int]) -> Book:
     """A book with so many rules on each tool."""
     tools = "".join(f"  {tool}: {{args: {{order: string, amount: double}}}}\n" for tool, _ in counts)
-    rules = "".join(rule(number, tool) for tool, count in counts for number in range(count))
+    rules = "".join(_rule(number, tool) for tool, count in counts for number in range(count))
     return load_policies([("bench.yaml", f"policy: bench\nunlisted: allow\ntools:\n{tools}rules:\n{rules}")])
 
 
-def case_with(amount: float) -> Case:
-    """A call of the tool in question."""
+def _rule(number: int, tool: str) -> str:
+    condition = f'args.amount > {1_000 + number} && agent != "boss-{number}" || run.calls > {5_000 + number}'
+    return f"  - {{id: {tool}-{number}, on: tool, tool: {tool}, then: deny, when: '{condition}'}}\n"
+
+
+def _case(amount: float) -> Case:
     who = Identity(customer="acme", workflow="support", run="r1", agent="support")
     args = {"order": "A-1", "amount": amount}
     return Case("tool", who, kind="tool", tool="refund", args=args, text=lambda: TEXT, run_calls=lambda: 3)
-
-
-def best_us(act: Callable[[], object], rounds: int = 15, times: int = 300) -> float:
-    """The least CPU time of one call: what the work costs when nobody disturbs it."""
-    act()
-    gc.disable()
-    found = float("inf")
-    for _ in range(rounds):
-        start = time.process_time()
-        for _ in range(times):
-            act()
-        found = min(found, (time.process_time() - start) / times)
-    gc.enable()
-    return found * 1e6
-
-
-def main() -> None:
-    """Print the table."""
-    others = [(f"other{number}", 100) for number in range(100)]
-    start = time.process_time()
-    big = book_of(("refund", 100), *others)
-    loaded = time.process_time() - start
-    rows = [
-        ("no rules", book_of(("refund", 0)), 50.0),
-        ("1 rule", book_of(("refund", 1)), 50.0),
-        ("100 rules, 3 can match (97 on another tool)", book_of(("refund", 3), ("other", 97)), 50.0),
-        ("100 rules on this tool, none matches", book_of(("refund", 100)), 50.0),
-        ("100 rules on this tool, one denies", book_of(("refund", 100)), 1_000.5),
-        ("100 rules on this tool, every one errs", book_of(("refund", 100)), float("nan")),
-        ("... none matches, and 10,000 on 100 other tools", big, 50.0),
-    ]
-    print(f"{'decide':<52}{'CPU us':>8}")
-    found = {}
-    for name, book, amount in rows:
-        case = case_with(amount)
-        found[name] = best_us(lambda book=book, case=case: book.decide(case))
-        print(f"{name:<52}{found[name]:>8.1f}")
-    print(f"{'10,100 rules over 100 rules (at most 1.5)':<52}{found[rows[6][0]] / found[rows[3][0]]:>7.2f}x")
-    print(f"{'loading 10,100 rules, seconds':<52}{loaded:>8.1f}")
 
 
 if __name__ == "__main__":
