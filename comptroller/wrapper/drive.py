@@ -1,7 +1,7 @@
 """Hands: what a flow asks for gets done, blocking or async, and its answers are brought back to it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Protocol
 
 from comptroller.wrapper.desk import Desk
@@ -45,13 +45,17 @@ class Blocking:
 
     def __init__(self, desk: Desk, flow: Flow, hands: Hands) -> None:
         self.desk, self.flow, self.hands = desk, flow, hands
+        self.headers: Mapping[str, str] = {}  # to be added to a reply that streams
 
     def start(self) -> Answer | None:
         """The flow's answer, or None when a stream began: then `stream` yields it."""
         effect = self._step(None)
         while not isinstance(effect, (Answer, Emit)):
             effect = self._do(effect)
-        return effect if isinstance(effect, Answer) else None
+        if isinstance(effect, Answer):
+            return effect
+        self.headers = effect.headers
+        return None
 
     def stream(self) -> Iterator[bytes]:
         """The rest of a call that streams. Closing it early settles the call."""
@@ -99,12 +103,16 @@ class Awaiting:
 
     def __init__(self, desk: Desk, flow: Flow, hands: AsyncHands) -> None:
         self.desk, self.flow, self.hands = desk, flow, hands
+        self.headers: Mapping[str, str] = {}
 
     async def start(self) -> Answer | None:
         effect = _advance(self.flow, None)
         while not isinstance(effect, (Answer, Emit)):
             effect = await self._do(effect)
-        return effect if isinstance(effect, Answer) else None
+        if isinstance(effect, Answer):
+            return effect
+        self.headers = effect.headers
+        return None
 
     async def stream(self) -> AsyncIterator[bytes]:
         try:

@@ -52,6 +52,7 @@ class Emit:
 
     data: bytes
     last: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)  # of the reply that begins; on the first one only
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from comptroller.wrapper.run import ambient
 from comptroller.wrapper.shared import Job
 
 FIELDS = ("agent", "customer", "user", "workflow")
+HEADER = {field: f"comptroller-{field}" for field in FIELDS}
 
 
 @dataclass(slots=True)
@@ -24,12 +25,9 @@ class Intercepted:
 
     flow: Flow
     run: RunState
-    body: bytes | None  # None: too large to hold, or streamed; passed on as it comes
     sdk: bool  # a provider's SDK sent it: it wants refusals as HTTP replies
-    trace_headers: Mapping[str, str]
-
-    def reply_headers(self) -> dict[str, str]:
-        return {"comptroller-run": self.run.id}
+    traceparent: str  # to be sent on, unless the request brings its own
+    ours: tuple[str, ...]  # headers meant for us, which do not go upstream
 
 
 def in_memory(request: Any, desk: Desk) -> bool:
@@ -40,27 +38,48 @@ def in_memory(request: Any, desk: Desk) -> bool:
     return length.isdigit() and int(length) <= desk.settings.limits.body_mb << 20
 
 
-def intercept(desk: Desk, request: Any, bound: Mapping[str, str]) -> Intercepted:
-    """The flow for one request."""
+def intercept(desk: Desk, request: Any, bound: Mapping[str, str], body: bytes | None) -> Intercepted:
+    """The flow for one request; `body` of None is one too large to hold, passed on as it comes."""
     scope = current() or ambient(desk)
+    # One pass over the raw headers: each look-up in an httpx header map costs as much as all of this.
+    headers = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in request.headers.raw}
+    identity, conflict = _identity(scope.identity, bound, headers)
+    conflict = conflict or _too_large(desk, body)
+    flow = _flow(desk, request, Where(identity, scope.run), headers, body, conflict)
+    trace = format_traceparent(scope.run.trace, span_of(identity.parent or scope.run.id))
+    ours = tuple(name for name in headers if name.startswith("comptroller-"))
+    return Intercepted(flow, scope.run, "x-stainless-lang" in headers, "" if "traceparent" in headers else trace, ours)
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Whose request it is, in which run."""
+
+    identity: Identity
+    run: RunState
+
+
+def _flow(
+    desk: Desk, request: Any, where: Where, headers: Mapping[str, str], body: bytes | None, conflict: Denied | None
+) -> Flow:
     method, url = request.method, request.url
-    body: bytes | None = request.content if in_memory(request, desk) else None
-    identity, conflict = _identity(scope.identity, bound, request.headers)
-    sdk = "x-stainless-lang" in request.headers
-    if conflict is None and body is not None and len(body) > desk.settings.limits.body_mb << 20:
-        conflict = Denied(
-            f"The request is {len(body) >> 20} MB, above limits.body_mb in comptroller.yaml.", {"rule": "size"}
-        )
-    dialect = dialect_for(method, url.path)
+    path = url.path
+    dialect = dialect_for(method, path)
     if dialect is not None and conflict is None:
-        attempt = _attempt(request.headers)
-        flow = model_call(Job(desk, identity, scope.run, dialect, body or b"", attempt, url.path))
-    else:
-        job = ExternalJob(desk, identity, scope.run, method, url.host, url.path, body, conflict)
-        job.kind_of_body = request.headers.get("content-type", "")
-        flow = unread_model_call(job) if is_model_route(method, url.path) else external_call(job)
-    trace = {"traceparent": format_traceparent(scope.run.trace, span_of(identity.parent or scope.run.id))}
-    return Intercepted(flow, scope.run, body, sdk, trace)
+        attempt = headers.get("x-stainless-retry-count", "")
+        job = Job(desk, where.identity, where.run, dialect, body or b"", int(attempt) if attempt.isdigit() else 0, path)
+        return model_call(job)
+    other = ExternalJob(desk, where.identity, where.run, method, url.host, path, body, conflict)
+    other.kind_of_body = headers.get("content-type", "")
+    return unread_model_call(other) if is_model_route(method, path) else external_call(other)
+
+
+def _too_large(desk: Desk, body: bytes | None) -> Denied | None:
+    limit = desk.settings.limits.body_mb
+    if body is None or len(body) <= limit << 20:
+        return None
+    message = f"The request is {len(body) >> 20} MB and limits.body_mb is {limit}. Raise it in comptroller.yaml."
+    return Denied(message, {"rule": "size"})
 
 
 def _identity(
@@ -69,16 +88,12 @@ def _identity(
     """Who the call is for: the client's binding and its headers fill what is open, and never replace what is said."""
     said: dict[str, Any] = {}
     for field in FIELDS:
-        for value in (bound.get(field, ""), headers.get(f"comptroller-{field}", "")):
+        for value in (bound.get(field), headers.get(HEADER[field])):
+            if not value:
+                continue
             before = said.get(field) or getattr(identity, field)
-            if value and before and value != before:
+            if before and value != before:
                 message = f"The call says {field} {value!r}, the run it is part of says {before!r}. Leave it out."
                 return identity, Denied(message, {"rule": "identity"})
-            if value and not before:
-                said[field] = value
+            said[field] = value
     return (replace(identity, **said) if said else identity), None
-
-
-def _attempt(headers: Mapping[str, str]) -> int:
-    count = headers.get("x-stainless-retry-count", "")
-    return int(count) if count.isdigit() else 0

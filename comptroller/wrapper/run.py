@@ -112,7 +112,7 @@ class Run(_Span):
         )
         inherited = (*outer.run.caps, *_run_caps(desk, outer.identity)) if outer else ()
         own = (replace(self._budget, who=self.id),) if self._budget else ()
-        state = RunState(self.id, trace, Boundary(), (*inherited, *own))
+        state = RunState(self.id, trace, Boundary(), caps=(*inherited, *own))
         data = who(identity)
         data["parent"] = parent or (outer.identity.parent or outer.run.id if outer else "")
         if outer:

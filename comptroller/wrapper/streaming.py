@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from comptroller.core.call import Change, Chunk
 from comptroller.core.errors import Denied, Refused
 from comptroller.core.verdict import Verdict
-from comptroller.guardrails.chain import Inspection
+from comptroller.guardrails.chain import Inspection, because
 from comptroller.guardrails.window import Window
 from comptroller.wrapper import toolgate
 from comptroller.wrapper.capture import keep_reply
@@ -38,7 +38,7 @@ class StreamedReply:
         waiting: list[bytes] = []
         entry.status = "cut"  # until the stream says that it is complete
         entry.if_lost = call.estimate_so_far
-        data = yield Emit(b"")
+        data = yield Emit(b"", headers=call.headers())
         while data is not None:
             ready = yield from self.relay(self.stream.feed(data))
             if self.stream.finished and not self.over:
@@ -128,8 +128,8 @@ class StreamedReply:
         raise Denied(self.entry.because, {"rule": self.entry.rule})
 
     def found(self, window: Window) -> None:
-        because = self.desk.chain.because(window.findings, window.action) if window.findings else ""
-        self.entry.found("reply", Inspection(window.action, tuple(window.findings), "", because, window.failed))
+        said = because(window.findings) if window.findings else f"The guard {window.failed} failed."
+        self.entry.found("reply", Inspection(window.action, tuple(window.findings), "", said, window.failed))
 
     def tool_call(self, chunk: Chunk) -> Generator[Effect, Any, bytes]:
         """A whole tool call: decided on before the agent sees any of it."""

@@ -11,9 +11,7 @@ from comptroller.wrapper.effects import Answer, Head, Send
 from comptroller.wrapper.intercept import Intercepted, in_memory, intercept
 
 MARK = "__comptroller__"
-# The reply is read here, so it must not come compressed; its length may change.
-DROPPED_UP = frozenset({"content-length", "accept-encoding", "transfer-encoding"})
-DROPPED_DOWN = frozenset({"content-length", "content-encoding", "transfer-encoding", "connection"})
+REWRITTEN = frozenset({"content-length", "content-encoding", "transfer-encoding"})  # untrue of a body that was decoded
 
 Bound = Mapping[str, str]
 
@@ -26,46 +24,52 @@ def transports(lib: ModuleType) -> tuple[type, type]:
         def __init__(self, inner: Any, request: Any, intercepted: Intercepted) -> None:
             self.inner, self.request, self.intercepted = inner, request, intercepted
             self.response: Any = None
+            self.stream: Any = None
             self.chunks: Iterator[bytes] | None = None
 
         def send(self, effect: Send) -> Head:
             self.response = self.inner.handle_request(outgoing(lib, self.request, effect, self.intercepted))
-            return head_of(self.response)
+            self.stream, head = self.response.stream, head_of(self.response)
+            self.chunks = self.response.iter_bytes() if "content-encoding" in head.headers else iter(self.stream)
+            return head
 
         def read(self, limit: int) -> bytes | None:
+            parts, size = [], 0
             try:
-                return _joined(self._iterate(), limit)
+                for chunk in self.chunks or ():
+                    size += len(chunk)
+                    if size > limit:
+                        return None
+                    parts.append(chunk)
             finally:
                 self.close()
+            return b"".join(parts)
 
         def next(self) -> bytes | None:
-            if self.chunks is None:
-                self.chunks = self._iterate()
-            return next(self.chunks, None)
-
-        def _iterate(self) -> Iterator[bytes]:
-            stream = self.response.stream
-            return iter(self.response.iter_bytes() if "content-encoding" in self.response.headers else stream)
+            return next(self.chunks, None) if self.chunks is not None else None
 
         def close(self) -> None:
-            if self.response is not None:
-                self.response.close()
+            if self.stream is not None:
+                self.stream.close()
 
     class AsyncHands:
         def __init__(self, inner: Any, request: Any, intercepted: Intercepted) -> None:
             self.inner, self.request, self.intercepted = inner, request, intercepted
             self.response: Any = None
+            self.stream: Any = None
             self.chunks: AsyncIterator[bytes] | None = None
 
         async def send(self, effect: Send) -> Head:
             request = outgoing(lib, self.request, effect, self.intercepted)
             self.response = await self.inner.handle_async_request(request)
-            return head_of(self.response)
+            self.stream, head = self.response.stream, head_of(self.response)
+            self.chunks = self.response.aiter_bytes() if "content-encoding" in head.headers else aiter(self.stream)
+            return head
 
         async def read(self, limit: int) -> bytes | None:
             parts, size = [], 0
             try:
-                async for chunk in self._iterate():
+                while (chunk := await self.next()) is not None:
                     size += len(chunk)
                     if size > limit:
                         return None
@@ -75,18 +79,11 @@ def transports(lib: ModuleType) -> tuple[type, type]:
             return b"".join(parts)
 
         async def next(self) -> bytes | None:
-            if self.chunks is None:
-                self.chunks = self._iterate()
-            return await anext(self.chunks, None)
-
-        def _iterate(self) -> AsyncIterator[bytes]:
-            encoded = "content-encoding" in self.response.headers
-            chunks: AsyncIterator[bytes] = self.response.aiter_bytes() if encoded else aiter(self.response.stream)
-            return chunks
+            return await anext(self.chunks, None) if self.chunks is not None else None
 
         async def close(self) -> None:
-            if self.response is not None:
-                await self.response.aclose()
+            if self.stream is not None:
+                await self.stream.aclose()
 
     class Stream(lib.SyncByteStream):  # type: ignore[name-defined, misc]
         def __init__(self, drive: Blocking) -> None:
@@ -119,14 +116,13 @@ def transports(lib: ModuleType) -> tuple[type, type]:
 
         def handle_request(self, request: Any) -> Any:
             desk = the_desk()
-            if in_memory(request, desk):
-                request.read()
-            intercepted = intercept(desk, request, self.bound)
+            body = request.read() if in_memory(request, desk) else None
+            intercepted = intercept(desk, request, self.bound, body)
             hands = Hands(self.inner, request, intercepted)
             drive = Blocking(desk, intercepted.flow, hands)
             answer = drive.start()
             if answer is None:
-                return streaming(lib, hands.response, Stream(drive), intercepted)
+                return streaming(lib, hands.response, Stream(drive), drive.headers)
             return respond(lib, answer, hands.response, self.raises and not intercepted.sdk)
 
         def close(self) -> None:
@@ -139,14 +135,13 @@ def transports(lib: ModuleType) -> tuple[type, type]:
 
         async def handle_async_request(self, request: Any) -> Any:
             desk = the_desk()
-            if in_memory(request, desk):
-                await request.aread()
-            intercepted = intercept(desk, request, self.bound)
+            body = await request.aread() if in_memory(request, desk) else None
+            intercepted = intercept(desk, request, self.bound, body)
             hands = AsyncHands(self.inner, request, intercepted)
             drive = Awaiting(desk, intercepted.flow, hands)
             answer = await drive.start()
             if answer is None:
-                return streaming(lib, hands.response, AsyncStream(drive), intercepted)
+                return streaming(lib, hands.response, AsyncStream(drive), drive.headers)
             return respond(lib, answer, hands.response, self.raises and not intercepted.sdk)
 
         async def aclose(self) -> None:
@@ -155,34 +150,39 @@ def transports(lib: ModuleType) -> tuple[type, type]:
     return Governed, GovernedAsync
 
 
+# Requests and replies are changed in place where that can be: building one anew costs 60 to 80 us, a fifth of what
+# governing a whole call does. Only public attributes are set.
+
+
 def outgoing(lib: Any, request: Any, effect: Send, intercepted: Intercepted) -> Any:
     """The request as it goes upstream: our headers out of it, the decided body in it."""
-    headers = [
-        (name, value)
-        for name, value in request.headers.raw
-        if (lower := name.decode("latin-1").lower()) not in DROPPED_UP and not lower.startswith("comptroller-")
-    ]
-    headers.append((b"Accept-Encoding", b"identity"))
-    if b"traceparent" not in (name.lower() for name, _ in headers):
-        headers += [(name.encode(), value.encode()) for name, value in intercepted.trace_headers.items()]
-    content = intercepted.body if effect.body is None else effect.body
-    if content is None:  # a streamed upload: passed on as it comes, with the length it states
-        headers += [(n, v) for n, v in request.headers.raw if n.lower() in (b"content-length", b"transfer-encoding")]
-        content = request.stream
-        return lib.Request(request.method, request.url, headers=headers, stream=content, extensions=request.extensions)
-    return lib.Request(request.method, request.url, headers=headers, content=content, extensions=request.extensions)
+    headers = request.headers
+    for name in intercepted.ours:
+        del headers[name]
+    if intercepted.traceparent:
+        headers["traceparent"] = intercepted.traceparent
+    if effect.body is not None:
+        request.stream = lib.ByteStream(effect.body)
+        headers["content-length"] = str(len(effect.body))
+    return request
 
 
 def head_of(response: Any) -> Head:
     """Status and headers, as the flow reads them."""
-    return Head(response.status_code, {name.lower(): value for name, value in response.headers.items()})
+    raw = response.headers.raw
+    return Head(response.status_code, {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in raw})
 
 
-def streaming(lib: Any, upstream: Any, stream: Any, intercepted: Intercepted) -> Any:
+def streaming(lib: Any, upstream: Any, stream: Any, headers: Mapping[str, str]) -> Any:
     """The upstream's head with the governed stream behind it."""
-    headers = [(n, v) for n, v in upstream.headers.multi_items() if n.lower() not in DROPPED_DOWN]
-    headers += list(intercepted.reply_headers().items())
-    return lib.Response(upstream.status_code, headers=headers, stream=stream, extensions=upstream.extensions)
+    if "content-encoding" in upstream.headers:
+        kept = [(n, v) for n, v in upstream.headers.multi_items() if n.lower() not in REWRITTEN]
+        upstream = lib.Response(upstream.status_code, headers=kept, stream=stream, extensions=upstream.extensions)
+    else:
+        upstream.stream = stream
+    for name, value in headers.items():
+        upstream.headers[name] = value
+    return upstream
 
 
 def respond(lib: Any, answer: Answer, upstream: Any, raises: bool) -> Any:
@@ -191,23 +191,20 @@ def respond(lib: Any, answer: Answer, upstream: Any, raises: bool) -> Any:
         raise answer.refused
     if answer.passed:
         return upstream
-    headers: list[tuple[str, str]] = []
-    extensions: dict[str, Any] = {}
-    if upstream is not None and answer.refused is None:
-        headers = [(n, v) for n, v in upstream.headers.multi_items() if n.lower() not in DROPPED_DOWN]
-        extensions = upstream.extensions
-    headers += list(answer.headers.items())
-    return lib.Response(answer.status, headers=headers, content=answer.body, extensions=extensions)
-
-
-def _joined(chunks: Iterator[bytes], limit: int) -> bytes | None:
-    parts, size = [], 0
-    for chunk in chunks:
-        size += len(chunk)
-        if size > limit:
-            return None
-        parts.append(chunk)
-    return b"".join(parts)
+    if upstream is None or answer.refused is not None:
+        return lib.Response(answer.status, headers=dict(answer.headers), content=answer.body)
+    headers = upstream.headers
+    if "content-encoding" in headers:
+        kept = [(n, v) for n, v in headers.multi_items() if n.lower() not in REWRITTEN]
+        made = lib.Response(answer.status, headers=kept, content=answer.body, extensions=upstream.extensions)
+        made.headers.update(answer.headers)
+        return made
+    upstream.stream = lib.ByteStream(answer.body)
+    if "content-length" in headers:
+        headers["content-length"] = str(len(answer.body))
+    for name, value in answer.headers.items():  # twice as fast as update()
+        headers[name] = value
+    return upstream
 
 
 def governed(client: Any, lib: ModuleType, is_async: bool, bound: Bound, raises: bool) -> None:

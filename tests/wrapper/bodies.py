@@ -8,7 +8,9 @@ def ask(text: str = "Hi", model: str = "gpt-4o-mini", **more: Any) -> bytes:
     return json.dumps({"model": model, "messages": [{"role": "user", "content": text}], **more}).encode()
 
 
-def reply(text: str | None = "Hello", calls: list[tuple[str, str, dict[str, Any]]] | None = None, **usage: int) -> bytes:
+def reply(
+    text: str | None = "Hello", calls: list[tuple[str, str, dict[str, Any]]] | None = None, **usage: int
+) -> bytes:
     message: dict[str, Any] = {"role": "assistant", "content": text}
     if calls:
         message["tool_calls"] = [
