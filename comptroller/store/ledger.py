@@ -10,7 +10,6 @@ import weakref
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import cast
 
 import msgspec
 
@@ -300,7 +299,7 @@ def _locally(owner: Owner, request: Request) -> Reply:
 
 def _hold_of(fact: Fact) -> str:
     hold = fact.data.get("hold")
-    return str(cast(Mapping[str, str], hold).get("id")) if hold else ""
+    return str(hold.get("id")) if isinstance(hold, Mapping) else ""
 
 
 def _shortfall(reply: Reply) -> Shortfall | None:

@@ -291,14 +291,17 @@ class Owner:
 
 def lines_of(fact: Fact) -> list[Line]:
     """The lines a fact draws on; refuses a shape that could be written but never folded again."""
-    hold = fact.data.get("hold")
-    rows: Any = fact.data.get("lines") if hold is None else cast(Any, hold).get("lines")
+    if fact.kind not in _HOLDING:
+        return []
     try:
-        lines = [Line(*row) for row in rows or ()] if fact.kind in _HOLDING else []
-        if hold is not None and fact.kind in _HOLDING:
-            hash(cast(Any, hold)["id"])
+        hold = cast("Mapping[str, Any] | None", fact.data.get("hold"))
+        if hold is not None and not isinstance(hold["id"], str):
+            raise TypeError("its id is not a text")
+        rows = cast(Any, fact.data if hold is None else hold).get("lines") or ()
+        lines = [Line(*row) for row in rows]
         for line in lines:
-            hash((line.key, line.unit)), line.amount + (line.cap or 0)
+            if not isinstance(line.key + line.unit, str) or not isinstance(line.amount + (line.cap or 0), int):
+                raise TypeError("a line is of the wrong types")
     except (TypeError, KeyError, AttributeError) as error:
         raise StoreError(
             f"{fact.kind} {fact.id}: its hold cannot be read ({error}). A hold is an id and lines of "
