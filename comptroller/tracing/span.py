@@ -4,6 +4,7 @@ Names follow OpenTelemetry's conventions for generative AI; ours begin with `com
 message, an argument, a result or the text of an error.
 """
 
+import atexit
 import logging
 import os
 import threading
@@ -56,8 +57,11 @@ class Tracer:
         self._broken = False
         self._closed = False
         self._named = _exporters_named()
+        # Weakly, so that neither hook keeps a tracer alive that its desk has let go of.
+        self._at_exit = _weakly(weakref.WeakMethod(self.close))
+        atexit.register(self._at_exit)
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=_forgetting(weakref.WeakMethod(self._after_fork)))
+            os.register_at_fork(after_in_child=_weakly(weakref.WeakMethod(self._after_fork)))
 
     @property
     def listening(self) -> bool:
@@ -78,6 +82,7 @@ class Tracer:
         """Hand on what is still in our own queues, waiting no longer than CLOSE_S; the host's are the host's."""
         with self._lock:
             self._closed, export, self._export = True, self._export, None
+        atexit.unregister(self._at_exit)
         if export is not None:
             export.close(CLOSE_S)
 
@@ -108,6 +113,8 @@ class Tracer:
         return export
 
     def _complain(self, error: Exception) -> None:
+        if self._export is None:
+            self._named = ()  # an exporter that cannot even be made is not tried again with every call
         if not self._broken:
             self._broken = True
             log.warning("Spans cannot be made: %s: %s. Calls go on and are on record.", type(error).__name__, error)
@@ -118,8 +125,8 @@ class Tracer:
         self._export = None
 
 
-def _forgetting(method: "weakref.WeakMethod[Callable[[], None]]") -> Callable[[], None]:
-    """Calls a method for as long as its object lives: a hook at fork can never be taken back."""
+def _weakly(method: "weakref.WeakMethod[Callable[[], None]]") -> Callable[[], None]:
+    """Calls a method for as long as its object lives."""
 
     def call() -> None:
         if found := method():
