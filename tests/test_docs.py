@@ -17,7 +17,7 @@ from comptroller.core.settings import Settings
 from comptroller.policies import document
 from comptroller.policies.load import load_policies, packs
 from comptroller.policies.trial import run_tests
-from comptroller.testing.upstream import Upstream
+from comptroller.testing.upstream import Say, Upstream
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(
@@ -151,27 +151,47 @@ def test_every_benchmark_is_in_the_table_of_the_benchmarks() -> None:
     assert not [name for name in sorted(names) if f"`{name}`" not in page]
 
 
-@pytest.mark.parametrize("code", blocks(EXAMPLES))
-def test_every_example_marked_to_run_runs_and_the_ledger_tells_of_it(code: str, tmp_path: Path) -> None:
-    with Upstream("Hello there.") as up:
-        env = {**os.environ, "OPENAI_BASE_URL": f"{up.url}/v1", "OPENAI_API_KEY": "none", "NO_PROXY": "127.0.0.1"}
-        env |= {"COMPTROLLER_LEDGER": str(tmp_path / "ledger"), "PYTHONWARNINGS": "error"}
-        run([sys.executable, "-c", code], tmp_path, env)
-    assert run([sys.executable, "-m", "comptroller.cli", "audit", "verify"], tmp_path, env)
+@pytest.fixture
+def provider(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of a program whose provider is the scripted one, and whose ledger is its own."""
+    with Upstream(Say("Hello there.", usage={"prompt_tokens": 1000, "completion_tokens": 100})) as up:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("COMPTROLLER_", "OTEL_"))}
+        yield kept | {
+            "OPENAI_BASE_URL": f"{up.url}/v1",
+            "OPENAI_API_KEY": "none",
+            "NO_PROXY": "127.0.0.1",
+            "COMPTROLLER_LEDGER": str(tmp_path / "ledger"),
+            "PYTHONIOENCODING": "utf-8",
+        }
 
 
-def test_the_five_lines_of_the_readme_are_told_truly_by_runs_show(tmp_path: Path) -> None:
-    code = EXAMPLES.findall((ROOT / "README.md").read_text(encoding="utf-8"))[0]
-    with Upstream("Hello there.") as up:
-        env = {**os.environ, "OPENAI_BASE_URL": f"{up.url}/v1", "OPENAI_API_KEY": "none", "NO_PROXY": "127.0.0.1"}
-        env["COMPTROLLER_LEDGER"] = str(tmp_path / "ledger")
-        assert run([sys.executable, "-c", code], tmp_path, env) == "Hello there.\n"
-    told = json.loads(run([sys.executable, "-m", "comptroller.cli", "runs", "show", "last", "--json"], tmp_path, env))
-    print(told)
-    raise AssertionError
-
-
-def run(command: list[str], folder: Path, env: dict[str, str]) -> str:
+def python(folder: Path, env: dict[str, str], *args: str) -> str:
+    """What a Python prints that is started with these arguments."""
+    command = [sys.executable, "-W", "error", *args]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@pytest.mark.parametrize("code", blocks(EXAMPLES))
+def test_every_example_marked_to_run_runs(code: str, tmp_path: Path, provider: dict[str, str]) -> None:
+    python(tmp_path, provider, "-c", code)
+    assert (tmp_path / "ledger/ledger.json").exists()
+
+
+def test_runs_show_tells_the_truth_about_the_five_lines_of_the_readme(tmp_path: Path, provider: dict[str, str]) -> None:
+    code = EXAMPLES.findall((ROOT / "README.md").read_text(encoding="utf-8"))[0]
+    assert python(tmp_path, provider, "-c", code) == "Hello there.\n"
+    told = json.loads(python(tmp_path, provider, "-m", "comptroller.cli", "runs", "show", "last", "--json"))
+    truth = {"workflow": "hello", "customer": "acme", "status": "ok", "calls": 1, "input": 1000, "output": 100}
+    assert {name: told[name] for name in truth} == truth
+    assert (told["cost"], told["currency"], told["budget"]) == ("0.00021", "USD", "0.50")
+    assert [call["model"] for call in told["calls_in_order"]] == ["gpt-4o-mini"]
+
+
+def test_runs_show_prints_what_the_five_lines_did_in_words(tmp_path: Path, provider: dict[str, str]) -> None:
+    code = EXAMPLES.findall((ROOT / "README.md").read_text(encoding="utf-8"))[0]
+    python(tmp_path, provider, "-c", code)
+    shown = python(tmp_path, provider, "-m", "comptroller.cli", "runs", "show", "last", "--bodies")
+    for words in ("workflow hello, customer acme", "gpt-4o-mini", "0.00021 USD", "Say hello.", "Hello there."):
+        assert words in shown

@@ -2,6 +2,10 @@
 
 import importlib
 import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +21,28 @@ POLICIES = DESK / "policies.yaml"
 
 def demo(ledger: str = "demo-ledger") -> None:
     """Play the demo on a ledger, draw what happened, and say where to look next."""
-    screen.say("A refund desk of four agents, against a scripted model: no key, no network.")
+    screen.say("A refund desk: a lead and three agents, on a scripted model. No key, no network.")
     screen.say(f"Its policies: {_short(POLICIES)}\n")
-    with Upstream(load_script(DESK / "replies.yaml")) as model, open_desk(ledger, {"policies": [str(POLICIES)]}):
-        run = world.work(*_clients(model.url), _tell)
+    with (
+        Upstream(load_script(DESK / "replies.yaml")) as model,
+        open_desk(ledger, {"policies": [str(POLICIES)]}),
+        _clients(model.url) as (openai, anthropic),
+    ):
+        run = world.work(openai, anthropic, _tell)
         screen.say(f"\nWhat left the house of the complaint:\n  {screen.clean(model.requests[0].last)}")
     _draw(run, ledger)
     _point(run, ledger)
 
 
-def _clients(url: str) -> tuple[Any, Any]:
+@contextmanager
+def _clients(url: str) -> Iterator[tuple[Any, Any]]:
     """The real clients of two providers, each wrapped; a proxy of the environment is none of the demo's business."""
     openai, anthropic = _sdk("openai"), _sdk("anthropic")
-    return (
-        wrap(openai.OpenAI(base_url=f"{url}/v1", api_key="none", http_client=_direct(openai))),
-        wrap(anthropic.Anthropic(base_url=url, api_key="none", http_client=_direct(anthropic))),
-    )
+    with (
+        openai.OpenAI(base_url=f"{url}/v1", api_key="none", http_client=_direct(openai)) as first,
+        anthropic.Anthropic(base_url=url, api_key="none", http_client=_direct(anthropic)) as second,
+    ):
+        yield wrap(first), wrap(second)
 
 
 def _sdk(name: str) -> Any:
@@ -61,17 +71,16 @@ def _draw(run: str, ledger: str) -> None:
 
 
 def _point(run: str, ledger: str) -> None:
+    # Outside an activated environment the command is only found by the path it was started with.
+    command = "comptroller" if shutil.which("comptroller") else os.path.relpath(sys.argv[0])
     screen.say("\nNext:")
     for line, what in (
-        (f"comptroller runs show {run[:13]} --ledger {ledger}", "every call with its decision and rule"),
-        (
-            f"comptroller runs show {run[:13]} --bodies --ledger {ledger}",
-            "what the model was sent: look for the address",
-        ),
-        (f"comptroller audit verify --ledger {ledger}", "has anything been changed?"),
-        (f"comptroller policy test {_short(POLICIES)}", "change a rule there, and play again"),
+        (f"runs show {run} --ledger {ledger}", "every call with its decision and its rule"),
+        (f"runs show {run} --bodies --ledger {ledger}", "and with what was said: look for the address"),
+        (f"audit verify --ledger {ledger}", "has anything been changed since it was written?"),
+        (f"policy test {_short(POLICIES)}", "the rules; change one there and play again"),
     ):
-        screen.say(f"  {line}\n      {what}")
+        screen.say(f"  {command} {line}\n      {what}")
 
 
 def _short(path: Path) -> str:

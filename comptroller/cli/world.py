@@ -9,7 +9,7 @@ from comptroller.wrapper.run import Run
 from comptroller.wrapper.tools import tool
 
 Say = Callable[[str, str], None]
-LIGHT, HEAVY, OTHER = "gpt-4o-mini", "gpt-4o", "claude-sonnet-4-5"
+LIGHT, HEAVY, OTHER = "gpt-4o-mini", "gpt-4o", "claude-sonnet-5"
 ORDERS = {"1042": {"item": "desk lamp", "paid": 250.0, "state": "arrived broken"}}
 # The address and the key are made up; both have the form that the guards look for.
 KEY = "AKIA" + "Q3EGRIVTTHKJ7B2M"
