@@ -43,8 +43,8 @@ class AnthropicMessages:
         messages = tree.items(top["messages"])
         reader = _Reader()
         reader.content(tree.value(top, "system"), ("system",), "system")
-        for number, raw in enumerate(messages):
-            reader.message(number, load(raw))
+        for number, node in enumerate(load(top["messages"])):
+            reader.message(number, node)
         names = reader.tools(tree.value(top, "tools"))
         for name in ("mcp_servers", "container"):
             if tree.value(top, name):

@@ -16,6 +16,7 @@ TEXT_FIELDS = (("reasoning_content", "reasoning"), ("reasoning", "reasoning"), (
 # Only OpenAI's own families are known to take `max_completion_tokens` (some of them take nothing else);
 # compatible servers know `max_tokens`, and several reject a field they do not know.
 NEWER_FAMILIES = ("gpt-", "o1", "o3", "o4", "o5", "chatgpt-", "codex-", "ft:gpt-", "computer-use")
+HINTS = ("user", "prompt_cache_key", "safety_identifier")
 NO_TEXT = frozenset({"type", "id", "file_id", "file_data", "data", "format", "detail", "cache_control"})
 
 
@@ -36,8 +37,8 @@ class OpenAIChat:
             raise Unreadable("The request has no messages.")
         messages = tree.items(top["messages"])
         reader = _Reader()
-        for number, raw in enumerate(messages):
-            reader.message(number, load(raw))
+        for number, node in enumerate(load(top["messages"])):
+            reader.message(number, node)
         reader.rest_of(top)
         options = dict_of(tree.value(top, "stream_options"))
         kept = [bytes(top["tools"])] if "tools" in top else []
@@ -224,7 +225,7 @@ def _tool_names(top: Mapping[str, Raw]) -> tuple[str, ...]:
 
 
 def _hints(top: Mapping[str, Raw]) -> dict[str, str]:
-    hints = {name: text_of(tree.value(top, name)) for name in ("user", "prompt_cache_key", "safety_identifier")}
+    hints = {name: text_of(tree.value(top, name)) for name in HINTS if name in top}
     for name, value in dict_of(tree.value(top, "metadata")).items():
         hints[f"metadata.{name}"] = text_of(value)
     return {name: text for name, text in hints.items() if text}
@@ -240,8 +241,12 @@ def _read_choice(reply: Reply, number: int, choice: dict[str, Any]) -> None:
     for name, kind in TEXT_FIELDS:
         if text_of(message.get(name)):
             reply.parts.append(Part(kind, message[name], (*path, name), "assistant"))  # type: ignore[arg-type]
-    for place, text in tree.strings(message.get("content"), (*path, "content"), NO_TEXT):
-        reply.parts.append(Part("text", text, place, "assistant"))
+    content = message.get("content")
+    if isinstance(content, str):
+        reply.parts.append(Part("text", content, (*path, "content"), "assistant"))
+    else:  # Mistral's lists of typed pieces
+        for place, text in tree.strings(content, (*path, "content"), NO_TEXT):
+            reply.parts.append(Part("text", text, place, "assistant"))
     audio = dict_of(message.get("audio"))
     if audio:
         reply.parts.append(Part("media", "", (*path, "audio"), "assistant"))

@@ -38,8 +38,7 @@ def items(data: bytes | Raw) -> list[Raw]:
 
 def value(found: Mapping[str, Raw], name: str) -> Any:
     """The value of a field; None where it is absent."""
-    raw = found.get(name)
-    return None if raw is None else load(raw)
+    return load(found[name]) if name in found else None
 
 
 def dump(node: object) -> bytes:
