@@ -18,6 +18,7 @@ from comptroller.policies.rule import Rule
 from comptroller.policies.source import Lines
 from comptroller.policies.syntax import BadCondition, read_condition
 
+NAMELESS = "?"  # stands for a name that is missing, so that the rest of the file can still be looked at
 _WITH_TOOL = ("tool", "result")
 _ONLY_ON = {"downgrade": ("model",), "redact": ("model", "tool", "reply", "result")}  # elsewhere it would do nothing
 
@@ -59,7 +60,8 @@ class Compiler:
         policies: dict[str, str] = {}
         rules: dict[str, str] = {}
         for draft in self.drafts:
-            self._once(draft, policies, draft.document.policy, ("policy",), "policy")
+            if draft.document.policy != NAMELESS:
+                self._once(draft, policies, draft.document.policy, ("policy",), "policy")
             for number, rule in enumerate(draft.document.rules):
                 self._once(draft, rules, rule.id, ("rules", number, "id"), "rule")
 

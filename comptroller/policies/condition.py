@@ -100,7 +100,8 @@ def _evaluate(program: Any, values: Mapping[str, object]) -> object:
 
 
 def _plainly(message: str) -> str:
-    return _ERROR_PLACE.sub("", message.splitlines()[0] if message else "no reason given").strip()
+    first = message.splitlines()[0] if message else "no reason given"
+    return _ERROR_PLACE.sub("", first).strip()[:200]  # what is told may quote what was given
 
 
 def _cause(message: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from comptroller.policies.book import Book, PolicyFile
-from comptroller.policies.compile import Compiler, Draft, Known
+from comptroller.policies.compile import NAMELESS, Compiler, Draft, Known
 from comptroller.policies.document import Document
 from comptroller.policies.explain import explain
 from comptroller.policies.mistakes import Mistake, PolicyErrors, did_you_mean
@@ -122,7 +122,7 @@ def _cut(values: dict[str, Any], lines: Lines, wrong: list[tuple[str, _Path]]) -
     for path in sorted(whole, key=lambda path: [(isinstance(s, str), s) for s in path], reverse=True):
         _remove(values, lines, path)
     if not isinstance(values.get("policy"), str):
-        values["policy"] = "?"
+        values["policy"] = NAMELESS
 
 
 def _unit(kind: str, path: _Path) -> _Path:

@@ -107,7 +107,7 @@ def read_condition(text: str, resolve: Resolve) -> Reading:
 
 class _Rewriter:
     def __init__(self, found: list[Token], resolve: Resolve) -> None:
-        self.tokens = [*found, Token("end", ""), Token("end", ""), Token("end", "")]
+        self.tokens = [*found, *[Token("end", "")] * 5]  # as far as anything below looks ahead
         self.resolve = resolve
         self.at = 0
         self.inputs: dict[str, None] = {}

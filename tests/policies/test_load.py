@@ -1,8 +1,11 @@
 """Loading: files, folders, packs and pairs; everything or nothing."""
 
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from comptroller.policies.load import load_policies, packs
 from comptroller.policies.mistakes import PolicyErrors
@@ -74,6 +77,36 @@ def test_currencies_and_guards_are_checked_only_where_they_are_known() -> None:
 def test_a_file_read_from_bytes_and_from_text_is_the_same(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_bytes(b"\xef\xbb\xbfpolicy: a\r\n")
     assert load_policies([tmp_path / "a.yaml"]).files[0].text == "policy: a\r\n"
+
+
+def test_two_files_without_a_name_are_told_so_and_no_more() -> None:
+    told = mistakes(("a.yaml", "rules: []\n"), ("b.yaml", "rules: []\n"))
+    assert told == [
+        "a.yaml:1: The field `policy` is missing. Add it.",
+        "b.yaml:1: The field `policy` is missing. Add it.",
+    ]
+
+
+WHOLE = (Path(__file__).parents[2] / "comptroller" / "policies" / "packs" / "spend.yaml").read_text(encoding="utf-8")
+SCRAPS = st.sampled_from(
+    ["", "-", ": ", "[", "}", "'", '"', "?", "&a", "*a", "!!x", "null", "1e9", "\t", "\n", "  ", "\0", "é", "rules"]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, len(WHOLE)), st.integers(0, 12), SCRAPS), min_size=1, max_size=4))
+def test_whatever_a_file_holds_it_loads_or_is_refused_with_places(edits: list[tuple[int, int, str]]) -> None:
+    text = WHOLE
+    for at, length, scrap in edits:
+        text = text[:at] + scrap + text[at + length :]
+    try:
+        load_policies([("p.yaml", text)])
+    except PolicyErrors as error:
+        told = error.mistakes
+    else:
+        return
+    assert told
+    assert all(re.match(r"p\.yaml:\d+: .*[.?]$", mistake) for mistake in told)
 
 
 def test_the_packs_that_come_with_us_load_together_and_pass_their_tests() -> None:
