@@ -40,6 +40,12 @@ def openai_client(up: Upstream, **more: Any) -> openai.OpenAI:
     return ct.wrap(openai.OpenAI(api_key="k", base_url=up.url + "/v1", **more))
 
 
+def http_library_of(client: openai.OpenAI) -> Any:
+    """httpx2 for today's SDK, httpx for older ones."""
+    kinds = {kind.__module__.partition(".")[0] for kind in type(client._client).__mro__}
+    return httpx2 if "httpx2" in kinds else httpx
+
+
 def test_openai_whole_gets_its_reply_and_the_call_is_on_record(office: TestDesk) -> None:
     with Upstream("Hello there.") as up, ct.run("w"), openai_client(up) as client:
         reply = client.chat.completions.create(model="gpt-4o-mini", messages=HI, max_tokens=50)
@@ -71,18 +77,18 @@ def test_async_openai_whole_and_streamed(office: TestDesk) -> None:
 
 
 def test_one_async_client_works_under_two_event_loops(office: TestDesk) -> None:
+    lib = http_library_of(openai.OpenAI(api_key="k"))
     with Upstream("Hello.") as up:
-        client = ct.wrap(openai.AsyncOpenAI(api_key="k", base_url=up.url + "/v1", max_retries=2))
+        http = lib.AsyncClient(limits=lib.Limits(max_keepalive_connections=0))  # a kept connection is its loop's own
+        client = ct.wrap(openai.AsyncOpenAI(api_key="k", base_url=up.url + "/v1", http_client=http))
 
         async def main() -> None:
             async with ct.run("w"):
                 await client.chat.completions.create(model="gpt-4o-mini", messages=HI, max_tokens=50)
-            await client.close()
-            client._client._transport.inner = httpx2.AsyncHTTPTransport()
-            client._client._state = client._client._state.__class__.UNOPENED
 
         asyncio.run(main())
         asyncio.run(main())
+    assert [data["status"] for data in office.facts(CALL_CLOSED)] == ["ok", "ok"]
 
 
 def test_anthropic_whole_and_streamed(office: TestDesk) -> None:
@@ -173,8 +179,9 @@ def test_a_providers_error_is_retried_as_ever_and_each_attempt_is_on_record(offi
 
 def test_a_stream_closed_early_reaches_the_upstream_and_is_charged(office: TestDesk) -> None:
     with Upstream(Say("word " * 200, pause_s=0.001)) as up, ct.run("w"), openai_client(up) as client:
-        with client.chat.completions.create(model="gpt-4o-mini", messages=HI, max_tokens=50, stream=True) as stream:
-            next(iter(stream))
+        stream = client.chat.completions.create(model="gpt-4o-mini", messages=HI, max_tokens=50, stream=True)
+        next(iter(stream))
+        stream.close()
     closed = office.facts(CALL_CLOSED)[-1]
     assert (closed["status"], closed["estimated"]) == ("cancelled", True)
     assert not office.ledger.purse.live()
@@ -220,7 +227,7 @@ def test_the_clients_own_event_hooks_and_timeouts_stay(office: TestDesk) -> None
     seen: list[str] = []
     hooks = {"request": [lambda r: seen.append("request")], "response": [lambda r: seen.append("response")]}
     with Upstream(Say("late", wait_s=5)) as up, ct.run("w"):
-        http = httpx2.Client(event_hooks=hooks, timeout=0.05)
+        http = http_library_of(openai.OpenAI(api_key="k")).Client(event_hooks=hooks, timeout=0.05)
         with openai_client(up, http_client=http, max_retries=0) as client, pytest.raises(openai.APITimeoutError):
             client.chat.completions.create(model="gpt-4o-mini", messages=HI, max_tokens=50, timeout=0.05)
     assert seen == ["request"]
