@@ -8,12 +8,12 @@ from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, CLAIM, Fact
 from comptroller.core.settings import Settings
 from comptroller.store.ledger import Ledger
 
-KEY, UNIT, CAP, HELD, USED = "run:r|", "USD", 40, 10, 7
+KEY, UNIT, CAP, HELD, USED = "run:r|", "USD", 10**12, 10, 7  # a cap nobody reaches
 
 
 def call(ledger: Ledger, name: str) -> None:
     """One call: admitted, held, settled; what is said to be done must be on record for ever."""
-    hold = {"id": f"h-{name}", "lines": [[KEY, UNIT, HELD, CAP * 1000]], "lease_ns": 2**62, "price": "p"}
+    hold = {"id": f"h-{name}", "lines": [[KEY, UNIT, HELD, CAP]], "lease_ns": 2**62, "price": "p"}
     if ledger.reserve(Fact(CALL_OPENED, f"o-{name}", SYSTEM.now_ns(), "r", name, {"hold": hold})) is None:
         ended = {"id": f"h-{name}", "lines": [[KEY, UNIT, USED]]}
         ledger.record(Fact(CALL_CLOSED, f"c-{name}", SYSTEM.now_ns(), "r", name, {"hold": ended}))
