@@ -21,7 +21,7 @@ ERRORS = {402: "billing_error", 403: "permission_error", 409: "conflict_error", 
 # The marker moves from message to message between turns; without it a message is the same in each of them.
 # Unescaped quotes make this a field and never part of a text.
 _MARKER = re.compile(
-    rb'(,\s*)?"cache_control"\s*:\s*(?:null|\{\s*"type"\s*:\s*"ephemeral"\s*(?:,\s*"ttl"\s*:\s*"\w*"\s*)?\})(\s*,)?'
+    rb'(,\s*)?"cache_control"\s*:\s*(?:null|\{\s*"type"\s*:\s*"ephemeral"\s*(?:,\s*"ttl"\s*:\s*"\w*"\s*)?\})(\s*,\s*)?'
 )
 
 
@@ -88,6 +88,7 @@ class AnthropicMessages:
         """The message with texts replaced; a refused tool call becomes a block of text."""
         node = load(reply.raw)
         calls = {call.path for call in reply.calls}
+        touched: list[dict[str, Any]] = []
         for path, text in change.texts.items():
             assert isinstance(path, tuple)
             block = node["content"][path[1]]
@@ -95,7 +96,9 @@ class AnthropicMessages:
                 block["input"] = tree.as_object(text)
             elif not block.get("signature"):  # the provider rejects signed thinking that was touched
                 tree.put(node, path, tree.clean(text))
-                block.pop("citations", None)
+                touched.append(block)
+        for block in touched:
+            block.pop("citations", None)  # they quote the text
         for path, text in change.refused.items():
             assert isinstance(path, tuple)
             node["content"][path[1]] = {"type": "text", "text": tree.clean(text), "citations": None}
@@ -166,8 +169,7 @@ class _Reader:
         elif what in ("image", "document"):
             self._media(block, place, role, kind, tool, call_id)
         elif what == "thinking":
-            signed = "signed" if block.get("signature") else role
-            self.parts.append(Part("reasoning", text_of(block.get("thinking")), (*place, "thinking"), signed))
+            self._text(block, "thinking", place, _signed(block, role), "reasoning")
         elif what == "container_upload":
             self.unbounded.append("file_id")
         elif what != "redacted_thinking":
@@ -183,11 +185,9 @@ class _Reader:
     def _media(self, block: dict[str, Any], place: Path, role: str, kind: Any, tool: str, call_id: str) -> None:
         source = dict_of(block.get("source"))
         for name in ("title", "context"):
-            if text_of(block.get(name)):
-                self.parts.append(Part(kind, block[name], (*place, name), role, tool, call_id))
+            self._text(block, name, place, role, kind, tool, call_id)
         if source.get("type") == "text":
-            data = text_of(source.get("data"))
-            self.parts.append(Part(kind, data, (*place, "source", "data"), role, tool, call_id))
+            self._text(source, "data", (*place, "source"), role, kind, tool, call_id)
         elif source.get("type") == "content":
             self.content(source.get("content"), (*place, "source", "content"), role, tool, call_id)
         else:
@@ -195,6 +195,12 @@ class _Reader:
             self.media_bytes += len(text_of(source.get("data")))
             if source.get("type") != "base64":
                 self.unbounded.append(f"{block['type']}_{text_of(source.get('type')) or 'source'}")
+
+    def _text(
+        self, node: dict[str, Any], name: str, place: Path, role: str, kind: Any, tool: str = "", call_id: str = ""
+    ) -> None:
+        if text_of(node.get(name)):
+            self.parts.append(Part(kind, node[name], (*place, name), role, tool, call_id))
 
     def _walk(self, node: Any, path: Path, role: str, kind: Any = "text", tool: str = "", call_id: str = "") -> None:
         for place, text in tree.strings(node, path, NO_TEXT):
@@ -207,7 +213,7 @@ def _kept(raw: Raw) -> bytes:
 
 
 def _comma(match: re.Match[bytes]) -> bytes:
-    return b"," if match[1] and match[2] else b""
+    return match[1] if match[1] and match[2] else b""
 
 
 def _hints(metadata: Any) -> dict[str, str]:
@@ -219,13 +225,20 @@ def _hints(metadata: Any) -> dict[str, str]:
     return {"user": user, "session_id": session} if session else {"user": user}
 
 
+def _signed(block: dict[str, Any], role: str) -> str:
+    """The role of thinking: a signed piece must go back as it came, and says so."""
+    return "signed" if block.get("signature") else role
+
+
 def _read_block(reply: Reply, path: Path, block: dict[str, Any]) -> None:
     kind = block.get("type")
     if kind == "text":
-        reply.parts.append(Part("text", text_of(block.get("text")), (*path, "text"), "assistant"))
+        if text_of(block.get("text")):
+            reply.parts.append(Part("text", block["text"], (*path, "text"), "assistant"))
     elif kind == "thinking":
-        role = "signed" if block.get("signature") else "assistant"
-        reply.parts.append(Part("reasoning", text_of(block.get("thinking")), (*path, "thinking"), role))
+        if text_of(block.get("thinking")):
+            role = _signed(block, "assistant")
+            reply.parts.append(Part("reasoning", block["thinking"], (*path, "thinking"), role))
     elif kind == "tool_use":
         reply.calls.append(tool_call(block, path))
     elif kind != "redacted_thinking":

@@ -144,20 +144,23 @@ class _Reader:
         if isinstance(content, str):
             if content:
                 self.parts.append(Part(kind, content, (*path, "content"), role, tool, call_id))
-            return
-        for number, piece in enumerate(list_of(content)):
+            return None
+        if not isinstance(content, list):
+            return self._walk(content, (*path, "content"), role)
+        for number, piece in enumerate(content):
             place = (*path, "content", number)
             if isinstance(piece, dict) and isinstance(piece.get("text"), str):
                 self.parts.append(Part(kind, piece["text"], (*place, "text"), role, tool, call_id))
             else:
                 self._piece(piece, place, role)
+        return None
 
     def _piece(self, piece: Any, place: Path, role: str) -> None:
         kind = piece.get("type") if isinstance(piece, dict) else None
         if kind in ("image_url", "input_audio", "file", "video_url", "audio_url"):
             self._media(dict_of(piece.get(kind)) or {"url": piece.get(kind)}, place, str(kind), role)
-        elif kind == "refusal":
-            self.parts.append(Part("refusal", text_of(piece.get("refusal")), (*place, "refusal"), role))
+        elif kind == "refusal" and text_of(piece.get("refusal")):
+            self.parts.append(Part("refusal", piece["refusal"], (*place, "refusal"), role))
         else:
             self._walk(piece, place, role)
 
@@ -183,7 +186,8 @@ class _Reader:
             function = node["function_call"]
             args = text_of(function.get("arguments"))
             place = (*path, "function_call", "arguments")
-            self.parts.append(Part("tool_call", args, place, role, text_of(function.get("name"))))
+            if args:
+                self.parts.append(Part("tool_call", args, place, role, text_of(function.get("name"))))
 
     def _call(self, item: dict[str, Any], place: Path, role: str) -> None:
         field, inner = ("custom", "input") if "custom" in item else ("function", "arguments")
@@ -243,7 +247,8 @@ def _read_choice(reply: Reply, number: int, choice: dict[str, Any]) -> None:
             reply.parts.append(Part(kind, message[name], (*path, name), "assistant"))  # type: ignore[arg-type]
     content = message.get("content")
     if isinstance(content, str):
-        reply.parts.append(Part("text", content, (*path, "content"), "assistant"))
+        if content:
+            reply.parts.append(Part("text", content, (*path, "content"), "assistant"))
     else:  # Mistral's lists of typed pieces
         for place, text in tree.strings(content, (*path, "content"), NO_TEXT):
             reply.parts.append(Part("text", text, place, "assistant"))
