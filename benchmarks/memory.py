@@ -9,13 +9,15 @@ import psutil
 
 from benchmarks.table import conditions, table
 from comptroller.core.clock import SYSTEM
-from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, RUN_CLOSED, RUN_OPENED, Fact
+from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, RUN_CLOSED, RUN_OPENED, Fact, Line
 from comptroller.core.settings import Settings
+from comptroller.core.verdict import Cap
+from comptroller.metering.budget import lines_for
 from comptroller.store.ledger import Ledger
 
 TARGET_MB = 300
 CALLS_PER_RUN = 10
-DAY = "2026-11-21"
+WORST, COST = 5_000_000, 1_234_567
 
 
 def main() -> None:
@@ -49,21 +51,18 @@ def _run(ledger: Ledger, number: int) -> None:
     run = SYSTEM.new_id()
     who: dict[str, object] = {"tenant": "default", "customer": f"c{number % 10_000}", "workflow": "bench", "agent": "a"}
     ledger.record(Fact(RUN_OPENED, run, SYSTEM.now_ns(), run, data=who))
+    caps = [_cap("agent", "a", "day"), _cap("customer", str(who["customer"]), "day"), _cap("run", run, "")]
     for turn in range(CALLS_PER_RUN):
-        _call(ledger, run, who, f'{{"role":"user","content":"Question {number + turn}"}}'.encode())
+        lines = lines_for(caps, {"USD": WORST}, SYSTEM.now_ns(), run)
+        _call(ledger, run, who, lines, f'{{"role":"user","content":"Question {number + turn}"}}'.encode())
     ledger.record(Fact(RUN_CLOSED, SYSTEM.new_id(), SYSTEM.now_ns(), run, data={**who, "status": "ok"}))
 
 
-def _call(ledger: Ledger, run: str, who: dict[str, object], body: bytes) -> None:
+def _call(ledger: Ledger, run: str, who: dict[str, object], lines: list[Line], body: bytes) -> None:
     call = SYSTEM.new_id()
     digests = ledger.keep([body], "default", str(who["customer"]))
-    scopes = [f"agent:a|day:{DAY}", f"customer:{who['customer']}|day:{DAY}", f"run:{run}|run:"]
-    held = {
-        "id": call,
-        "lines": [[key, "USD", 5_000_000, 10**15] for key in scopes],
-        "lease_ns": 3600 * 10**9,
-        "price": "v",
-    }
+    asked = [[line.key, line.unit, line.amount, line.cap] for line in lines]
+    held = {"id": call, "lines": asked, "lease_ns": SYSTEM.now_ns() + 3600 * 10**9, "price": "v"}
     common = {
         **who,
         "kind": "model",
@@ -73,10 +72,14 @@ def _call(ledger: Ledger, run: str, who: dict[str, object], body: bytes) -> None
         "request": digests,
     }
     ledger.reserve(Fact(CALL_OPENED, SYSTEM.new_id(), SYSTEM.now_ns(), run, call, {**common, "hold": held}))
-    settled = {"id": call, "lines": [[key, "USD", 1_234_567] for key in scopes]}
+    settled = {"id": call, "lines": [[line.key, line.unit, COST] for line in lines]}
     usage = {"input": 500, "output": 200}
-    closed = {**common, "status": "ok", "usage": usage, "cost": 1_234_567, "currency": "USD", "hold": settled}
+    closed = {**common, "status": "ok", "usage": usage, "cost": COST, "currency": "USD", "hold": settled}
     ledger.record(Fact(CALL_CLOSED, SYSTEM.new_id(), SYSTEM.now_ns(), run, call, closed))
+
+
+def _cap(per: str, who: str, every: str) -> Cap:
+    return Cap(per, who, every, "UTC", "USD", 10**15, "deny", "")
 
 
 def _row(path: Path, calls: int, seconds: float) -> list[str]:
