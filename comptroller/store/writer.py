@@ -30,7 +30,8 @@ from comptroller.store.segment import Position
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SLICE = 64 * 1024 * 1024  # bytes of journal per transaction: some 60,000 records and 100 MB; 16 MB took 1.5 times the CPU
+# Bytes of journal per transaction: some 60,000 records, and 100 MB while it lasts. 16 MB took 1.5 times the CPU.
+SLICE = 64 * 1024 * 1024
 OBJECT = 1024 * 1024  # bytes of the largest record DuckDB expects
 SLICE_FILE = "books.slice"
 _TAIL = 64 + len('"}\n')
@@ -158,20 +159,20 @@ class Writer:
         if self._rows(statements.ingest()["twice"]):
             self._do("forget_twice")
         self._do("new_opened")
-        since = {"since": self._since()}
-        self._do("known", since)
+        eldest = {"eldest": self._rows("SELECT min(call) FROM fresh WHERE call <> ''")[0][0]}
+        self._do("known", eldest)
         if self._rows("SELECT 1 FROM known LIMIT 1"):
             self._do("forget_opened")
             self._do("forget_recorded")
         self._do("open_calls")
         if HOLD_EXPIRED in self._kinds:
             self._do("gone")
-            self._do("known", since)
+            self._do("known", eldest)
             self._do("forget_gone")
-        self._do("displaced", since)
+        self._do("displaced", eldest)
         runs = [str(row[0]) for row in self._rows("SELECT DISTINCT run FROM displaced")]
         if runs:
-            self._do("forget_displaced", since)
+            self._do("forget_displaced", eldest)
         for name in ("ended", "calls", "texts", "decisions"):
             self._do(name)
         return runs
@@ -187,13 +188,6 @@ class Writer:
         if recount - {""}:
             for name in ("recount", "forget_other_costs", "other_costs"):
                 self._do(name, {"runs": sorted(recount - {""})})
-
-    def _since(self) -> object:
-        found = self._rows(
-            "SELECT min(since) FROM (SELECT min(started) AS since FROM fresh WHERE call <> '' "
-            "UNION ALL SELECT min(started) FROM books.open_calls)"
-        )
-        return found[0][0]
 
     def _do(self, name: str, params: dict[str, object] | None = None) -> None:
         self._connection.execute(statements.ingest()[name], params)

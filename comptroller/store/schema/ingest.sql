@@ -1,5 +1,5 @@
 -- From records to rows: run statement by statement by the writer, all in one transaction with the watermark.
--- `fresh` holds the records of one slice of the journal, in order; `$since` is the earliest start among its calls.
+-- `fresh` holds the records of one slice of the journal, in order; `$eldest` is the least id among its calls.
 
 -- name: fresh
 -- One wide row per record, in the order of the journal; first the columns of `calls`, which most records fill.
@@ -76,9 +76,9 @@ SELECT min(seq) AS seq, call FROM fresh
 WHERE fact = 'call.opened' AND call NOT IN (SELECT call FROM fresh WHERE fact = 'call.closed') GROUP BY call;
 
 -- name: known
--- Calls of this slice that the books have already; looked for only as far back as the earliest start.
+-- Calls of this slice that the books have already. Ids sort by time, so only the rows since the eldest are looked at.
 CREATE OR REPLACE TEMP TABLE known AS
-SELECT seq, call, run, status FROM books.calls WHERE started >= $since AND call IN (
+SELECT seq, call, run, status FROM books.calls WHERE call >= $eldest AND call IN (
   SELECT call FROM fresh WHERE fact = 'call.closed' UNION ALL SELECT call FROM new_opened UNION ALL SELECT call FROM gone);
 
 -- name: forget_opened
@@ -110,11 +110,11 @@ DELETE FROM gone WHERE call IN (SELECT call FROM known);
 
 -- name: displaced
 CREATE OR REPLACE TEMP TABLE displaced AS
-SELECT * FROM books.calls WHERE started >= $since
+SELECT * FROM books.calls WHERE call >= $eldest
   AND seq IN (SELECT seq FROM known WHERE call IN (SELECT call FROM fresh WHERE fact = 'call.closed'));
 
 -- name: forget_displaced
-DELETE FROM books.calls WHERE started >= $since AND seq IN (SELECT seq FROM displaced);
+DELETE FROM books.calls WHERE call >= $eldest AND seq IN (SELECT seq FROM displaced);
 
 -- name: ended
 DELETE FROM books.open_calls WHERE call IN (

@@ -1,0 +1,127 @@
+"""Every named query runs, on a ledger without a record and on one with all kinds of them."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+
+pytest.importorskip("duckdb")
+
+from comptroller.core.clock import FrozenClock
+from comptroller.core.errors import StoreError
+from comptroller.core.facts import Fact
+from comptroller.core.settings import Settings
+from comptroller.store import statements
+from comptroller.store.books import Books
+from comptroller.store.ledger import Ledger
+
+RUN, CALL = "0" * 31 + "1", "0" * 31 + "2"
+START = 1_767_225_600_000_000_000
+ANSWERS = {
+    "run": {"run": RUN},
+    "runs_named": {"prefix": "0000"},
+    "run_tree": {"run": RUN},
+    "run_decisions": {"run": RUN},
+    "run_texts": {"run": RUN},
+    "run_claims": {"run": RUN},
+    "call": {"call": CALL},
+}
+WHO: dict[str, object] = {"tenant": "default", "customer": "acme", "workflow": "loans", "agent": "fraud"}
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
+    path = tmp_path_factory.mktemp("filled") / "ledger"
+    ledger = Ledger.open(path, Settings(), FrozenClock())
+    said = {"stage": "model", "action": "deny", "rule": "r", "policy": "p", "because": "b"}
+    call = {**WHO, "parent": "span", "kind": "model", "name": "gpt-4o"}
+    ended = {
+        "started": START,
+        "ended": START + 10**9,
+        "status": "error",
+        "error": {"type": "E", "message": "run 123456"},
+    }
+    used = {"cost": 1_500_000_000, "currency": "USD", "usage": {"input": 5, "output": 6}}
+    for number, fact in enumerate(
+        [
+            Fact("run.opened", "1", START, RUN, data=WHO),
+            Fact("agent.opened", "span", START + 1, RUN, data=WHO),
+            Fact("call.opened", "2", START + 2, RUN, CALL, call),
+            Fact(
+                "call.closed",
+                "3",
+                START + 3,
+                RUN,
+                CALL,
+                {**call, **ended, **used, "decisions": [said], "request": ["d1"]},
+            ),
+            Fact("call.opened", "4", START + 4, RUN, "9" * 32, call),
+            Fact("claim", "5", START + 5, RUN, data={**WHO, "type": "done", "subject": "s", "degree": "0.25"}),
+            Fact("agent.closed", "6", START + 6, RUN, data={**WHO, "span": "span", "status": "ok"}),
+        ]
+    ):
+        assert number < 9
+        ledger.record(fact)
+    ledger.close()
+    books = Books.open(path)
+    books.ingest()
+    yield books
+    books.close()
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
+    path = tmp_path_factory.mktemp("empty") / "ledger"
+    Ledger.open(path, Settings(), FrozenClock()).close()
+    books = Books.open(path)
+    books.ingest()
+    yield books
+    books.close()
+
+
+@pytest.mark.parametrize("name", statements.names())
+def test_every_query_runs_on_an_empty_ledger(name: str, empty: Books) -> None:
+    assert empty.query(name).num_rows == (1 if name == "totals" else 0)
+
+
+@pytest.mark.parametrize("name", statements.names())
+def test_every_query_finds_what_is_there(name: str, filled: Books) -> None:
+    assert filled.query(name, ANSWERS.get(name, {})).num_rows > 0
+
+
+@pytest.mark.parametrize("name", statements.names())
+def test_every_query_begins_with_what_it_answers(name: str) -> None:
+    assert statements.query(name).sql.startswith("-- ")
+
+
+def test_a_query_or_parameter_that_does_not_exist_is_told_with_those_that_do(empty: Books) -> None:
+    with pytest.raises(StoreError, match=r"no query called 'rums_list'.*runs_list"):
+        empty.query("rums_list")
+    with pytest.raises(StoreError, match=r"no parameter runn.*It takes: run"):
+        empty.query("run", {"runn": 1})
+
+
+def test_a_name_is_never_a_path(empty: Books) -> None:
+    with pytest.raises(StoreError, match="no query called"):
+        empty.query("../schema/001_books")
+
+
+def test_the_list_of_runs_is_narrowed_by_each_filter(filled: Books) -> None:
+    fits = {"workflow": "loans", "customer": "acme", "status": "open", "since": "2026-01-01T00:00:00Z"}
+    assert filled.query("runs_list", fits).num_rows == 1
+    for name, other in (("workflow", "x"), ("customer", "x"), ("status", "ok"), ("since", "2026-01-02T00:00:00Z")):
+        assert filled.query("runs_list", {**fits, name: other}).num_rows == 0
+
+
+def test_the_tree_has_agents_and_calls_in_order_with_open_ones(filled: Books) -> None:
+    found = filled.query("run_tree", {"run": RUN}).to_pylist()
+    assert [(row["row"], row["status"]) for row in found] == [("agent", "ok"), ("call", "error"), ("open", "open")]
+
+
+def test_one_cause_is_one_row_whatever_ids_are_in_its_text(filled: Books) -> None:
+    (row,) = filled.query("errors").to_pylist()
+    assert (row["cause"], row["cost"], row["currency"]) == ("E: run #", Decimal("1.5"), "USD")
+
+
+def test_a_filter_that_looks_like_sql_is_only_a_text(filled: Books) -> None:
+    assert filled.query("runs_list", {"workflow": "' OR 1=1 --"}).num_rows == 0
