@@ -164,6 +164,8 @@ def provider(folder: Path) -> Iterator[dict[str, str]]:
         yield kept | {
             "OPENAI_BASE_URL": f"{up.url}/v1",
             "OPENAI_API_KEY": "none",
+            "ANTHROPIC_BASE_URL": up.url,
+            "ANTHROPIC_API_KEY": "none",
             "NO_PROXY": "127.0.0.1",
             "COMPTROLLER_LEDGER": str(folder / "ledger"),
             "PYTHONIOENCODING": "utf-8",
@@ -209,3 +211,9 @@ def test_runs_show_prints_what_the_five_lines_did_in_words(folder: Path, provide
 def test_every_other_example_marked_to_run_runs(code: str, tmp_path: Path, provider: dict[str, str]) -> None:
     python(tmp_path, {**provider, "COMPTROLLER_LEDGER": str(tmp_path / "ledger")}, "-c", code)
     assert (tmp_path / "ledger/ledger.json").exists()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
+def test_every_example_beside_the_documents_runs(path: Path, tmp_path: Path, provider: dict[str, str]) -> None:
+    assert path.name in (ROOT / "examples/README.md").read_text(encoding="utf-8")
+    assert python(tmp_path, {**provider, "COMPTROLLER_LEDGER": str(tmp_path / "ledger")}, str(path))
