@@ -9,6 +9,7 @@ from typing import Any
 from comptroller.cli import screen
 
 Row = dict[str, Any]
+DEEPEST = 100  # levels that are drawn; what is nested deeper begins again at the left
 FOLD = 2  # this many equal siblings in a row, and they become one line
 
 
@@ -25,23 +26,29 @@ class Node:
 def grow(run: Row, rows: list[Row]) -> Node:
     """The tree of a run from its agents and calls in order; what names an unknown parent hangs from the root."""
     root = Node({**run, "kind": "run", "name": run["workflow"] or "run", "id": run["run"]})
-    nodes = {row["id"]: Node(row) for row in rows}
-    for row in rows:
-        above = nodes.get(row["parent"], root)
-        (root if above is nodes[row["id"]] or _circular(row, nodes) else above).children.append(nodes[row["id"]])
+    nodes = {str(row["id"]): Node(row) for row in rows}
+    above = _parents({id: str(node.row["parent"]) for id, node in nodes.items()})
+    for id, node in nodes.items():
+        nodes.get(above[id], root).children.append(node)
     _sum(root)
     return root
 
 
-def _circular(row: Row, nodes: dict[object, Node]) -> bool:
-    """True where following the parents leads back: facts of strangers may claim anything."""
-    seen, at = {row["id"]}, row["parent"]
-    while at in nodes:
-        if at in seen:
-            return True
-        seen.add(at)
-        at = nodes[at].row["parent"]
-    return False
+def _parents(named: dict[str, str]) -> dict[str, str]:
+    """Whom each node hangs from: whom it names, unless that leads in a circle or too deep. Facts may claim anything."""
+    depths: dict[str, int] = {}
+    above = dict(named)
+    for id in named:
+        path: dict[str, None] = {}
+        while id in named and id not in depths and id not in path:
+            path[id] = None
+            id = named[id]
+        for step in reversed(path):
+            depth = depths.get(named[step], 0) + 1
+            if depth > DEEPEST or (named[step] in path and named[step] not in depths):
+                above[step], depth = "", 1
+            depths[step] = depth
+    return above
 
 
 def _sum(root: Node) -> None:

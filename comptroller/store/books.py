@@ -130,9 +130,9 @@ def store_errors(file: Path) -> Iterator[None]:
     try:
         yield
     except _duckdb().Error as error:
-        reason = str(error).strip().split("\n")[0]
+        reason = str(error).strip().split("\n")[0].rstrip(".")
         raise StoreError(
-            f"{file}: {reason} Free disk space or memory if that is what is missing; "
+            f"{file}: {reason}. Free disk space or memory if that is what is missing; "
             "if the file is damaged, remove it: the books are made anew from the journal."
         ) from error
 
