@@ -209,4 +209,4 @@ ANNOUNCED = (
     _announced("cpf", "cpf", "[0-9]{11}", stdnum_end("br.cpf"), 3),
 )
 
-PATTERNS: tuple[Pattern, ...] = (MRZ, *CARDS, IBAN, *PAPERS, EMAIL, *PHONES, IPV4, IPV6, *ANNOUNCED)
+PATTERNS: tuple[Pattern, ...] = (MRZ, *CARDS, IBAN, *PAPERS, *ANNOUNCED, EMAIL, *PHONES, IPV4, IPV6)

@@ -48,17 +48,20 @@ def settle(spots: Iterable[Spot], text: str, look: Callable[[str], list[Spot]]) 
     return kept
 
 
-_BLOCKING = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-./@:,$<\\")
+# What may stand beside a finding without having hidden anything: no pattern looks around itself for these. Behind a
+# finding a number is looked at anew in any case, because it may have been excused by a word within the finding.
+_HARMLESS = frozenset(" \t\n\r,;!?\"')]}|>")
+_NUMBER = re.compile("[0-9]")
 
 
 def _beside(spot: Spot, kept: Sequence[Spot], text: str, look: Callable[[str], list[Spot]]) -> list[Spot]:
     found = []
-    if text[spot.start - 1 : spot.start] in _BLOCKING and spot.start:
+    if spot.start and text[spot.start - 1] not in _HARMLESS:
         lower = max((s.end for s in kept if s.end <= spot.start), default=0)
         begin = max(lower, spot.start - NEAR)
         cut = begin > lower  # an edge we made ourselves proves nothing
         found += [_shift(s, begin) for s in look(text[begin : spot.start]) if not cut or s.start > NEAR // 2]
-    if text[spot.end : spot.end + 1] in _BLOCKING and spot.end < len(text):
+    if spot.end < len(text) and (text[spot.end] not in _HARMLESS or _NUMBER.search(text, spot.end, spot.end + 4)):
         upper = min((s.start for s in kept if s.start >= spot.end), default=len(text))
         stop = min(upper, spot.end + NEAR)
         cut = stop < upper

@@ -204,7 +204,7 @@ _SHAPES: tuple[Pattern, ...] = (
     _shape("cloudflare-origin-key", rf"v1\.0-[{_HEX}]{{24}}-[{_HEX}]{{146}}", rf"v1\.0-[{_HEX}]{{6}}", 11, 5),
     _shape("lob-key", rf"(?:live|test)_[{_HEX}]{{35}}", rf"(?:live|test)_[{_HEX}]{{6}}", 11, 5),
     _shape("openai-legacy-key", rf"sk-[{_AN}]{{20}}T3BlbkFJ[{_AN}]{{20}}", r"T3BlbkFJ", 31, 3),
-    _shape("azure-sas-signature", r"[?&]sig=[A-Za-z0-9%+/]{43,70}(?:%3D|=)?", r"[?&]sig=", 5, 5),
+    _shape("azure-sas-signature", r"sig=[A-Za-z0-9%+/]{43,70}(?:%3D|=)?", r"sig=[A-Za-z0-9%+/]{6}", 10, 4),
     _shape("okta-token", rf"SSWS 00[{_URL}]{{40}}", r"SSWS 00", 7, 7),
     _shape("snowflake-token", r"ver:[0-9]-hint:[0-9]{4,20}-ETMsDgAAA[A-Za-z0-9+/=]{40,400}", r"ETMsDgAAA", 48, 20),
 )

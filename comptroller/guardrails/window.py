@@ -179,28 +179,38 @@ class Window:
         text = plain(self._left + self._buffer)
         hits = self._scanner.hits(text)
         spots = self._scanner.confirm(text, hits, self._guards, skip)
-        upto, engulfing = len(text) - NEAR, None
-        for number, end in hits:
-            pattern = self._scanner.patterns[number]
-            start = end - pattern.back
-            if pattern.guard not in self._guards or start < skip or not pattern.is_open(text, end):
-                continue
-            if not pattern.closing and not _FREE(text, start):
-                continue
-            if len(text) - start < pattern.settle:
-                upto = min(upto, start)
-            elif any(s.rank == number and start <= s.start and s.end == len(text) for s in spots):
-                engulfing = pattern
-        if engulfing:
-            return self._swallow_all(text, spots, engulfing)
+        waiting, certain = self._open_ones(text, hits, spots)
+        if certain and not waiting:
+            return self._swallow_all(text, spots, max(certain, key=lambda p: (bool(p.closing), len(p.run))))
+        # Not up to the very start of what is open: once it is a finding, its neighbour may turn out to be one.
+        upto = min([len(text) - NEAR, *(start - NEAR // 2 for start in waiting)])
         upto = _clear(upto, spots, self._scanner.patterns)
         if upto <= skip:
             self._force = len(self._buffer) + FORCE
             return ""
         raw = self._left + self._buffer
-        released = self._release(text, upto - skip, [spot for spot in spots if spot.end <= upto])
-        self._advance(upto - skip, raw[max(0, upto - _LEFT) : upto])
+        spots = [spot for spot in spots if spot.end <= upto]
+        released = self._release(text, upto - skip, spots)
+        edge = max((spot.end for spot in spots), default=0)  # what is behind a finding stands at an edge
+        self._advance(upto - skip, raw[max(0, edge, upto - _LEFT) : upto])
         return released
+
+    def _open_ones(
+        self, text: str, hits: Sequence[tuple[int, int]], spots: Sequence[Spot]
+    ) -> tuple[list[int], list[Pattern]]:
+        """Where something begins that goes on and may yet prove a finding, and what has gone on long enough to be one."""
+        waiting, certain = [], []
+        for number, end in hits:
+            pattern, start = self._scanner.patterns[number], end - self._scanner.patterns[number].back
+            if pattern.guard not in self._guards or start < len(self._left) or not pattern.is_open(text, end):
+                continue
+            if not pattern.closing and not _FREE(text, start):
+                continue
+            if len(text) - start < pattern.settle:
+                waiting.append(start)
+            elif any(s.rank == number and start <= s.start and s.end == len(text) for s in spots):
+                certain.append(pattern)
+        return waiting, certain
 
     def _swallow_all(self, text: str, spots: list[Spot], pattern: Pattern) -> str:
         """A finding has begun that need not be seen to its end to be one."""
@@ -232,7 +242,7 @@ class Window:
         if not spots:
             return raw
         found = self._chain.sort_out(spots, text, self._groups)
-        kept = {a: [s for s in listed if s.end <= cut + skip] for a, listed in found.items()}
+        kept = {a: [s for s in listed if skip <= s.start and s.end <= cut + skip] for a, listed in found.items()}
         self._record(kept, self._base - skip)
         if self._stopped:
             return ""
