@@ -85,6 +85,7 @@ class Request:
     wants_usage: bool = True  # the client asked for the stream's usage itself
     unbounded: tuple[str, ...] = ()  # what has no bound we know: server tools without max_uses, remote images
     media_bytes: int = 0
+    searches: int = 0  # at most, of the tools the provider runs itself
     hints: Mapping[str, str] = field(default_factory=dict)  # session hints some clients send
 
 

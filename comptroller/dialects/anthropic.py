@@ -58,6 +58,7 @@ class AnthropicMessages:
             raw=body,
             tools=names,
             unbounded=tuple(dict.fromkeys(reader.unbounded)),
+            searches=reader.searches,
             media_bytes=reader.media_bytes,
             hints=_hints(tree.value(top, "metadata")),
         )
@@ -124,6 +125,7 @@ class _Reader:
         self.parts: list[Part] = []
         self.unbounded: list[str] = []
         self.media_bytes = 0
+        self.searches = 0
         self._tools: dict[str, str] = {}  # names by call id
 
     def message(self, number: int, node: Any) -> None:
@@ -140,8 +142,10 @@ class _Reader:
             kind, name = text_of(tool.get("type")), text_of(tool.get("name"))
             if kind in ("", "custom") or kind.startswith(CLIENT_TOOLS):
                 names.append(name)
-            elif count_or_none(tool.get("max_uses")) is None:
+            elif (most := count_or_none(tool.get("max_uses"))) is None:
                 self.unbounded.append(name or kind)
+            else:
+                self.searches += most
         return tuple(name for name in names if name)
 
     def content(self, content: Any, path: Path, role: str, tool: str = "", call_id: str = "") -> None:
@@ -217,11 +221,11 @@ def _comma(match: re.Match[bytes]) -> bytes:
 
 
 def _hints(metadata: Any) -> dict[str, str]:
-    """Session hints; Claude Code writes JSON with a session id into `user_id`."""
+    """Session hints; Claude Code writes a session id into `user_id`, as JSON or (older ones) at its end."""
     user = text_of(dict_of(metadata).get("user_id"))
     if not user:
         return {}
-    session = text_of((tree.object_or_none(user) or {}).get("session_id"))
+    session = text_of((tree.object_or_none(user) or {}).get("session_id")) or user.partition("_session_")[2]
     return {"user": user, "session_id": session} if session else {"user": user}
 
 

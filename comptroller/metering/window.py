@@ -36,7 +36,11 @@ def surely_over(every: str, label: str, now_ns: int) -> bool:
     longest = _LONGEST.get(every)
     if longest is None:
         return False
-    return now_ns > _ns(datetime.fromisoformat(label)) + longest
+    try:
+        began_ns = _ns(datetime.fromisoformat(label))
+    except (ValueError, TypeError):  # not a label of ours: whoever wrote the key must not stop the store
+        return False
+    return now_ns > began_ns + longest
 
 
 def _window(every: str, zone: tzinfo, now_ns: int) -> tuple[str, int]:

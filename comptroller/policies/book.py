@@ -94,9 +94,9 @@ class Book:
             plan = _keep(self._plans, key, lambda: self._plan(*key))
         return plan.decide(case)
 
-    def watches(self, stage: str, identity: Identity) -> bool:
+    def watches(self, stage: str, identity: Identity, tool: str = "") -> bool:
         """Whether any rule is there for a stage (of no certain tool): else nothing has to be gathered for it."""
-        key = (stage, "", identity.workflow, identity.agent)
+        key = (stage, tool, identity.workflow, identity.agent)
         plan = self._plans.get(key) or _keep(self._plans, key, lambda: self._plan(*key))
         return bool(plan.groups or plan.always)
 
@@ -242,7 +242,7 @@ class Book:
                     continue
                 unit, limit = read_cap(budget.cap)
                 place = policy.place("budgets", number)
-                who = ids[budget.per]
+                who = _owner(budget.per, ids)
                 found.append(Cap(budget.per, who, every, budget.zone, unit, limit, budget.over, place, budget.count))
         return tuple(found)
 
@@ -297,6 +297,12 @@ def _ids(identity: Identity, tool: str) -> dict[str, str]:
         "user": identity.user,
         "tool": tool,
     }
+
+
+def _owner(per: str, ids: dict[str, str]) -> str:
+    """Whose counter it is. Names repeat between tenants, so outside the default one the tenant is part of it."""
+    alone = per in ("tenant", "run") or ids["tenant"] == "default"
+    return ids[per] if alone else f"{ids['tenant']}/{ids[per]}"
 
 
 def _unlisted_action(document: "Document") -> Action:

@@ -39,6 +39,8 @@ class Admission:
     def __init__(self, entry: Entry, request: Request, caps: tuple[Cap, ...]) -> None:
         self.entry, self.request, self.caps = entry, request, caps
         self.input = input_bound(request)
+        # Sound and pictures have rates of their own, far above those of text, which a plain text call must not hold.
+        self.media = b"audio" in request.raw or b"image" in request.raw
         self.model = request.model
         self.max_tokens: int | None = None  # set where the request must be clamped
         self.output = 0
@@ -53,7 +55,14 @@ class Admission:
         self.output = output_bound(request, entry.price.context if entry.price else None)
         if self.max_tokens is not None:
             self.output = self.max_tokens * max(request.choices, 1)
-        entry.worst = entry.price.worst(self.input, self.output, request.tier) if entry.price else 0
+        entry.worst = self.worst()
+
+    def worst(self) -> int:
+        """The most the call can cost."""
+        price, request = self.entry.price, self.request
+        if price is None:
+            return 0
+        return price.worst(self.input, self.output, request.tier, searches=request.searches, media=self.media)
 
     def hold(self) -> Generator[Effect, Any, None]:
         """Hold the worst case, or raise the refusal that says which cap has no room."""
@@ -90,8 +99,7 @@ class Admission:
         """Hold `output` more tokens for a stream that goes on; False where a cap has no room for them."""
         entry = self.entry
         before, self.output = entry.worst, self.output + output
-        price = entry.price
-        entry.worst = price.worst(self.input, self.output, self.request.tier) if price else 0
+        entry.worst = self.worst()
         amounts = self.amounts(entry.worst - before, output, calls=0)
         now = entry.desk.clock.now_ns()
         lines = lines_for(self.caps, amounts, now, entry.run.id) + self.run_lines(entry.worst - before, 0)
@@ -111,6 +119,8 @@ class Admission:
         lines = lines_for([cap for cap in self.caps if not (retries and _logical(cap))], amounts, now, entry.run.id)
         if retries:  # a retry is no further logical call
             lines += lines_for([cap for cap in self.caps if _logical(cap)], {"calls": 0}, now, entry.run.id)
+        # A cap that was overrun must not refuse a call that costs nothing.
+        lines = [line for line in lines if line.amount or not is_money(line.unit)]
         capped = {(line.key, line.unit) for line in lines}
         run_lines = self.run_lines(entry.worst, 0 if retries else 1)
         lines += [line for line in run_lines if (line.key, line.unit) not in capped]
@@ -175,7 +185,8 @@ class Admission:
             nanos = self.entry.desk.convert(room, cap.unit, price.currency) or 0
             if price.currency != cap.unit:
                 nanos -= 2  # both conversions round up; the hold must still fit
-            output = price.output_room(nanos, self.input, self.request.tier)
+            searches = self.request.searches
+            output = price.output_room(nanos, self.input, self.request.tier, searches=searches, media=self.media)
         each = output // max(self.request.choices, 1)
         if each < 1 or each >= self.output:
             return False

@@ -1,5 +1,6 @@
 """The desk: everything a call needs, built once per process and shared by all its calls."""
 
+import atexit
 import logging
 import os
 import threading
@@ -16,6 +17,8 @@ from comptroller.core.facts import POLICY_LOADED, Fact, Shortfall
 from comptroller.core.settings import Settings, load_settings
 from comptroller.core.verdict import Action, Cap
 from comptroller.guardrails.chain import Chain, Inspection
+from comptroller.guardrails.guard import installed_guards
+from comptroller.guardrails.scanner import BUILT_IN
 from comptroller.metering.prices import PriceBook
 from comptroller.policies.book import Book
 from comptroller.policies.load import load_policies
@@ -59,7 +62,7 @@ class Desk:
         self.settings = settings
         self.clock = clock
         self.ledger = ledger
-        self.chain = chain or Chain(limit_ms=settings.limits.guard_ms, clock=clock)
+        self.chain = chain or Chain(installed_guards(), limit_ms=settings.limits.guard_ms, clock=clock)
         self.prices = PriceBook(settings.prices.overrides, clock)
         self.tracer = Tracer()
         self.fx = _rates(settings)
@@ -100,6 +103,7 @@ class Desk:
             for last_act in self.at_close:
                 last_act()
             self.closed = True
+            atexit.unregister(self.close)
             self.tracer.close()
             self.ledger.close()
 
@@ -197,7 +201,8 @@ class Desk:
 
 
 def _load_book(settings: Settings) -> Book:
-    book = load_policies(settings.policies, currencies=_currencies(settings))
+    guards = frozenset({*BUILT_IN, *(guard.name for guard in installed_guards())})
+    book = load_policies(settings.policies, currencies=_currencies(settings), guards=guards)
     if not book.files:
         log.warning("No policies are loaded: every call is allowed. Name some under `policies` in comptroller.yaml.")
     return book
@@ -233,6 +238,7 @@ def open_desk(ledger: str | Path | None = None, config: str | Path | Mapping[str
     with _desk_lock:
         desk = Desk.open(ledger, config)
         set_desk(desk)
+        atexit.register(desk.close)  # whoever forgets to close has the run's end on record all the same
         return desk
 
 

@@ -55,6 +55,7 @@ class Entry:
     upstream: dict[str, object] = field(default_factory=dict)
     tool: dict[str, object] = field(default_factory=dict)
     model: str = ""
+    finish: str = ""
     policy: str = ""
     opaque: bool = False
     closed: bool = False
@@ -134,6 +135,14 @@ class Entry:
     def harmless_bytes(self, body: bytes) -> str:
         """The start of an error body, without what guards find."""
         return self._harmless(body[: 4 * ERROR_TEXT].decode("utf-8", "replace"))
+
+    def keep_alive(self) -> None:
+        """Renew the hold's lease when half of it is over: a stream may go on for hours."""
+        now = self.desk.clock.now_ns()
+        lease = self.desk.settings.limits.lease_s * 1_000_000_000
+        if self.held and self.lease_ns and self.lease_ns - now < lease // 2:
+            self.lease_ns = now + lease
+            self.desk.ledger.renew(self.id, self.lease_ns)
 
     def touched(self) -> None:
         """The first byte of the reply came."""
@@ -218,6 +227,8 @@ class Entry:
             "reply": self.reply,
             "error": self.error,
             "upstream": self.upstream,
+            "finish": self.finish,
+            "zero_cost": self._for_nothing(),
             "model": self.model if self.model != self.name else "",
             "attempt": self.attempt,
             "tool": self.tool,
@@ -258,6 +269,10 @@ class Entry:
 
     def _unpriced(self) -> bool:
         return self.kind == "model" and self.price is None and not self.free and self.usage is not None
+
+    def _for_nothing(self) -> bool:
+        """Tokens that cost nothing are an alarm: a price that is wrong looks just like a model that is free."""
+        return self.price is not None and self.price.free and not self.free and self.usage is not None
 
     def _settled(self, cost: int, currency: str) -> list[list[object]]:
         """What each counter of the hold is really charged: one row per counter, however many caps it has."""

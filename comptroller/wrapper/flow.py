@@ -24,6 +24,7 @@ from comptroller.wrapper.shared import (
     enforce,
     enforce_guard,
     plan_for,
+    redacting,
     refusal,
 )
 
@@ -103,11 +104,10 @@ def _inbound(job: Job, entry: Entry, request: Request, admission: Admission) -> 
     plan = plan_for(entry, "in", decision.action == "redact")
     texts: dict[Hashable, str] = {}
     for part in request.parts:
-        if part.kind == "tool_result":
-            yield from toolgate.result(entry, part)
         if part.kind == "media":
             continue
-        found = desk.inspect(part.text, plan, as_json=part.kind == "tool_call")
+        clear = part.kind == "tool_result" and (yield from toolgate.result(entry, part))
+        found = desk.inspect(part.text, redacting(plan) if clear else plan, as_json=part.kind == "tool_call")
         if found is not None:
             entry.found("model", found, part.tool)
             yield from enforce_guard(entry, found)

@@ -135,7 +135,7 @@ class Call:
     def meter(self) -> None:
         """Take over the usage the provider reported, or estimate it."""
         reply, entry = self.reply, self.entry
-        entry.model = reply.model
+        entry.model, entry.finish = reply.model, reply.finish
         if reply.usage is None:
             self.estimate()
             return

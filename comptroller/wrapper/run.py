@@ -14,7 +14,7 @@ from comptroller.core.errors import Denied, NotApproved, SettingsError
 from comptroller.core.facts import AGENT_CLOSED, AGENT_OPENED, CLAIM, RUN_CLOSED, RUN_OPENED, Fact
 from comptroller.core.money import parse_money
 from comptroller.core.verdict import Cap, Case, Decision
-from comptroller.tracing.context import parse_traceparent
+from comptroller.tracing.context import ambient_trace, parse_traceparent
 from comptroller.wrapper.boundary import Boundary
 from comptroller.wrapper.context import RunState, Scope, carry_across_threads, current, place, within
 from comptroller.wrapper.desk import Desk, the_desk
@@ -99,7 +99,9 @@ class Run(_Span):
         desk, outer, said = self.desk, current(), self.arguments
         desk.refresh()
         self.id = self.id or desk.clock.new_id()
-        trace, parent = parse_traceparent(said["traceparent"]) or (outer.run.trace if outer else self.id, "")
+        # A trace that comes in by header, else that of the run around, else the host's own open span, else a new one.
+        inherited_trace = (outer.run.trace, "") if outer else ambient_trace() or (self.id, "")
+        trace, parent = parse_traceparent(said["traceparent"]) or inherited_trace
         base = outer.identity if outer else Identity(tenant=desk.settings.tenant)
         identity = replace(
             base,

@@ -40,6 +40,7 @@ class StreamedReply:
         entry.if_lost = call.estimate_so_far
         data = yield Emit(b"", headers=call.headers())
         while data is not None:
+            entry.keep_alive()
             ready = yield from self.relay(self.stream.feed(data))
             if self.stream.finished and not self.over:
                 self.finish()

@@ -130,15 +130,20 @@ def unanswered(asked: Asked) -> None:
     asked.entry.close()
 
 
-def result(entry: Entry, part: Part) -> Generator[Effect, Any, None]:
-    """Rules on a tool's result, the first time it is seen."""
-    if not part.call_id or not entry.run.boundary.first_sight(part.call_id):
-        return
+def result(entry: Entry, part: Part) -> Generator[Effect, Any, bool]:
+    """Rules on a tool's result; True where they say that what guards find in it must go.
+
+    History brings every result again, so a rule says the same each time; it is put on record the first time.
+    """
+    if not entry.desk.book.watches("result", entry.identity, part.tool):
+        return False
     case = case_for(entry, "result", tool=part.tool)
     case.text = lambda: part.text
     decision = entry.desk.book.decide(case)
-    entry.note("result", decision, part.tool)
+    if not part.call_id or entry.run.boundary.first_sight(part.call_id) or decision.action in ("deny", "ask"):
+        entry.note("result", decision, part.tool)
     yield from enforce(entry, decision.verdict, decision.action)
+    return decision.action == "redact"
 
 
 def _waive(line: Line, short: Line) -> Line:

@@ -9,7 +9,7 @@ from comptroller.core.call import Identity
 from comptroller.core.errors import StoreError
 from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, Shortfall
 from comptroller.dialects.routes import dialect_for
-from comptroller.testing import Playbook, TestDesk, desk
+from comptroller.testing import FrozenClock, Playbook, TestDesk, desk
 from comptroller.wrapper.boundary import Boundary
 from comptroller.wrapper.context import RunState
 from comptroller.wrapper.effects import Ask, Emit, Head, Read, Reserve, Send
@@ -289,3 +289,99 @@ def test_a_conversation_keeps_each_text_once(office: TestDesk) -> None:
         messages.append({"role": "assistant", "content": f"answer {turn}"})
     kept = sum(len(body) for body in office.ledger.bodies.values())
     assert kept < 3 * sum(len(message["content"]) for message in messages)
+
+
+def test_a_long_stream_renews_its_lease() -> None:
+    clock = FrozenClock()
+    with desk(
+        "policy: p\nbudgets:\n  - {per: run, cap: 1 USD, over: deny}\n", clock=clock, limits={"lease_s": 100}
+    ) as office:
+        play = call(office, ask(stream=True, max_tokens=50))
+        play.answer(play_reserve(play)).answer(STREAM)
+        clock.tick(60)
+        play.answer(event({"content": "Hello"}))
+        assert not office.ledger.purse.overdue(clock.now_ns() + 90 * 1_000_000_000)
+        play.hang_up()
+
+
+def test_a_stream_without_an_end_is_cut_where_its_cap_has_no_more_room() -> None:
+    policy = "policy: p\nbudgets:\n  - {per: run, cap: 0.0101 USD, over: deny}\n"
+    with desk(policy) as office:
+        play = call(office, ask(stream=True))  # states no max_tokens: 16,384 tokens are held
+        play.answer(play_reserve(play)).answer(STREAM)
+        out = b""
+        for _ in range(200):
+            play.answer(event({"content": "x" * 1000}))
+            while isinstance(play.now, Reserve):
+                play.answer(office.ledger.reserve(play.now.opened))
+            out += play.expect(Emit).data
+            if play.expect(Emit).last:
+                break
+        play.answer(None)
+        play.done()
+        assert b"over_budget" in out
+        assert (closed(office)["status"], closed(office)["estimated"]) == ("cut", True)
+        settled, held = office.ledger.counter("run:" + "r" * 32 + "|:", "USD")
+        assert held == 0
+        assert settled < 10_100_000 * 1.2
+
+
+def test_a_stream_without_an_end_goes_on_while_there_is_room() -> None:
+    with desk("policy: p\nbudgets:\n  - {per: run, cap: 5 USD, over: deny}\n") as office:
+        play = call(office, ask(stream=True))
+        play.answer(play_reserve(play)).answer(STREAM)
+        for _ in range(100):
+            play.answer(event({"content": "x" * 1000}))
+            while isinstance(play.now, Reserve):
+                play.answer(office.ledger.reserve(play.now.opened))
+            assert not play.expect(Emit).last
+        assert office.facts("hold.extended")
+        play.answer(event({}, "stop") + DONE)
+        office.ledger.purse.check()
+
+
+def test_a_clamp_makes_the_reply_as_long_as_the_cap_pays_for() -> None:
+    with desk("policy: p\nbudgets:\n  - {per: run, cap: 0.001 USD, over: clamp}\n") as office:
+        play = call(office, ask(max_tokens=16_000))
+        play.answer(play_reserve(play)).answer(play_reserve(play))
+        sent = json.loads(play.expect(Send).body or b"")
+        assert 1 <= sent["max_tokens"] < 2_000
+        play.answer(OK).answer(reply())
+        office.ledger.purse.check()
+
+
+def test_a_downgrade_asks_the_cheaper_model() -> None:
+    policy = "policy: p\nbudgets:\n  - {per: run, cap: 0.02 USD, over: downgrade}\ndowngrade: {to: gpt-4o-mini}\n"
+    with desk(policy) as office:
+        play = call(office, ask(model="gpt-4o", max_tokens=16_000))
+        play.answer(play_reserve(play)).answer(play_reserve(play))
+        assert json.loads(play.expect(Send).body or b"")["model"] == "gpt-4o-mini"
+        play.answer(OK).answer(reply())
+        assert closed(office)["name"] == "gpt-4o-mini"
+
+
+def test_customers_of_two_tenants_with_one_name_have_two_counters() -> None:
+    with desk("policy: p\nbudgets:\n  - {per: customer, cap: 1 USD, every: day, over: deny}\n") as office:
+        ours, theirs = (
+            office.book.caps(Identity(tenant=tenant, customer="acme"))[0].who for tenant in ("default", "b")
+        )
+        assert ours != theirs
+
+
+def test_a_model_without_a_price_is_refused_under_a_hard_cap_and_flagged_elsewhere(office: TestDesk) -> None:
+    through(call(office, ask(model="nobodys-model", max_tokens=5)), reply())
+    assert closed(office)["unpriced"] is True
+    with desk("policy: p\nbudgets:\n  - {per: run, cap: 1 USD, over: deny}\n") as capped:
+        assert call(capped, ask(model="nobodys-model", max_tokens=5)).done().status == 403
+        assert closed(capped)["rule"] == "unpriced"
+
+
+def test_a_rule_may_say_that_a_result_is_to_be_cleared_of_what_guards_find() -> None:
+    policy = "policy: p\nrules:\n  - {id: clear, on: result, tool: read_inbox, then: redact}\n"
+    made = json.loads(reply(None, [("c1", "read_inbox", {})]))["choices"][0]["message"]
+    told = {"role": "tool", "tool_call_id": "c1", "content": "from jane.doe@acme.com"}
+    body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hi"}, made, told]}
+    with desk(policy) as office:
+        play = call(office, json.dumps(body).encode())
+        play.answer(play_reserve(play))
+        assert b"jane.doe" not in (play.expect(Send).body or b"jane.doe")
