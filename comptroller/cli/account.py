@@ -166,6 +166,8 @@ def _readable(body: object) -> tuple[str, str]:
     """Who speaks, and what; whatever we do not understand is shown as it is."""
     if not isinstance(body, dict):
         return "text", body if isinstance(body, str) else _flat(body)
+    if "role" not in body and (offered := _offered(body)):
+        return "tool on offer", offered
     parts = [_flat(body["content"])] if body.get("content") else []
     for call in body.get("tool_calls") or []:
         parts.append(_tool_call(call))
@@ -175,6 +177,13 @@ def _readable(body: object) -> tuple[str, str]:
     if not parts or not set(body) <= known:
         parts = parts or [json.dumps(body, ensure_ascii=False)]
     return str(body.get("role") or "text"), "\n".join(parts)
+
+
+def _offered(body: Row) -> str:
+    """The name of a tool that the request puts on offer, in either provider's shape."""
+    tool = body["function"] if isinstance(body.get("function"), dict) else body
+    shaped = "parameters" in tool or "input_schema" in tool
+    return str(tool["name"]) if shaped and isinstance(tool.get("name"), str) else ""
 
 
 def _flat(content: object) -> str:
