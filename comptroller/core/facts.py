@@ -21,7 +21,8 @@ ask           identity, call digest, rule, policy, because: what a person would 
 guard.failed  guard, error
 policy.loaded version, files [{path, digest, text}], rules
 ledger.opened pid, version, recovered {..}
-snapshot      purse {..}: first record of each segment but the first
+snapshot      purse {..}: first record of each segment but the first; after much was written, also at a clean close
+seal          mac: last record of a closed segment and of a clean close; vouches for the chain before it
 
 `request_after` says that a request starts with the first n messages of an earlier call's: history is named, not
 repeated. A hold's `lines` are [key, unit, amount, cap?]; the purse is nothing but the fold of holds over facts.

@@ -1,5 +1,6 @@
 """The owner's side of a ledger: one journal, one purse, one lock that keeps them in step."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from comptroller.store.tail import Tail
 REMEMBERED = 100_000  # ids of records kept to know a request that is sent again
 GRACE_NS = 3_000_000_000  # how long a process has to come back to its holds
 MEGABYTE = 1024 * 1024
+_SNAP = 4 * MEGABYTE  # of records behind the last snapshot: a clean close then writes another for the next opener
 _PRUNE_NS = 60_000_000_000
 _HOLDING = {CALL_OPENED, CALL_CLOSED, HOLD_EXPIRED}
 HERE = ""  # the session of this process itself
@@ -56,6 +58,7 @@ class Owner:
         self._lock = threading.Lock()
         self._tail = Tail(ledger, found.at)
         self._start = found.at
+        self._snapped = found.snapped  # where this segment last says the whole purse
         self._purse = found.purse
         self._keepers: dict[str, str] = {}  # live hold -> session of the process that opened it
         self._orphans: dict[str, int] = {}  # live hold without its process -> monotonic time at which it expires
@@ -182,7 +185,10 @@ class Owner:
         with self._lock:
             try:
                 if not self._tail.failed:
-                    self._seal()
+                    with contextlib.suppress(StoreError):  # a full disk: what is written stays good without a seal
+                        if self._tail.at.offset - self._snapped > _SNAP:
+                            self._snap()
+                        self._seal()
                     self._tail.sync(self._tail.at.sequence)
             finally:
                 self._tail.close()
@@ -228,11 +234,15 @@ class Owner:
             self._seal()
             self._tail.roll()
         if self._tail.at.segment > 1 and not self._tail.at.offset:
-            self._purse.prune(self._clock.now_ns())
-            self._tail.append([self._own(SNAPSHOT, {"purse": self._purse.snapshot()})])
+            self._snap()
         self._tail.append(middles)
         if not self._dirty.is_set():
             self._dirty.set()
+
+    def _snap(self) -> None:
+        self._purse.prune(self._clock.now_ns())
+        self._tail.append([self._own(SNAPSHOT, {"purse": self._purse.snapshot()})])
+        self._snapped = self._tail.at.offset
 
     def _seal(self) -> None:
         self._tail.append([self._own(segment.SEAL, {"mac": self._keys.seal(self._tail.at)})])

@@ -1,6 +1,7 @@
 """Opening a journal that somebody left, in whatever state: the purse is folded again and a torn tail is cut off."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,19 +24,21 @@ class Found:
     purse: Purse
     cut: int
     last_ns: int  # time of the last record
+    snapped: int  # where its last segment holds the last snapshot; 0 where it holds none
 
 
 def recover(ledger: Path, ledger_id: str) -> Found:
     """Check and fold everything from the last snapshot on, and cut what follows the last newline."""
     try:
-        at, purse, last_ns = _fold(ledger, _start(ledger, ledger_id))
+        at, since, last_ns = _check(ledger, _start(ledger, ledger_id))
     except journal.Broken as broken:
         fault = broken.fault
         raise StoreError(
             f"{segment.path_of(ledger, fault.segment)}: {fault}. Nothing is appended behind a damaged record. "
             "Restore this segment from a backup; `comptroller audit verify` says how far the journal is good."
         ) from None
-    return Found(at, purse, _cut(ledger, at), last_ns)
+    cut = _cut(ledger, at)
+    return Found(at, _fold(ledger, since), cut, last_ns, since.offset if since.segment == at.segment else 0)
 
 
 def recent_ids(ledger: Path, most: int, until: Position) -> dict[str, None]:
@@ -62,18 +65,37 @@ def _start(ledger: Path, ledger_id: str) -> Position:
     return Position(1, 0, 0, segment.genesis(ledger_id))
 
 
-def _fold(ledger: Path, start: Position) -> tuple[Position, Purse, int]:
-    at, purse, last = start, Purse(), b""
-    for at, last in journal.walk(ledger, start):  # noqa: B007
-        kind = _kind(last)
-        if kind in _FOLDED:
-            purse.apply(segment.parse(last).fact())
-        elif kind == SNAPSHOT:
-            purse = Purse.restore(segment.parse(last).d["purse"])  # type: ignore[arg-type]
+def _check(ledger: Path, start: Position) -> tuple[Position, Position, int]:
+    """Walk the chain: where it ends, the place before the last snapshot, and the time of the last record."""
+    at, since, last = start, start, b""
+    for place, last in journal.walk(ledger, start):
+        if last.startswith(b'"k":"snapshot"', last.index(b",") + 1):
+            since = at
+        at = place
     newest = segment.numbers(ledger)
     if newest and newest[-1] != at.segment:  # an empty segment behind the last record
         at = Position(newest[-1], 0, at.sequence, at.chain)
-    return at, purse, segment.parse(last).t if last else 0
+    return at, since, segment.parse(last).t if last else 0
+
+
+def _fold(ledger: Path, since: Position) -> Purse:
+    """The purse as checked records say; only those behind the last snapshot, as folding costs twice the checking."""
+    purse = Purse()
+    for stored in _stored(ledger, since):
+        kind = _kind(stored)
+        if kind in _FOLDED:
+            purse.apply(segment.parse(stored).fact())
+        elif kind == SNAPSHOT:
+            purse = Purse.restore(segment.parse(stored).d["purse"])  # type: ignore[arg-type]
+    return purse
+
+
+def _stored(ledger: Path, since: Position) -> Iterator[bytes]:
+    for number in segment.numbers(ledger):
+        if number >= since.segment:
+            with segment.path_of(ledger, number).open("rb") as file:
+                file.seek(since.offset if number == since.segment else 0)
+                yield from file
 
 
 def _kind(stored: bytes) -> str:

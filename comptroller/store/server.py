@@ -128,7 +128,7 @@ class Server:
         except OSError:
             return  # gone again, or no file descriptors left: who wants in will try again
         made.setblocking(False)
-        if made.family != getattr(socket, "AF_UNIX", None):
+        if made.family != wire.UNIX:
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._callers[made.fileno()] = _Caller(made)
         self._selector.register(made, selectors.EVENT_READ)
@@ -268,7 +268,7 @@ def _listen_unix(place: str) -> socket.socket:
         raise OSError("the path is too long for a socket")
     with contextlib.suppress(FileNotFoundError):
         os.unlink(place)  # a dead owner's: the lock says that nobody listens there
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    made = socket.socket(wire.UNIX, socket.SOCK_STREAM)
     try:
         made.bind(place)
         os.chmod(place, 0o600)

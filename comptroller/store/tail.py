@@ -21,7 +21,7 @@ class Tail:
         self.ledger = ledger
         self.at = at
         self.failed = ""  # why nothing may be appended any more
-        self._torn = False  # a failed write could not be taken back
+        self._torn = False  # the file may end behind `at`
         self._path = segment.path_of(ledger, at.segment)
         self._fd = self._open()
         self._gate = threading.Lock()  # over the four below, never held while waiting
@@ -38,8 +38,10 @@ class Tail:
             stored, chain = segment.line(sequence, chain, middle)
             lines.append(stored)
         data = lines[0] if len(lines) == 1 else b"".join(lines)
+        self._torn = True  # until it is known where the file ends: Ctrl-C may come between any two steps
         self._write(data)
         self.at = Position(self.at.segment, self.at.offset + len(data), sequence, chain)
+        self._torn = False
 
     def roll(self) -> None:
         """Close this segment and begin the next; the caller has sealed it."""
@@ -84,6 +86,7 @@ class Tail:
     def close(self) -> None:
         """Let go of the file; what is written stays written."""
         fd, self._fd = self._fd, -1
+        self.failed = self.failed or f"{self.ledger}: this ledger was closed. Open it again to go on."
         if fd >= 0:
             os.close(fd)
 
@@ -150,7 +153,6 @@ class Tail:
             while done < len(data):  # a nearly full disk takes part of it, then says why at the next write
                 done += os.write(self._fd, data[done:])
         except OSError as error:
-            self._torn = True
             self._take_back()
             raise StoreError(unwritable(self._path, error)) from error
 

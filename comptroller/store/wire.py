@@ -12,6 +12,7 @@ from comptroller.core.facts import Shortfall
 from comptroller.store import folder
 
 MOST = 64 * 1024 * 1024  # bytes of a frame; a fact is a few hundred, bodies never travel here
+UNIX: int = getattr(socket, "AF_UNIX", -1)  # Windows has none
 _LENGTH = struct.Struct("<I")
 HELLO, RESERVE, RECORD, SYNC, RENEW, COUNTER = "hello", "reserve", "record", "sync", "renew", "counter"
 
@@ -92,7 +93,7 @@ def split(buffer: bytearray) -> list[bytearray]:
 def connect(address: Address, timeout_s: float) -> socket.socket:
     """A connection to the owner; raises Gone where nobody listens."""
     unix = address.family == "unix"
-    made = socket.socket(socket.AF_UNIX if unix else socket.AF_INET, socket.SOCK_STREAM)
+    made = socket.socket(UNIX if unix else socket.AF_INET, socket.SOCK_STREAM)
     try:
         made.settimeout(timeout_s)
         made.connect(address.place if unix else (address.place, address.port))

@@ -224,6 +224,22 @@ def test_a_full_disk_refuses_the_call_and_goes_on_when_there_is_room(
     assert kinds(folder) == ["ledger.opened", "call.opened", "call.opened"]
 
 
+def test_a_full_disk_does_not_keep_a_ledger_from_closing(
+    open_ledger: Open, facts, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = open_ledger()
+    ledger.record(facts.claim("kept"))
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tail.os, "write", full)
+        ledger.close()
+    assert open_ledger().local
+    assert kinds(folder) == ["ledger.opened", "claim", "ledger.opened"]
+
+
 def test_a_full_disk_at_a_roll_promises_nothing_and_loses_nothing(
     open_ledger: Open, facts, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,9 +58,7 @@ def test_a_file_system_that_grants_a_lock_twice_is_refused(tmp_path: Path, monke
     assert lock.take()
     lock.prove()
     monkeypatch.setattr(locks, "_lock", lambda *_: None)
-    with pytest.raises(
-        StoreError, match=r"no locks that hold \(it grants one lock twice\).* Put the ledger on"
-    ):
+    with pytest.raises(StoreError, match=r"no locks that hold \(it grants one lock twice\).* Put the ledger on"):
         lock.prove()
     lock.drop()
 

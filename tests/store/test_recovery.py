@@ -78,6 +78,25 @@ def test_opening_reads_the_last_snapshot_and_what_follows(
     assert found.purse.counter(facts.key, facts.unit) == (20, 0)
 
 
+def test_a_clean_close_after_many_records_spares_the_next_opener_their_folding(
+    folder: Path, open_ledger: Callable[..., Ledger], facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, "_SNAP", 2000)
+    for run in range(6):
+        ledger = open_ledger()
+        for number in range(2):
+            ledger.reserve(facts.opened(f"{run}-{number}", amount=2))
+            ledger.record(facts.closed(f"{run}-{number}", amount=1))
+        ledger.close()
+    kinds = [fact.kind for _, fact in journal.read(folder)]
+    assert 0 < kinds.count("snapshot") < 6
+    applied: list[str] = []
+    monkeypatch.setattr(Purse, "apply", lambda _, fact: applied.append(fact.call))
+    found = recovery.recover(folder, ledger.id)
+    assert found.purse.counter(facts.key, facts.unit)[0] + len(applied) // 2 == 12
+    assert 0 < found.snapped < found.at.offset
+
+
 def test_the_purse_after_a_crash_is_the_fold_of_all_facts(
     folder: Path, open_ledger: Callable[..., Ledger], facts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

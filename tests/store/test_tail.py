@@ -76,6 +76,22 @@ def test_half_a_record_that_cannot_be_taken_back_is_taken_back_before_the_next(
     tail.close()
 
 
+def test_a_write_interrupted_behind_the_kernel_is_taken_back(tail: Tail, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+
+    def interrupted(fd: int, data: bytes) -> int:
+        write(fd, data)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tails.os, "write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            tail.append([MIDDLE])
+    tail.append([MIDDLE])
+    assert content(tail).count(b'{"n":1,') == content(tail).count(b"\n") == 1
+    tail.close()
+
+
 def test_after_a_failed_flush_nothing_is_promised_any_more(tail: Tail, monkeypatch: pytest.MonkeyPatch) -> None:
     tail.append([MIDDLE])
     with monkeypatch.context() as patch:
