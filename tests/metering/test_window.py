@@ -83,3 +83,8 @@ def test_a_window_is_only_called_over_after_its_end(now: int, zone: str, every: 
     label, end = window_of(every, zone, now)
     assert not surely_over(every, label, end)
     assert surely_over(every, label, end + 6 * DAY)
+
+
+@pytest.mark.parametrize("label", ["", "2026-11-21", "no label", "\ud800"])
+def test_a_label_that_is_not_ours_is_never_called_over(label: str) -> None:
+    assert not surely_over("day", label, NEVER)
