@@ -1,35 +1,21 @@
 """Which dialect a request is in, told by its method and the end of its path."""
 
+import re
+
 from comptroller.dialects.anthropic import AnthropicMessages
 from comptroller.dialects.dialect import Dialect
 from comptroller.dialects.openai_chat import OpenAIChat
 
 DIALECTS: tuple[Dialect, ...] = (OpenAIChat(), AnthropicMessages())
 
-# Ends of paths that cost money at a provider, whether a dialect reads them or not.
-PAID_ENDS = (
-    "/chat/completions",
-    "/completions",
-    "/responses",
-    "/embeddings",
-    "/v1/messages",
-    "/messages/batches",
-    "/v1/complete",
-    "/v1/batches",
-    "/images/generations",
-    "/images/edits",
-    "/images/variations",
-    "/audio/speech",
-    "/audio/transcriptions",
-    "/audio/translations",
-    ":generateContent",
-    ":streamGenerateContent",
-    ":batchGenerateContent",
-    ":embedContent",
-    ":batchEmbedContents",
-    ":predict",
-    ":rawPredict",
-    ":streamRawPredict",
+# Paths that cost money at a provider, whether a dialect reads them or not. Common words count only where a
+# provider's version or deployment stands before them: other services have `responses` and `messages` too.
+_PAID = re.compile(
+    r"(?:/chat/completions"
+    r"|/(?:v\d\w*|openai|deployments/[^/]+)/(?:completions|responses|embeddings|messages|messages/batches|complete"
+    r"|batches|moderations|rerank|images/(?:generations|edits|variations)|audio/(?:speech|transcriptions|translations))"
+    r"|:(?:generateContent|streamGenerateContent|batchGenerateContent|embedContent|batchEmbedContents|predict"
+    r"|rawPredict|streamRawPredict))/?$"
 )
 
 
@@ -43,4 +29,4 @@ def dialect_for(method: str, path: str) -> Dialect | None:
 
 def is_model_route(method: str, path: str) -> bool:
     """True where a request is model work that a provider bills, also where no dialect can read it."""
-    return method.upper() == "POST" and path.rstrip("/").endswith(PAID_ENDS)
+    return method.upper() == "POST" and _PAID.search(path) is not None

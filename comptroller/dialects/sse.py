@@ -5,6 +5,7 @@ import re
 from comptroller.dialects.dialect import Unreadable
 
 MOST_BYTES = 16 << 20  # of one event: far above any a provider sends, and a bound on what we hold
+MOST_STREAM = 256 << 20  # of all of them: what a reader keeps of a stream cannot be more
 _BOM = b"\xef\xbb\xbf"
 # Atomic groups: without them `\r\n` alone would be read as two line ends.
 _BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
@@ -18,9 +19,13 @@ class Splitter:
     def __init__(self) -> None:
         self._rest = bytearray()
         self._searched = 0
+        self._seen = 0
 
     def split(self, data: bytes) -> list[bytes]:
         """The events that `data` completes."""
+        self._seen += len(data)
+        if self._seen > MOST_STREAM:
+            raise Unreadable(f"The stream is longer than {MOST_STREAM >> 20} MB.")
         if not self._rest and data.endswith(b"\n\n") and data.find(b"\n\n") == len(data) - 2 and b"\r" not in data:
             return [data]
         return self._split(data)

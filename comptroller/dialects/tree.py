@@ -27,6 +27,8 @@ def load(data: bytes | Raw) -> Any:
 def fields(data: bytes | Raw) -> dict[str, Raw]:
     """The fields of a JSON object, their values still as bytes."""
     found: dict[str, Raw] = _guarded(_decode_fields, data)
+    if isinstance(data, bytes) and not data.isascii():
+        _check_utf8(data)  # fields that stay bytes are skipped over, not looked into
     return found
 
 
@@ -165,6 +167,13 @@ def _guarded(decode: Any, data: bytes | Raw) -> Any:
         raise Unreadable("The JSON is not valid UTF-8.") from None
     except msgspec.DecodeError:
         return _second_look(decode, bytes(data))
+
+
+def _check_utf8(data: bytes) -> None:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        raise Unreadable("The JSON is not valid UTF-8.") from None
 
 
 def _second_look(decode: Any, data: bytes) -> Any:

@@ -116,8 +116,7 @@ class Teller:
     def reply_to(self, asked: Received) -> Say:
         """The reply to a request."""
         if self._answer is not None:
-            said = self._answer(asked)
-            return Say(said) if isinstance(said, str) else said
+            return _said(self._answer, asked)
         for say in self._fitting:
             if _fits(say, asked):
                 return say
@@ -147,6 +146,14 @@ def plain_text(content: object) -> str:
     blocks = content if isinstance(content, list) else []
     texts = [block.get("text") for block in blocks if isinstance(block, dict)]
     return "\n".join(text for text in texts if isinstance(text, str))
+
+
+def _said(answer: Answering, asked: Received) -> Say:
+    try:
+        said = answer(asked)
+    except Exception as error:  # noqa: BLE001 - whatever a user's script does wrong must show where it is looked for
+        return Say(status=500, text=f"The script failed: {type(error).__name__}: {error}")
+    return Say(said) if isinstance(said, str) else said
 
 
 def _made(path: Path, number: int, entry: object) -> Say:

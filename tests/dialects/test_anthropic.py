@@ -127,6 +127,7 @@ def test_what_has_no_bound_is_named() -> None:
 
 def test_claude_codes_session_is_a_hint() -> None:
     assert read(metadata={"user_id": '{"session_id":"s1"}'}).hints["session_id"] == "s1"
+    assert read(metadata={"user_id": "user_1_account_2_session_s2"}).hints["session_id"] == "s2"
     assert read(metadata={"user_id": "u"}).hints == {"user": "u"}
     assert read(metadata=None).hints == {}
 

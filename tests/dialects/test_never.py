@@ -83,13 +83,13 @@ def try_all(body: bytes) -> list[bytes]:
     return out
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.sampled_from(REQUESTS + REPLIES), st.integers())
 def test_a_damaged_body_is_read_or_unreadable(body: bytes, seed: int) -> None:
     assert all(isinstance(tree.load(out), dict) for out in try_all(broken(body, seed)))
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.sampled_from(REQUESTS + REPLIES), st.data())
 def test_a_body_with_a_value_of_the_wrong_kind_is_read_or_unreadable(body: bytes, data: st.DataObject) -> None:
     odd = json.dumps(twisted(json.loads(body), data.draw)).encode()

@@ -54,3 +54,11 @@ def test_an_endless_event_is_given_up_before_it_fills_the_memory() -> None:
     assert splitter.split(b"x" * (16 << 20)) == []
     with pytest.raises(Unreadable, match="longer than 16 MB"):
         splitter.split(b"x")
+
+
+def test_an_endless_stream_is_given_up_too() -> None:
+    splitter, megabyte = sse.Splitter(), b"data: " + b"x" * (1 << 20) + b"\n\n"
+    whole = [len(splitter.split(megabyte)) for _ in range(255)]
+    assert sum(whole) == 255
+    with pytest.raises(Unreadable, match="longer than 256 MB"):
+        splitter.split(megabyte)
