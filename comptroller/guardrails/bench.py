@@ -21,7 +21,7 @@ class GuardFailed(Exception):
     def __init__(self, guard: str, reason: str) -> None:
         super().__init__(f"{guard}: {reason}")
         self.guard = guard
-        self.reason = reason
+        self.told = f"The guard {guard} failed: {reason}"
 
 
 class _Seat:

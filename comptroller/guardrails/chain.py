@@ -8,7 +8,7 @@ from comptroller.core.verdict import STRICTNESS, Action, Finding
 from comptroller.guardrails import jsontext
 from comptroller.guardrails.bench import Bench, GuardFailed
 from comptroller.guardrails.guard import Guard
-from comptroller.guardrails.redact import Spot, findings, merge, redact, settle
+from comptroller.guardrails.redact import Spot, because, findings, merge, redact, settle
 from comptroller.guardrails.scanner import BUILT_IN, SCANNER, Scanner
 from comptroller.guardrails.window import Window
 
@@ -107,7 +107,7 @@ class Chain:
     def examine(self, text: str, groups: Sequence[Group]) -> dict[Action, list[Spot]]:
         """Merged findings by action; empty where nothing was found."""
         wanted: frozenset[str] = frozenset().union(*(group.built_in for group in groups))
-        spots = self._built_in(text, wanted, self._timer(len(text))) if wanted else []
+        spots = self._built_in(text, wanted, self._timer(len(text), wanted)) if wanted else []
         spots += [spot for group in groups for guard in group.extra for spot in self._bench.run(guard, text)]
         return self.sort_out(spots, text, groups) if spots else {}
 
@@ -117,7 +117,7 @@ class Chain:
         for group in groups:
             mine = [spot for spot in spots if spot.guard in group.names]
             if mine:
-                found[group.action] = self._merged(mine, text, group, self._timer(len(text)))
+                found[group.action] = self._merged(mine, text, group, self._timer(len(text), group.built_in))
         return found
 
     def _merged(self, spots: list[Spot], text: str, group: Group, tick: Callable[[], None]) -> list[Spot]:
@@ -133,13 +133,13 @@ class Chain:
         except Exception as error:
             raise GuardFailed("+".join(sorted(guards)), f"{type(error).__name__}: {error}") from error
 
-    def _timer(self, size: int) -> Callable[[], None]:
+    def _timer(self, size: int, guards: frozenset[str]) -> Callable[[], None]:
         deadline = self._clock.monotonic_ns() + self._limit_ms * 1_000_000
 
         def tick() -> None:
             if self._clock.monotonic_ns() > deadline:
                 raise GuardFailed(
-                    "+".join(BUILT_IN),
+                    "+".join(sorted(guards)),
                     f"a text of {size} characters took longer than limits.guard_ms ({self._limit_ms} ms). "
                     "Raise the limit or send less text.",
                 )
@@ -149,18 +149,7 @@ class Chain:
 
 def refused(failure: GuardFailed, text: str) -> Inspection:
     """What follows from a guard that broke."""
-    return Inspection("deny", (), text, f"The guard {failure.guard} failed: {failure.reason}", failure.guard)
-
-
-def because(found: Sequence[Finding]) -> str:
-    """`secrets found github-token (2), jwt`."""
-    counts: dict[tuple[str, str], int] = {}
-    for finding in found:
-        counts[finding.guard, finding.kind] = counts.get((finding.guard, finding.kind), 0) + 1
-    by_guard: dict[str, list[str]] = {}
-    for (guard, kind), count in counts.items():
-        by_guard.setdefault(guard, []).append(f"{kind} ({count})" if count > 1 else kind)
-    return "; ".join(f"{guard} found {', '.join(kinds)}" for guard, kinds in by_guard.items())
+    return Inspection("deny", (), text, failure.told, failure.guard)
 
 
 def _clean(text: str) -> Inspection:

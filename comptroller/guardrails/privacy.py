@@ -56,7 +56,7 @@ EMAIL = _plain(
 
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _NOT_PERSONAL = re.compile(r"(?:0|127|255)\.|[12]\.0\.0\.|.*\.0\.0$")
-_VERSION = re.compile(r"(?i)(?:version|release|ver|v|rev|build|==|>=|<=|~=|@)[ :=]{0,2}\Z")
+_VERSION = re.compile(r"(?i)(?:version|release|section|sec\.|§|ver|v|rev|build|==|>=|<=|~=|@)[ :=]{0,2}\Z")
 
 
 def _ipv4_end(text: str, start: int, end: int) -> int:

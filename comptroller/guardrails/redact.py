@@ -98,3 +98,14 @@ def redact(text: str, spots: Sequence[Spot]) -> str:
 def findings(spots: Iterable[Spot], by: int = 0) -> list[Finding]:
     """Spots as the rest of the house knows them, moved by an offset."""
     return [Finding(s.guard, s.kind, s.start + by, s.end + by) for s in spots]
+
+
+def because(found: Sequence[Finding]) -> str:
+    """`secrets found github-token (2), jwt`."""
+    counts: dict[tuple[str, str], int] = {}
+    for finding in found:
+        counts[finding.guard, finding.kind] = counts.get((finding.guard, finding.kind), 0) + 1
+    by_guard: dict[str, list[str]] = {}
+    for (guard, kind), count in counts.items():
+        by_guard.setdefault(guard, []).append(f"{kind} ({count})" if count > 1 else kind)
+    return "; ".join(f"{guard} found {', '.join(kinds)}" for guard, kinds in by_guard.items())

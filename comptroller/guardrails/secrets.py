@@ -29,7 +29,7 @@ _PEM_BREAK = r"""(?:\s|\\[nrt]|["'+,\\])"""
 # A key follows its header at once (or after the few header lines of old formats); a mention in prose does not.
 _PEM_BODY = re.compile(rf"{_PEM_BREAK}{{0,16}}(?:[A-Za-z0-9+/=]{{16}}|Proc-Type:|DEK-Info:|Version:|Comment:)")
 _PEM_REST = re.compile(
-    rf"(?:[A-Za-z-]{{4,16}}:[^\n]{{0,80}}\n|[A-Za-z0-9+/=]|{_PEM_BREAK}(?=[\s\\\"'+,]|[A-Za-z0-9+/=]{{16}}))*"
+    rf"(?:[A-Za-z-]{{4,16}}:[^\n]{{0,80}}\n|[A-Za-z0-9+/=]|{_PEM_BREAK}{{1,4}}(?=[A-Za-z0-9+/=]{{16}}|[A-Za-z0-9+/]{{1,15}}=))*"
 )
 
 
@@ -119,7 +119,7 @@ def _assigned(kind: str, names: str, value: str, least: int, check: "object") ->
 def _password(text: str, start: int, end: int) -> int:
     """A word somebody made up: letters and digits or signs mixed, and not a piece of code."""
     value = text[start:end]
-    if value.startswith(("$", "%", "os.", "process.", "self.", "env")) or "(" in text[end : end + 1]:
+    if value.startswith(("$", "%", "os.", "process.", "self.", "env")) or text[end : end + 1] in ("(", "["):
         return NO
     mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
     return end if mixed and lifelike(value) else NO
@@ -128,6 +128,8 @@ def _password(text: str, start: int, end: int) -> int:
 def _key(text: str, start: int, end: int) -> int:
     """A drawn value: digits and letters in plenty."""
     value = text[start : min(end, start + 256)]
+    if text[end : end + 1] in ("(", "["):  # a call or a look-up in code
+        return NO
     digits = sum(c.isdigit() for c in value)
     return end if digits >= 3 and digits < len(value) and len(set(value)) >= 10 and lifelike(value) else NO
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from comptroller.core.verdict import STRICTNESS, Action, Finding
 from comptroller.guardrails.bench import GuardFailed
 from comptroller.guardrails.pattern import BEFORE, Pattern
-from comptroller.guardrails.redact import NEAR, Spot, findings, redact
+from comptroller.guardrails.redact import NEAR, Spot, because, findings, redact
 from comptroller.guardrails.scanner import plain
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Window:
         self.findings: list[Finding] = []
         self.action: Action = "allow"
         self.failed = ""
-        self.because = ""
+        self.because = ""  # what decided the action, in words
         self._chain = chain
         self._scanner = chain.scanner
         self._buffer = ""
@@ -198,7 +198,7 @@ class Window:
     def _open_ones(
         self, text: str, hits: Sequence[tuple[int, int]], spots: Sequence[Spot]
     ) -> tuple[list[int], list[Pattern]]:
-        """Where something begins that goes on and may yet prove a finding, and what has gone on long enough to be one."""
+        """Where something begins that goes on and may prove a finding, and what has gone on long enough to be one."""
         waiting, certain = [], []
         for number, end in hits:
             pattern, start = self._scanner.patterns[number], end - self._scanner.patterns[number].back
@@ -254,7 +254,7 @@ class Window:
             listed = findings(spots, offset)
             self.findings += listed
             if listed and STRICTNESS[action] > STRICTNESS[self.action]:
-                self.action = action
+                self.action, self.because = action, because(listed)
             if listed and action in ("deny", "ask") and not self.denied:
                 self.denied = listed[0]
                 self._stop()
@@ -277,7 +277,7 @@ class Window:
         self._buffer = self._left = ""
 
     def _fail(self, failure: GuardFailed) -> str:
-        self.failed, self.because, self.action = failure.guard, failure.reason, "deny"
+        self.failed, self.because, self.action = failure.guard, failure.told, "deny"
         self._stop()
         return ""
 

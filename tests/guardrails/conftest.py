@@ -64,11 +64,47 @@ SAMPLES = [
     ("hetu", "131052-308T"),
 ]
 AROUND = [
-    " ", " ", " ", "\n", ", ", ". ", "; ", ": ", "=", "-", "_", "/", "(", ")", '"', "'", "[", "]", "@", "+", "\\n", "\t",
-    "a", "B", "7", "12", "4012 ", "8888 ", "DE89", "+49", "é", "日本", "😀", "\u00a0", "\u202f", "\u2011", "\ud800", "eyJ",
-    "sk-", "ghp_", "-----BEGIN ", "-----", "BEGIN", "password", "password: ", "token=", "passport ", "Bearer ", "basic ",
-    "tel ", "the board", "In 2024 we ", "version 1.2.3.4", "def f(x: int) -> str:\n", "[email]", "[secret:jwt]", "x" * 40,
-]  # fmt: skip
+    *(
+        " ",
+        " ",
+        " ",
+        "\n",
+        ", ",
+        ". ",
+        "; ",
+        ": ",
+        "=",
+        "-",
+        "_",
+        "/",
+        "(",
+        ")",
+        '"',
+        "'",
+        "[",
+        "]",
+        "@",
+        "+",
+        "\\n",
+        "\t",
+    ),
+    *("a", "B", "7", "12", "4012 ", "8888 ", "DE89", "+49", "é", "日本", "😀", "\u00a0", "\u202f", "\u2011", "\ud800"),
+    *(
+        "eyJ",
+        "sk-",
+        "ghp_",
+        "-----BEGIN ",
+        "-----",
+        "BEGIN",
+        "password",
+        "password: ",
+        "token=",
+        "passport ",
+        "Bearer ",
+    ),
+    *("basic ", "tel ", "the board", "In 2024 we ", "version 1.2.3.4", "def f(x: int) -> str:\n", "[email]"),
+    *("[secret:jwt]", "x" * 40),
+]
 
 
 def drawn(regex: str, rnd: Random) -> str:
