@@ -53,8 +53,13 @@ class Export:
             return
         # The SDK's own limit does not bound an export that is under way, so the wait is ours.
         closing = threading.Thread(target=self._own.shutdown, name="comptroller-spans-close", daemon=True)
-        closing.start()
-        closing.join(within_s)
+        try:
+            closing.start()
+        except RuntimeError:
+            # Python 3.12 starts no thread while it shuts down; the exporter's own time-out is the bound then.
+            self._own.shutdown()
+        else:
+            closing.join(within_s)
 
     def _make_tracer(self, named: Sequence[str]) -> api.Tracer:
         host = host_provider()
