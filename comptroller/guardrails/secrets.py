@@ -128,10 +128,13 @@ def _password(text: str, start: int, end: int) -> int:
 def _key(text: str, start: int, end: int) -> int:
     """A drawn value: digits and letters in plenty."""
     value = text[start : min(end, start + 256)]
-    if text[end : end + 1] in ("(", "["):  # a call or a look-up in code
-        return NO
     digits = sum(c.isdigit() for c in value)
     return end if digits >= 3 and digits < len(value) and len(set(value)) >= 10 and lifelike(value) else NO
+
+
+def _assigned_key(text: str, start: int, end: int) -> int:
+    """A drawn value, not a call or a look-up in code."""
+    return NO if text[end : end + 1] in ("(", "[") else _key(text, start, end)
 
 
 def _basic(text: str, start: int, end: int) -> int:
@@ -158,7 +161,7 @@ ASSIGNED = [
         "secret|token",
         r"[A-Za-z0-9_.+/=~-]{16,200}",
         16,
-        _key,
+        _assigned_key,
     ),
     _assigned(
         "password", "password|passwd|passphrase|pwd|passwort", r"[A-Za-z0-9_.+/=~!@#$%^&*?-]{6,128}", 6, _password

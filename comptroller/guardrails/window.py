@@ -53,6 +53,7 @@ class Window:
         self._force = FORCE
         self._await: Pattern | None = None  # a PEM block that is open: nothing to do until it closes
         self._engulfed: _Engulfed | None = None
+        self._ghost: Spot | None = None  # the finding that `_left` is the end of, where it is one
         self._stopped = False
         try:
             self._groups = chain.groups(plan)
@@ -103,7 +104,7 @@ class Window:
             return passed + (self._forced() if len(buffer) >= self._force else "")
         text = self._left + buffer[:cut] if self._left else buffer[:cut]
         hits = self._scanner.hits(text if text.isascii() else plain(text))
-        if hits:
+        if hits or self._ghost:
             return passed + self._decide(cut, hits)
         self._advance(cut)
         return passed + buffer[:cut] if passed else buffer[:cut]
@@ -122,6 +123,7 @@ class Window:
         self._buffer = self._buffer[cut:]
         self._base += cut
         self._left = left
+        self._ghost = None
         self._seen = max(0, len(self._buffer) - 2)
         self._force = FORCE
 
@@ -136,7 +138,7 @@ class Window:
             if not cut:
                 return self._forced() if len(self._buffer) >= self._force else ""
         seen = self._seen
-        spots = self._scanner.confirm(text[: cut + skip], hits, self._guards, skip)
+        spots = self._confirm(text[: cut + skip], hits)
         released = self._release(text, cut, spots)
         self._advance(cut)
         self._seen = min(seen, self._seen)
@@ -178,7 +180,7 @@ class Window:
         skip = len(self._left)
         text = plain(self._left + self._buffer)
         hits = self._scanner.hits(text)
-        spots = self._scanner.confirm(text, hits, self._guards, skip)
+        spots = self._confirm(text, hits)
         waiting, certain = self._open_ones(text, hits, spots)
         if certain and not waiting:
             return self._swallow_all(text, spots, max(certain, key=lambda p: (bool(p.closing), len(p.run))))
@@ -202,7 +204,9 @@ class Window:
         waiting, certain = [], []
         for number, end in hits:
             pattern, start = self._scanner.patterns[number], end - self._scanner.patterns[number].back
-            if pattern.guard not in self._guards or start < len(self._left) or not pattern.is_open(text, end):
+            if pattern.guard not in self._guards or not pattern.is_open(text, end):
+                continue
+            if start < len(self._left) and not self._ghost:
                 continue
             if not pattern.closing and not _FREE(text, start):
                 continue
@@ -216,9 +220,9 @@ class Window:
         """A finding has begun that need not be seen to its end to be one."""
         size = len(self._buffer)
         released = self._release(text, size, spots)
-        mine = [i for i, f in enumerate(self.findings) if f.kind == pattern.kind and f.end == self._base + size]
+        last = next((i for i, f in enumerate(self.findings) if f.end == self._base + size), -1)
         action = next((g.action for g in self._groups if pattern.guard in g.built_in), "deny")
-        self._engulfed = _Engulfed(pattern, mine[-1] if mine else -1, action != "redact", self._buffer[-_LEAD:])
+        self._engulfed = _Engulfed(pattern, last, action != "redact", self._buffer[-_LEAD:])
         self._advance(size)
         return released
 
@@ -226,14 +230,21 @@ class Window:
         """What of a piece still belongs to the open finding (passed on only where findings are), and the rest."""
         open_one = self._engulfed
         assert open_one
-        taken = open_one.take(delta)
+        taken = open_one.take(plain(delta))
         self._base += taken
         if open_one.index >= 0:
             found = self.findings[open_one.index]
             self.findings[open_one.index] = Finding(found.guard, found.kind, found.start, found.end + taken)
         if taken < len(delta):
-            self._engulfed = None
+            self._engulfed, self._left = None, open_one.tail
+            self._ghost = Spot(0, len(self._left), -1, open_one.pattern.guard, open_one.pattern.kind)
         return (delta[:taken] if open_one.passes else ""), delta[taken:]
+
+    def _confirm(self, text: str, hits: Sequence[tuple[int, int]]) -> list[Spot]:
+        """What is found in `_left` and buffer. Behind a finding that went on, one may begin within its last words."""
+        if not self._ghost:
+            return self._scanner.confirm(text, hits, self._guards, len(self._left))
+        return [self._ghost, *self._scanner.confirm(text, hits, self._guards)]
 
     def _release(self, text: str, cut: int, spots: list[Spot]) -> str:
         """Record what was found and write the first `cut` characters of the buffer as the plan wants them."""
@@ -260,14 +271,14 @@ class Window:
                 self._stop()
 
     def _finish(self) -> str:
-        text, skip = self._left + self._buffer, len(self._left)
+        text = self._left + self._buffer
         if self._whole:
             spots_by = self._chain.examine(text, self._groups)
             self._record(spots_by, self._base)
             released = "" if self._stopped else redact(text, spots_by.get("redact", []))
         else:
             seen = plain(text)
-            spots = self._scanner.confirm(seen, self._scanner.hits(seen), self._guards, skip)
+            spots = self._confirm(seen, self._scanner.hits(seen))
             released = self._release(seen, len(self._buffer), spots)
         self._advance(len(self._buffer))
         return released
@@ -285,20 +296,22 @@ class Window:
 class _Engulfed:
     """A finding that goes on: which pattern, which entry of the findings, whether its text is passed on."""
 
-    __slots__ = ("_pattern", "_tail", "index", "passes")
+    __slots__ = ("index", "passes", "pattern", "tail")
 
     def __init__(self, pattern: Pattern, index: int, passes: bool, tail: str) -> None:
-        self._pattern, self.index, self.passes, self._tail = pattern, index, passes, tail
+        self.pattern, self.index, self.passes, self.tail = pattern, index, passes, tail
 
     def take(self, delta: str) -> int:
         """How many characters of a piece belong to it."""
-        if not self._pattern.closing:
-            match = self._pattern.onward.match(delta)
-            return match.end() if match else 0
-        seen = self._tail + delta
-        closed = self._pattern.closed_by.search(seen)
-        self._tail = seen[-_LEAD:]
-        return len(delta) if closed is None else max(0, closed.end() - (len(seen) - len(delta)))
+        if self.pattern.closing:
+            seen = self.tail + delta
+            closed = self.pattern.closed_by.search(seen)
+            taken = len(delta) if closed is None else max(0, closed.end() - len(self.tail))
+        else:
+            match = self.pattern.onward.match(delta)
+            taken = match.end() if match else 0
+        self.tail = (self.tail + delta[:taken])[-_LEAD:]
+        return taken
 
 
 def _clear(upto: int, spots: Sequence[Spot], patterns: Sequence[Pattern]) -> int:

@@ -15,6 +15,7 @@ from comptroller.guardrails.window import FORCE, Window
 
 REDACT: Mapping[str, Action] = {"secrets": "redact", "privacy": "redact"}
 CHAIN = Chain()
+PEM = "-----BEGIN EC PRIVATE KEY-----\n{b}\n-----END EC PRIVATE KEY-----"
 KEY = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
 RELAXED = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -146,6 +147,16 @@ def test_a_token_without_end_is_one_finding(length: int) -> None:
         assert released == CHAIN.inspect(text, REDACT).text
         assert re.fullmatch(r"Use \[secret:[a-z-]+\] today\.", released)
         assert window.findings == list(CHAIN.inspect(text, REDACT).findings)
+
+
+@pytest.mark.parametrize("tail", [PEM, "PASSWORD = 'hunter2-H3'"])
+@pytest.mark.parametrize("gap", ["", "-", "\u2011", "+49 30 901820", ".", " "])
+def test_what_is_glued_to_a_token_without_end_is_found_as_in_the_whole(tail: str, gap: str) -> None:
+    body = "MIIEpAIBAAKCAQEA7x7K8K7mQm1n2b3v4c5x6z7l8k9j0hgfdsapoiuytrewq"
+    text = "use sk-proj-" + "aB3dE5" * 600 + gap + tail.format(b=body) + " now, please"
+    released, window = stream(text, [7, 2])
+    assert released == CHAIN.inspect(text, REDACT).text
+    assert sorted(window.findings, key=lambda f: f.start) == list(CHAIN.inspect(text, REDACT).findings)
 
 
 def test_after_a_denied_finding_nothing_leaves() -> None:
