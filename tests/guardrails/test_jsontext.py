@@ -34,7 +34,7 @@ def test_redacted_json_is_json_of_the_same_shape_without_the_secrets(
     seen = CHAIN.inspect_json(text, PLAN)
     again = json.loads(seen.text)
     assert shape(again) == shape(value)
-    assert not re.search("jane@|ghp_16C7|1881", json.dumps(again)) or not re.search("jane@|ghp_16C7|1881", text)
+    assert not re.search("jane@|ghp_16C7|4012 ?8888 ?8888 ?1881", json.dumps(again))
 
 
 def shape(value: Any) -> Any:
