@@ -34,6 +34,8 @@ def _call(row: Row, texts: dict[object, Row], said: dict[str, list[Row]]) -> Row
     hidden = ("row", "seq")
     call = {("call" if name == "id" else name): value for name, value in row.items() if name not in hidden}
     kept = texts.get(row["id"], {})
+    # History is named, not repeated: the first messages are those of an earlier call.
+    call["request_after"] = [kept["after_call"], kept["after_count"]] if kept.get("after_count") else None
     call["request"], call["reply"] = kept.get("request") or [], kept.get("reply") or []
     call["decisions"] = said.get(str(row["id"]), [])
     return call
@@ -61,10 +63,16 @@ def write(told: Row) -> None:
     """The account for people."""
     _head(told)
     shown: set[str] = set()
+    numbers: dict[str, int] = {}
     for number, call in enumerate(told["calls_in_order"], 1):
         screen.say()
+        numbers[call["call"]] = number
         _write_call(number, call)
         if "bodies" in call:
+            if call["request_after"]:
+                before, count = call["request_after"]
+                messages = screen.count(count, "message")
+                screen.say(f"       ({messages} as in call {numbers.get(before, screen.clean(before))})")
             _write_bodies(call, shown)
     if told["claims"]:
         screen.say()
@@ -147,7 +155,7 @@ def _write_bodies(call: Row, shown: set[str]) -> None:
                 screen.say(f"       ({screen.count(repeated, 'message')} as before)")
                 repeated = 0
             _write_message(body)
-    if not call["request"] and not call["reply"] and call["kind"] == "model":
+    if not call["request"] and not call["reply"] and not call["request_after"] and call["kind"] == "model":
         screen.say("       (no text was kept)")
 
 

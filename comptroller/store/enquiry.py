@@ -8,6 +8,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 from hmac import compare_digest
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 LABEL = "books.json"  # where the process that has the books listens
 SOCKET = "books.sock"
-EVERY_S = 0.5  # how often a process that keeps the books open looks for new records
+EVERY_S = 0.5  # how often a process that keeps the books open looks for new records, unless that took long:
+REST = 20  # it then rests this many times as long, so that keeping fresh takes a twentieth of a core at most
 TIMEOUT_S = 60.0
 _MOST = 1024 * 1024  # bytes of a question
 _LONGEST_UNIX_PATH = 100  # the kernel takes 104 bytes on macOS, 108 on Linux
@@ -82,7 +84,9 @@ class Keeper:
                 os.unlink(self.address.place)
 
     def _ingest(self) -> None:
-        while not self._closing.wait(EVERY_S):
+        took = 0.0
+        while not self._closing.wait(max(EVERY_S, took * REST)):
+            begun = time.monotonic()
             try:
                 self._books.ingest()
                 self._trouble = ""
@@ -90,6 +94,7 @@ class Keeper:
                 if str(error) != self._trouble:  # said once, not twice a second
                     log.error("The books cannot be brought up to date: %s", error)
                 self._trouble = str(error)
+            took = time.monotonic() - begun
 
     def _accept(self) -> None:
         while not self._closing.is_set():

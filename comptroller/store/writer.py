@@ -47,7 +47,7 @@ _RECORD = """{n: 'BIGINT', k: 'VARCHAR', i: 'VARCHAR', t: 'BIGINT', r: 'VARCHAR'
   findings STRUCT(kind VARCHAR, count VARCHAR)[], shadow BOOLEAN, error BOOLEAN)[],
   usage STRUCT(input BIGINT, output BIGINT, cache_read BIGINT, cache_write_5m BIGINT, cache_write_1h BIGINT,
   reasoning BIGINT), cost BIGINT, currency VARCHAR, worst BIGINT, price VARCHAR, estimated BOOLEAN, unpriced BOOLEAN,
-  overrun BIGINT, opaque BOOLEAN, request VARCHAR[], reply VARCHAR[], preview VARCHAR, error VARCHAR,
+  overrun BIGINT, opaque BOOLEAN, request VARCHAR[], reply VARCHAR[], request_after VARCHAR[], error VARCHAR,
   upstream STRUCT(status INTEGER, id VARCHAR), model VARCHAR, attempt INTEGER,
   tool STRUCT(call_id VARCHAR, effect VARCHAR, args VARCHAR), trace VARCHAR, budget VARCHAR[],
   place VARCHAR, "outer" VARCHAR, span VARCHAR,

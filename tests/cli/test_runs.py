@@ -170,3 +170,13 @@ def test_the_ledger_of_the_environment_is_used(
 ) -> None:
     monkeypatch.setenv("COMPTROLLER_LEDGER", str(world.path))
     assert refund[:16] in cli("runs", "ls").out
+
+
+def test_a_conversation_is_printed_once_and_its_history_named(cli: Cli, world: Any) -> None:
+    run = world.run()
+    hello, more = world.keep('{"role":"user","content":"Hello"}', '{"role":"user","content":"And more"}')
+    first = world.call(run, request=[hello])
+    world.call(run, request=[more], request_after=[first, 1])
+    out = cli("runs", "show", run, "--bodies", "--ledger", world.path).out
+    assert out.count("user: Hello") == 1
+    assert "(1 message as in call 1)\n       user: And more" in out

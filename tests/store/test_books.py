@@ -320,7 +320,7 @@ def test_parts_of_any_size_across_segments_make_the_same_books(tmp_path: Path) -
     pen = Pen(tmp_path / "ledger", segment_mb=1)
     run = pen.run()
     for _ in range(700):
-        pen.called(run, preview="p" * 1200)
+        pen.called(run, because="p" * 1200)
     pen.ledger.close()
     assert len(segment.numbers(pen.path)) > 1
     opened = Books.open(pen.path)

@@ -13,19 +13,22 @@ CREATE TABLE calls (
   input BIGINT, output BIGINT, cache_read BIGINT, cache_write BIGINT, reasoning BIGINT,
   cost DECIMAL(38,9), worst DECIMAL(38,9), currency VARCHAR, price VARCHAR,
   estimated BOOLEAN, unpriced BOOLEAN, overrun DECIMAL(38,9), opaque BOOLEAN,
-  effect VARCHAR, tool_call VARCHAR, upstream_status INTEGER, upstream_id VARCHAR, preview VARCHAR
+  effect VARCHAR, tool_call VARCHAR, upstream_status INTEGER, upstream_id VARCHAR
 );
 
 -- Calls that were opened and have not ended; a row leaves when its end arrives.
 CREATE TABLE open_calls (
   seq BIGINT, call VARCHAR, run VARCHAR, parent VARCHAR, kind VARCHAR, name VARCHAR, dialect VARCHAR,
   tenant VARCHAR, customer VARCHAR, "user" VARCHAR, workflow VARCHAR, agent VARCHAR, "key" VARCHAR,
-  policy VARCHAR, started TIMESTAMPTZ, stream BOOLEAN, worst DECIMAL(38,9), currency VARCHAR, price VARCHAR,
-  request VARCHAR[]
+  policy VARCHAR, started TIMESTAMPTZ, stream BOOLEAN, worst DECIMAL(38,9), currency VARCHAR, price VARCHAR
 );
 
--- Digests of what was said; the texts themselves lie encrypted in the vault.
-CREATE TABLE texts (seq BIGINT, call VARCHAR, run VARCHAR, started TIMESTAMPTZ, request VARCHAR[], reply VARCHAR[], args VARCHAR);
+-- Digests of what was said; the texts themselves lie encrypted in the vault. A request begins with the first
+-- `after_count` messages of the call `after_call`, and goes on with those of its own.
+CREATE TABLE texts (
+  seq BIGINT, call VARCHAR, run VARCHAR, started TIMESTAMPTZ, after_call VARCHAR, after_count INTEGER,
+  request VARCHAR[], reply VARCHAR[], args VARCHAR
+);
 
 CREATE TABLE runs (
   seq BIGINT, run VARCHAR, tenant VARCHAR, customer VARCHAR, "user" VARCHAR, workflow VARCHAR, agent VARCHAR,

@@ -32,8 +32,8 @@ SELECT n AS seq, c AS call, r AS run, coalesce(d.parent, '') AS parent, coalesce
   coalesce(TRY_CAST(d.opaque AS BOOLEAN), false) AS opaque,
   coalesce(d.tool.effect, '') AS effect, coalesce(d.tool.call_id, '') AS tool_call,
   TRY_CAST(d.upstream.status AS INTEGER) AS upstream_status, coalesce(d.upstream.id, '') AS upstream_id,
-  coalesce(d.preview, '') AS preview,
   k AS fact, i AS id, make_timestamptz(t // 1000) AS happened, d.decisions AS decisions, d.request AS request,
+  coalesce(d.request_after[1], '') AS after_call, coalesce(TRY_CAST(d.request_after[2] AS INTEGER), 0) AS after_count,
   d.reply AS reply, coalesce(d.tool.args, '') AS args, coalesce(d.trace, '') AS trace, coalesce(d."outer", '') AS outer_run,
   d.budget AS budget, d.span AS span, d.scopes AS scopes, d.status AS said_status, d.type AS type, d.subject AS subject,
   d.degree AS degree, d.evidence AS evidence, d.version AS version, TRY_CAST(d.rules AS BIGINT) AS rules, d.files AS files,
@@ -46,7 +46,7 @@ SELECT seq, call, run, parent, kind, name, model, dialect, tenant, customer,
   "user", workflow, agent, "key", status, action, rule, because, policy, place,
   error, started, first, ended, stream, attempt, input, output, cache_read, cache_write,
   reasoning, cost, worst, currency, price, estimated, unpriced, overrun, opaque, effect,
-  tool_call, upstream_status, upstream_id, preview
+  tool_call, upstream_status, upstream_id
 FROM fresh WHERE fact = 'call.closed' UNION ALL SELECT * FROM gone;
 
 -- name: no_gone
@@ -55,11 +55,10 @@ CREATE OR REPLACE TEMP TABLE gone AS SELECT * FROM books.calls LIMIT 0;
 -- name: lost
 -- Holds that ended without their calls: a second look at the slice, for what only these records have.
 CREATE OR REPLACE TEMP TABLE lost AS
-SELECT min(n) AS seq, c AS call, make_timestamptz(arg_min(t, n) // 1000) AS happened,
-  arg_min(d.reason, n) AS reason,
-  arg_min(list_filter(d.hold.lines, lambda line: regexp_full_match(line[2], '[A-Z]{3}'))[1], n) AS line
+SELECT n AS seq, c AS call, make_timestamptz(t // 1000) AS happened, d.reason AS reason,
+  list_filter(d.hold.lines, lambda line: regexp_full_match(line[2], '[A-Z]{3}'))[1] AS line
 FROM read_json($file, format = 'newline_delimited', maximum_object_size = $most, columns = {columns})
-WHERE k = 'hold.expired' GROUP BY c;
+WHERE k = 'hold.expired';
 
 -- name: twice
 SELECT call FROM fresh WHERE fact = 'call.closed' GROUP BY call HAVING count(*) > 1 LIMIT 1;
@@ -87,7 +86,7 @@ DELETE FROM new_opened WHERE call IN (SELECT call FROM known);
 -- name: open_calls
 INSERT INTO books.open_calls
 SELECT seq, call, run, parent, kind, name, dialect, tenant, customer, "user", workflow, agent, "key", policy, started,
-  stream, worst, currency, price, request
+  stream, worst, currency, price
 FROM fresh WHERE seq IN (SELECT seq FROM new_opened) AND call NOT IN (SELECT call FROM books.open_calls) ORDER BY seq;
 
 -- name: gone
@@ -97,9 +96,10 @@ SELECT e.seq, o.call, o.run, o.parent, o.kind, o.name, CASE WHEN o.kind = 'model
   o.tenant, o.customer, o."user", o.workflow, o.agent, o."key", 'expired', 'allow', '', '', o.policy, '',
   coalesce(e.reason, 'The process ended before the call did.'), o.started, NULL, e.happened,
   o.stream, 1, 0, 0, 0, 0, 0, CAST(coalesce(TRY_CAST(e.line[3] AS BIGINT), 0) * 0.000000001 AS DECIMAL(38,9)),
-  o.worst, coalesce(e.line[2], o.currency), o.price, true, false, 0, false, '', '', NULL, '', ''
-FROM lost AS e JOIN books.open_calls AS o ON o.call = e.call
-WHERE o.call NOT IN (SELECT call FROM fresh WHERE fact = 'call.closed');
+  o.worst, coalesce(e.line[2], o.currency), o.price, true, false, 0, false, '', '', NULL, ''
+FROM lost AS e JOIN books.open_calls AS o ON o.call = e.call AND o.seq < e.seq
+WHERE o.call NOT IN (SELECT call FROM fresh WHERE fact = 'call.closed')
+QUALIFY row_number() OVER (PARTITION BY e.call ORDER BY e.seq) = 1;
 
 -- name: forget_recorded
 -- A real end corrects what a recovery wrote for a lost hold; nothing else is ever replaced.
@@ -124,8 +124,8 @@ DELETE FROM books.open_calls WHERE call IN (
 INSERT INTO books.calls SELECT * FROM new_calls;
 
 -- name: texts
-INSERT INTO books.texts SELECT seq, call, run, started, request, reply, args
-FROM fresh WHERE fact = 'call.closed' AND (len(request) > 0 OR len(reply) > 0 OR args <> '');
+INSERT INTO books.texts SELECT seq, call, run, started, after_call, after_count, request, reply, args
+FROM fresh WHERE fact = 'call.closed' AND (after_count > 0 OR len(request) > 0 OR len(reply) > 0 OR args <> '');
 
 -- name: decisions
 INSERT INTO books.decisions
