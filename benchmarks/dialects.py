@@ -71,7 +71,9 @@ def best(act: Callable[[], object], times: int = 2000) -> str:
 
 
 def _openai(delta: str) -> bytes:
-    head = '{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-4o-mini","service_tier":"default"'
+    head = (
+        '{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-4o-mini","service_tier":"default"'
+    )
     choice = '{"index":0,"delta":' + delta + ',"logprobs":null,"finish_reason":null}'
     return f'data: {head},"system_fingerprint":"fp","choices":[{choice}],"usage":null}}\n\n'.encode()
 

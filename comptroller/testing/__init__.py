@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from comptroller.core.clock import FrozenClock
-    from comptroller.testing.testdesk import TestDesk, desk
     from comptroller.testing.memory import MemoryLedger
     from comptroller.testing.playbook import Playbook
+    from comptroller.testing.testdesk import TestDesk, desk
     from comptroller.testing.upstream import Upstream
 
 __all__ = ["FrozenClock", "MemoryLedger", "Playbook", "TestDesk", "Upstream", "desk"]

@@ -4,9 +4,8 @@ import hashlib
 import threading
 from collections.abc import Sequence
 
-from comptroller.core.facts import Fact, Shortfall
+from comptroller.core.facts import Fact, Line, Shortfall
 from comptroller.metering.budget import Purse
-from comptroller.core.facts import Line
 
 
 class MemoryLedger:
