@@ -4,6 +4,7 @@ import importlib
 import re
 from collections.abc import Iterator
 
+from comptroller.core.forks import LOADING
 from comptroller.guardrails.pattern import NO, Check
 
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
@@ -108,7 +109,12 @@ def _group_ends(text: str, start: int, end: int) -> Iterator[int]:
 
 
 def _is_phone(number: str, region: str | None) -> bool:
-    import phonenumbers  # 35 ms, so only once something looks like a number
+    with LOADING:  # 35 ms, so only once something looks like a number; each region's plan is loaded later still
+        return _is_valid_phone(number, region)
+
+
+def _is_valid_phone(number: str, region: str | None) -> bool:
+    import phonenumbers
 
     if number.startswith("00"):
         number, region = "+" + number[2:], None
@@ -123,8 +129,9 @@ def stdnum_end(*modules: str) -> Check:
 
     def check(text: str, start: int, end: int) -> int:
         value = text[start:end]
-        loaded = (importlib.import_module(f"stdnum.{name}") for name in modules)  # only once there is a candidate
-        return end if any(module.is_valid(value) for module in loaded) else NO
+        with LOADING:
+            loaded = (importlib.import_module(f"stdnum.{name}") for name in modules)  # only once there is a candidate
+            return end if any(module.is_valid(value) for module in loaded) else NO
 
     return check
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from comptroller.core.forks import LOADING
 from comptroller.guardrails import database, privacy, secrets
 from comptroller.guardrails.pattern import Pattern
 from comptroller.guardrails.redact import Spot
@@ -52,10 +53,10 @@ class Scanner:
 
     def load(self) -> Any:
         """This thread's scratch space, after the database has been read or compiled."""
-        with self._lock:
+        with self._lock, LOADING:
             if self._database is None:
                 self._database = database.load(self.patterns)
-        import hyperscan
+            import hyperscan
 
         self._local.scratch = hyperscan.Scratch(self._database)
         return self._local.scratch
@@ -72,8 +73,9 @@ class Scanner:
 
     def _warm(self) -> None:
         self.load()
-        import phonenumbers  # noqa: F401
-        import stdnum.util  # noqa: F401
+        with LOADING:
+            import phonenumbers  # noqa: F401
+            import stdnum.util  # noqa: F401
 
     def hits(self, text: str) -> list[tuple[int, int]]:
         """Which triggers end where, in characters: every character that is not ASCII becomes one `?`."""

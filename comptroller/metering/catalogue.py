@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from comptroller.core.forks import LOADING
 from comptroller.core.money import NANOS
 from comptroller.metering.rates import Steps
 
@@ -31,7 +32,8 @@ class Listing:
 
     def prices(self, tier: str, now_ns: int) -> dict[str, Steps]:
         """The price of each unit in nanos, for calls of a tier made now."""
-        from genai_prices.units import _get_registry
+        with LOADING:
+            from genai_prices.units import _get_registry
 
         # A model borrowed from another provider's list has that one's variants, which this one need not offer.
         own = any(self.model is model for model in self.provider.models)
@@ -93,8 +95,9 @@ def _readings(name: str, provider: str) -> Iterator[tuple[str, str]]:
 
 def _listing(name: str, provider: str) -> Listing | None:
     # The snapshot's own look-up remembers every name it was ever asked, without bound; names come from callers.
-    from genai_prices.data import providers
-    from genai_prices.data_snapshot import find_provider_by_id
+    with LOADING:
+        from genai_prices.data import providers
+        from genai_prices.data_snapshot import find_provider_by_id
 
     if provider:
         found = find_provider_by_id(providers, provider)

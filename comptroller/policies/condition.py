@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from comptroller.core.forks import LOADING
 from comptroller.policies.syntax import BadCondition
 
 Types = Mapping[str, str]  # input -> our name of its type
@@ -126,7 +127,8 @@ def _mismatch(name: str, kinds: list[str]) -> str:
 
 @lru_cache(maxsize=1024)
 def _environment(types: tuple[tuple[str, str], ...]) -> Any:
-    from cel_expr_python import cel  # 30 ms: only where there is a condition
+    with LOADING:
+        from cel_expr_python import cel  # 30 ms: only where there is a condition
 
     return cel.NewEnv(
         config=_config(),

@@ -1,14 +1,17 @@
 """The tool boundary of one run: tool calls a model asked for, decided once, waiting for what came of them."""
 
-import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from comptroller.core.forks import lock_over_forks
 
 if TYPE_CHECKING:
     from comptroller.wrapper.entry import Entry
 
 MOST = 4096  # tool calls without a result that a run remembers; an agent that never answers must not fill memory
+
+_TURN = lock_over_forks()  # one for all: what it guards takes microseconds
 
 
 @dataclass(slots=True, eq=False)
@@ -27,13 +30,12 @@ class Boundary:
     """Allowed tool calls by provider id, each consumed once: by a governed function, or by its result."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._open: OrderedDict[tuple[str, str], Asked] = OrderedDict()
         self._answered: OrderedDict[str, None] = OrderedDict()
 
     def allow(self, asked: Asked) -> list[Asked]:
         """Remember an allowed tool call; returns those pushed out because too many are unanswered."""
-        with self._lock:
+        with _TURN:
             self._open[(asked.call_id, asked.call)] = asked
             dropped = []
             while len(self._open) > MOST:
@@ -42,7 +44,7 @@ class Boundary:
 
     def take(self, name: str, digest: str) -> Asked | None:
         """The decision for a call that is about to be executed with just these arguments; given out once."""
-        with self._lock:
+        with _TURN:
             for asked in self._open.values():
                 if not asked.taken and asked.digest == digest and asked.name == name:
                     asked.taken = True
@@ -51,7 +53,7 @@ class Boundary:
 
     def answer(self, call_id: str) -> Asked | None:
         """The allowed call that a tool result in a later request answers; None where it was recorded already."""
-        with self._lock:
+        with _TURN:
             for key, asked in self._open.items():
                 if key[0] == call_id:
                     del self._open[key]
@@ -61,7 +63,7 @@ class Boundary:
 
     def first_sight(self, call_id: str) -> bool:
         """True the first time a result for this call id is seen: history repeats in every request."""
-        with self._lock:
+        with _TURN:
             if call_id in self._answered:
                 return False
             self._seen(call_id)
@@ -69,7 +71,7 @@ class Boundary:
 
     def drain(self) -> list[Asked]:
         """All that were never answered, when the run closes."""
-        with self._lock:
+        with _TURN:
             left = [asked for asked in self._open.values() if not asked.taken]
             self._open.clear()
             return left

@@ -1,11 +1,14 @@
 """Threads of a conversation: a request that continues an earlier one names it instead of repeating its messages."""
 
-import threading
 from collections import OrderedDict
 from itertools import takewhile
 
+from comptroller.core.forks import lock_over_forks
+
 KEPT = 64  # conversations a run has under way at once; one that is forgotten is written out in full again
 WORTH = 3  # messages that must be shared before naming the earlier call is shorter than repeating them
+
+_TURN = lock_over_forks()  # one for all: what it guards takes microseconds
 
 
 class Thread:
@@ -15,7 +18,6 @@ class Thread:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._last: OrderedDict[tuple[str, str], tuple[str, list[str]]] = OrderedDict()
 
     def follow(self, agent: str, call: str, digests: list[str]) -> tuple[list[object], list[str]]:
@@ -23,7 +25,7 @@ class Thread:
         if not digests:
             return [], []
         key = (agent, digests[0])
-        with self._lock:
+        with _TURN:
             before = self._last.pop(key, None)
             self._last[key] = (call, digests)
             if len(self._last) > KEPT:
