@@ -74,6 +74,8 @@ class AnthropicStream:
         data = sse.parse(rest)[1]
         if data and tree.is_object(data):
             yield from self.feed(rest.rstrip(b"\r\n") + b"\n\n")
+        elif rest and not rest.strip(b"\r\n"):
+            yield Chunk("other", rest)  # a line end that came apart
         for index, block in self._blocks.items():
             if block.kind == "text" and not block.over:
                 yield Chunk("end", b"", index)

@@ -8,7 +8,8 @@ from msgspec import Raw
 from comptroller.core.call import Change, Part, Reply, Request
 from comptroller.dialects import tree
 from comptroller.dialects.dialect import Unreadable
-from comptroller.dialects.openai_chat_stream import OpenAIChatStream, tool_call
+from comptroller.dialects.openai_chat_calls import tool_call
+from comptroller.dialects.openai_chat_stream import OpenAIChatStream
 from comptroller.dialects.openai_chat_usage import read_usage, tier_of
 from comptroller.dialects.tree import Path, count_or_none, dict_of, dump, list_of, load, text_of
 

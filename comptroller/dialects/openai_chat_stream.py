@@ -8,7 +8,7 @@ import msgspec
 
 from comptroller.core.call import Chunk, Part, Reply, ToolCall
 from comptroller.dialects import sse, tree
-from comptroller.dialects.dialect import Unreadable
+from comptroller.dialects.openai_chat_calls import Held, hold, inner_of, tool_call, with_args
 from comptroller.dialects.openai_chat_usage import read_usage, tier_of, usage_node
 from comptroller.dialects.tree import count_of, dict_of, dump, list_of, text_of
 
@@ -57,22 +57,10 @@ DONE = b"data: [DONE]\n\n"
 
 
 @dataclass(slots=True)
-class _Held:
-    """A tool call under way: its element of `tool_calls` so far, and the events it came in."""
-
-    item: dict[str, Any]
-    at: object  # the provider's own index
-    legacy: bool = False
-    texts: list[str] = field(default_factory=list)
-    raws: list[bytes] = field(default_factory=list)
-    released: bool = False
-
-
-@dataclass(slots=True)
 class _State:
     """How far a choice has come, as the client sees it."""
 
-    held: list[_Held] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
     refused: int = 0
     begun: bool = False  # the client has seen something of it
     spoken: bool = False  # it has text
@@ -124,6 +112,8 @@ class OpenAIChatStream:
         data = sse.parse(rest)[1].strip()
         if data == b"[DONE]" or (data and tree.is_object(data)):
             yield from self._with_care(rest.rstrip(b"\r\n") + b"\n\n", data)
+        elif rest and not rest.strip(b"\r\n"):
+            yield Chunk("other", rest)  # a line end that came apart
         for index in list(self._choices):
             yield from self._close(index, whole=False)
         done = [state.finished for state in self._choices.values()]
@@ -204,7 +194,9 @@ class OpenAIChatStream:
             yield self._text(raw, piece.index, piece.name, piece.text)
             state.begun = state.spoken = True
         elif piece.kind in ("tool", "function"):
-            _hold(state, piece, raw)
+            legacy = piece.kind == "function"
+            item = {"function": piece.delta["function_call"]} if legacy else dict_of(piece.delta["tool_calls"][0])
+            hold(state.held, item, piece.text, raw, legacy)
         elif piece.kind == "finish":
             yield from self._close(piece.index)
             self.reply.finish = self.reply.finish or piece.text
@@ -236,7 +228,7 @@ class OpenAIChatStream:
                 continue
             held.released = True
             text = "".join(held.texts)
-            call = tool_call(_with_args(held, text), (index, "tool_calls", number))
+            call = tool_call(with_args(held, text), (index, "tool_calls", number))
             self.reply.calls.append(call)
             raw = self._call(state, call, text) if state.refused else b"".join(held.raws)
             yield Chunk("call", raw, index, call=call)
@@ -284,7 +276,7 @@ class OpenAIChatStream:
         assert isinstance(call.path, tuple)
         index, _, number = call.path
         held = state.held[number]
-        item = _with_args(held, args)
+        item = with_args(held, args)
         if held.legacy:
             return self._line(index, {"function_call": item["function"]})
         return self._line(index, {"tool_calls": [{**item, "index": number - state.refused}]})
@@ -334,14 +326,8 @@ def _text_piece(index: int, name: str, rest: dict[str, Any]) -> _Piece | None:
 
 
 def _tool_piece(index: int, item: dict[str, Any]) -> _Piece:
-    inner, field_name = _inner(item)
+    inner, field_name = inner_of(item)
     return _Piece("tool", index, {"tool_calls": [item]}, text=text_of(inner.get(field_name)))
-
-
-def _inner(item: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    if isinstance(item.get("custom"), dict):
-        return item["custom"], "input"
-    return dict_of(item.get("function")), "arguments"
 
 
 def _written(node: dict[str, Any], choice: dict[str, Any], piece: _Piece, last: bool) -> bytes:
@@ -356,57 +342,6 @@ def _written(node: dict[str, Any], choice: dict[str, Any], piece: _Piece, last: 
     return b"data: " + dump(event) + b"\n\n"
 
 
-def _hold(state: _State, piece: _Piece, raw: bytes) -> None:
-    """Add a delta to the tool call it belongs to, or begin one."""
-    legacy = piece.kind == "function"
-    item = {"function": piece.delta["function_call"]} if legacy else dict_of(piece.delta["tool_calls"][0])
-    at = "function_call" if legacy else item.get("index")
-    held = _held_at(state, at, text_of(item.get("id")))
-    if held is None:
-        held = _Held(dict(item), at, legacy)
-        state.held.append(held)
-    elif held.released:
-        raise Unreadable("A tool call goes on after its choice finished.")
-    else:
-        _merge(held.item, item)
-    held.texts.append(piece.text)
-    held.raws.append(raw)
-
-
-def _held_at(state: _State, at: object, call_id: str) -> _Held | None:
-    """The call a delta belongs to. Some servers give every call index 0, or none: then a new id is a new call."""
-    for held in reversed(state.held):
-        if held.at == at:
-            other = call_id and held.item.get("id") and held.item["id"] != call_id
-            return None if other else held
-    return None
-
-
-def _merge(item: dict[str, Any], more: dict[str, Any]) -> None:
-    before, after = _inner(item)[0], _inner(more)[0]
-    name, added = text_of(before.get("name")), text_of(after.get("name"))
-    for key in more.keys() - {"function", "custom", "index"}:
-        item[key] = item.get(key) or more[key]
-    if not before:
-        item.update({key: more[key] for key in ("function", "custom") if key in more})
-    elif added and added != name:
-        before["name"] = name + added  # clients join what comes in pieces; a few servers repeat the whole name
-
-
-def _with_args(held: _Held, args: str) -> dict[str, Any]:
-    inner, name = _inner(held.item)
-    return {**held.item, "custom" if name == "input" else "function": {**inner, name: tree.clean(args)}}
-
-
 def _slot(slot: Hashable) -> tuple[int, str]:
     assert isinstance(slot, tuple)
     return slot[0], slot[1]
-
-
-def tool_call(item: dict[str, Any], path: Hashable) -> ToolCall:
-    """The tool call in an element of `tool_calls`, whatever its kind."""
-    custom = isinstance(item.get("custom"), dict)
-    inner = dict_of(item.get("custom" if custom else "function"))
-    text = text_of(inner.get("input" if custom else "arguments"))
-    args = tree.object_or_none(text) if text.strip() else {}
-    return ToolCall(text_of(item.get("id")), text_of(inner.get("name")), text, args, path)

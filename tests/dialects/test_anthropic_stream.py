@@ -195,3 +195,7 @@ def test_unknown_events_and_blocks_pass_untouched() -> None:
         rec.START + rec.named("brand_new", x=1) + rec.block(0, {"type": "hologram", "z": 1}, {"type": "hologram_delta"})
     )
     assert relay(anthropic_stream(), [odd])[0] == odd
+
+
+def test_a_line_end_that_comes_in_two_halves_is_kept() -> None:
+    assert relay(anthropic_stream(), [rec.A_CRLF[:-1], rec.A_CRLF[-1:]])[0] == rec.A_CRLF

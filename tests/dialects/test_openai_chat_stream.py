@@ -240,3 +240,7 @@ def test_log_probabilities_do_not_tell_what_was_replaced() -> None:
     stream = rec.ROLE + rec.data({**rec.HEAD, "choices": [choice]}) + rec.event({}, "stop") + rec.DONE
     out, _ = relay(openai_stream(), [stream], lambda s, c: s.text(c.slot, "[x]") if c.kind == "text" else None)
     assert b"secret" not in out
+
+
+def test_a_line_end_that_comes_in_two_halves_is_kept() -> None:
+    assert relay(openai_stream(), [rec.CRLF[:-1], rec.CRLF[-1:]])[0] == rec.CRLF
