@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from comptroller.core.call import Change, Chunk
 from comptroller.core.errors import Denied, Refused
 from comptroller.core.verdict import Verdict
-from comptroller.guardrails.chain import Inspection, because
+from comptroller.guardrails.chain import Inspection
 from comptroller.guardrails.window import Window
 from comptroller.wrapper import toolgate
 from comptroller.wrapper.capture import keep_reply
@@ -129,8 +129,7 @@ class StreamedReply:
         raise Denied(self.entry.because, {"rule": self.entry.rule})
 
     def found(self, window: Window) -> None:
-        said = because(window.findings) if window.findings else f"The guard {window.failed} failed."
-        self.entry.found("reply", Inspection(window.action, tuple(window.findings), "", said, window.failed))
+        self.entry.found("reply", Inspection(window.action, tuple(window.findings), "", window.because, window.failed))
 
     def tool_call(self, chunk: Chunk) -> Generator[Effect, Any, bytes]:
         """A whole tool call: decided on before the agent sees any of it."""
