@@ -125,7 +125,7 @@ class OpenAIChatStream:
         return self.reply
 
     def _plain(self, raw: bytes, data: bytes) -> Chunk | None:
-        """The common event, text of one choice and nothing else: 2.5 us where the careful way takes 9."""
+        """The common event, text of one choice and nothing else: 2.6 us, less than half of the careful way."""
         try:
             choice = _decode(data).choices[0]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
