@@ -30,6 +30,10 @@ class Stream(Protocol):
         """The upstream closed: what was still under way."""
         ...
 
+    def so_far(self) -> Reply:
+        """The reply as far as it came: open texts are folded into its parts."""
+        ...
+
     def text(self, slot: Hashable, text: str) -> bytes:
         """An event with a delta of text on an open slot."""
         ...

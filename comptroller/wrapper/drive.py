@@ -54,7 +54,7 @@ class Blocking:
             effect = self._do(effect)
         if isinstance(effect, Answer):
             return effect
-        self.headers = effect.headers
+        self.headers = effect.headers or {}
         return None
 
     def stream(self) -> Iterator[bytes]:
@@ -111,7 +111,7 @@ class Awaiting:
             effect = await self._do(effect)
         if isinstance(effect, Answer):
             return effect
-        self.headers = effect.headers
+        self.headers = effect.headers or {}
         return None
 
     async def stream(self) -> AsyncIterator[bytes]:

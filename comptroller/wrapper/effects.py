@@ -46,13 +46,13 @@ class Read:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made once for each chunk: frozen would cost four times as much
 class Emit:
     """Hand `data` to the caller. Answered with the next bytes from upstream, None at their end or after `last`."""
 
     data: bytes
     last: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict)  # of the reply that begins; on the first one only
+    headers: Mapping[str, str] | None = None  # of the reply that begins; on the first one only
 
 
 @dataclass(frozen=True, slots=True)

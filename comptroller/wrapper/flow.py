@@ -36,8 +36,8 @@ NEVER_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProto
 def model_call(job: Job) -> Flow:
     """Govern one model call from the bytes of its request to the bytes of its reply."""
     dialect = job.dialect
-    entry = Entry(job.desk, job.identity, job.run, "model", dialect=dialect.name, provider=dialect.provider)
-    entry.attempt = job.attempt
+    entry = Entry(job.desk, job.identity, job.run, "model")
+    entry.dialect, entry.provider, entry.attempt = dialect.name, dialect.provider, job.attempt
     try:
         try:
             request = dialect.read(job.body, job.path)
@@ -123,7 +123,13 @@ def _rewritten(job: Job, request: Request, admission: Admission, texts: Mapping[
     if not texts and not ask_usage and model is None and admission.max_tokens is None:
         return None
     change = Change(texts=texts, model=model, max_tokens=admission.max_tokens, ask_usage=ask_usage)
-    return job.dialect.rewrite(request, change)
+    body = job.dialect.rewrite(request, change)
+    if model is not None and request.model in job.path:
+        raise Denied(
+            f"The call would be made with {model} instead, but its URL names the model. Ask for {model} yourself.",
+            {"rule": "downgrade"},
+        )
+    return body
 
 
 def opaque_call(job: Job, entry: Entry, why: str) -> Flow:

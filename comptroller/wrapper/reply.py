@@ -159,14 +159,13 @@ class Call:
 
     # -- streams without a stated end, under a hard cap
 
-    def room_left(self) -> Generator[Effect, Any, bool]:
-        """Extend the hold of a stream that has nearly used it up; False when it has and no cap has room for more.
+    def is_unbounded(self) -> bool:
+        """A stated max_tokens is a bound the provider keeps: only streams without one can outlive their hold."""
+        return self.hard and self.request.max_tokens is None and self.admission.max_tokens is None
 
-        A stated max_tokens is a bound the provider keeps, so only streams without one can outlive their hold.
-        """
+    def room_left(self) -> Generator[Effect, Any, bool]:
+        """Extend the hold of a stream that has nearly used it up; False when it has and no cap has room for more."""
         admission = self.admission
-        if not self.hard or self.request.max_tokens is not None or admission.max_tokens is not None:
-            return True
         used = tokens_in(self.reply.emitted)
         if used * 5 < admission.output * 4:
             return True

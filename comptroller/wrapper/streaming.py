@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from comptroller.core.call import Change, Chunk
 from comptroller.core.errors import Denied, Refused
 from comptroller.core.verdict import Verdict
+from comptroller.dialects.dialect import Unreadable
 from comptroller.guardrails.chain import Inspection
 from comptroller.guardrails.window import Window
 from comptroller.wrapper import toolgate
@@ -25,7 +26,7 @@ class StreamedReply:
         self.stream = call.job.dialect.stream(call.request)
         call.reply = self.stream.reply
         self.plan = call.plan
-        self.guarded = bool(self.plan)
+        self.unbounded = call.is_unbounded()
         self.windows: dict[Hashable, Window] = {}
         self.refused: dict[Hashable, str] = {}
         self.texts: dict[Hashable, str] = {}
@@ -37,23 +38,24 @@ class StreamedReply:
         entry, call = self.entry, self.call
         waiting: list[bytes] = []
         entry.status = "cut"  # until the stream says that it is complete
-        entry.if_lost = call.estimate_so_far
+        entry.if_lost = self.lost
         data = yield Emit(b"", headers=call.headers())
         while data is not None:
-            entry.keep_alive()
             ready = yield from self.relay(self.stream.feed(data))
-            if self.stream.finished and not self.over:
+            if self.over:
+                entry.close()
+                yield Emit(b"".join((*waiting, ready)) if waiting else ready, last=True)
+                return Answer()
+            if self.stream.finished:
                 self.finish()
+            else:
+                entry.keep_alive()
             if self.patient and not entry.closed:
                 waiting.append(ready)
                 ready = b""
             elif waiting:
                 ready = b"".join((*waiting, ready))
                 waiting = []
-            if self.over:
-                entry.close()
-                yield Emit(ready, last=True)
-                return Answer()
             data = yield Emit(ready)
         rest = yield from self.relay(self.stream.end())
         rest = b"".join((*waiting, rest, b"" if self.over else self.flush_all()))
@@ -71,8 +73,21 @@ class StreamedReply:
         self.keep()
         self.entry.close()
 
+    def lost(self) -> None:
+        """The caller left or the upstream broke: what was streamed is charged and kept."""
+        self.call.estimate_so_far()
+        self.keep()
+
+    def unreadable(self, error: Unreadable) -> Denied:
+        """What cannot be read cannot be governed, so it is not passed on."""
+        said = f"The provider's stream could not be understood and was cut: {error}"
+        self.entry.say("reply", Verdict("deny", "unreadable", "", said))
+        self.entry.error = {"type": "Unreadable", "message": str(error), "place": "upstream"}
+        return Denied(said, {"rule": "unreadable"})
+
     def keep(self) -> None:
         self.entry.if_lost = None
+        self.stream.so_far()
         keep_reply(self.entry, self.call.reply, Change(texts=self.texts, refused=self.refused))
 
     def relay(self, chunks: Iterable[Chunk]) -> Generator[Effect, Any, bytes]:
@@ -80,8 +95,8 @@ class StreamedReply:
         out: list[bytes] = []
         try:
             for chunk in chunks:
-                if chunk.kind == "text" and self.guarded:
-                    out.append(self.text(chunk))
+                if chunk.kind == "text":
+                    out.append(self.text(chunk) if self.plan else chunk.raw)
                 elif chunk.kind == "call":
                     out.append((yield from self.tool_call(chunk)))
                 elif chunk.kind == "end":
@@ -91,11 +106,13 @@ class StreamedReply:
                     out.append(self.flush_all() + chunk.raw)
                 else:
                     out.append(chunk.raw)
-            if not self.stream.finished and not (yield from self.call.room_left()):
+            if self.unbounded and not self.stream.finished and not (yield from self.call.room_left()):
                 out.append(self.cut_for_money())
         except Refused as refused:
             out.append(self.cut(refused))
-        return b"".join(out)
+        except Unreadable as error:
+            out.append(self.cut(self.unreadable(error)))
+        return out[0] if len(out) == 1 else b"".join(out)
 
     def text(self, chunk: Chunk) -> bytes:
         """A delta through its window: usually the very bytes that came."""

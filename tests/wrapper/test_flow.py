@@ -385,3 +385,36 @@ def test_a_rule_may_say_that_a_result_is_to_be_cleared_of_what_guards_find() -> 
         play = call(office, json.dumps(body).encode())
         play.answer(play_reserve(play))
         assert b"jane.doe" not in (play.expect(Send).body or b"jane.doe")
+
+
+def test_a_stream_nobody_can_read_is_cut_and_charged(office: TestDesk) -> None:
+    play = call(office, ask(stream=True))
+    play.answer(play_reserve(play)).answer(STREAM).answer(event({"content": "Hello there, "}))
+    play.answer(b"data: {not json}\n\n")
+    assert play.expect(Emit).last
+    assert b"denied" in play.expect(Emit).data
+    play.answer(None)
+    assert (closed(office)["status"], closed(office)["rule"]) == ("denied", "unreadable")
+    assert closed(office)["cost"] > 0  # type: ignore[operator]
+
+
+def test_what_was_streamed_before_a_caller_left_is_kept(office: TestDesk) -> None:
+    play = call(office, ask(stream=True))
+    play.answer(play_reserve(play)).answer(STREAM).answer(event({"content": "Hello there, you "}))
+    play.hang_up()
+    digest = closed(office)["reply"][0]  # type: ignore[index]
+    assert b"Hello there" in office.ledger.bodies[digest]
+
+
+def test_a_downgrade_that_the_url_forbids_is_a_refusal_and_not_a_wrong_bill() -> None:
+    policy = "policy: p\nbudgets:\n  - {per: run, cap: 0.02 USD, over: downgrade}\ndowngrade: {to: gpt-4o-mini}\n"
+    path = "/openai/deployments/gpt-4o/chat/completions"
+    body = json.dumps({"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 16_000}).encode()
+    with desk(policy) as office:
+        run = RunState("r" * 32, "r" * 32, Boundary())
+        assert CHAT is not None
+        play = Playbook(model_call(Job(office, Identity(run=run.id), run, CHAT, body, 0, path)))
+        play.answer(play_reserve(play)).answer(play_reserve(play))
+        assert play.done().status == 403
+        assert closed(office)["cost"] == 0
+        assert not office.ledger.purse.live()
