@@ -50,6 +50,7 @@ app = typer.Typer(
 app.add_typer(_later("comptroller.cli.policy", "Check policy files and run the tests inside them."), name="policy")
 app.add_typer(_later("comptroller.cli.runs", "Find and read runs."), name="runs")
 app.add_typer(_later("comptroller.cli.audit", "Check the record."), name="audit")
+app.add_typer(_later("comptroller.cli.keys", "Give out keys to the gateway, and end them."), name="keys")
 
 Ledger = Annotated[str, typer.Option("--ledger", metavar="DIR", help="The ledger; else the one of the settings.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]

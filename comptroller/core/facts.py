@@ -21,6 +21,10 @@ ask           identity, call digest, rule, policy, because: what a person would 
 guard.failed  guard, error
 policy.loaded version, files [{path, digest, text}], rules
 ledger.opened pid, version, recovered {..}
+key.issued    key, hash, tenant, agent, customer, user, workflow, name, scopes?, expires, by,
+              budgets [[unit, limit, every, zone, over]]
+key.rotated   key, old hash, new hash, until: when the secrets before this one end, by
+key.revoked   key, by
 snapshot      purse {..}: first record of each segment but the first; after much was written, also at a clean close
 seal          mac: last record of a closed segment and of a clean close; vouches for the chain before it
 
@@ -57,6 +61,9 @@ ASK = "ask"
 GUARD_FAILED = "guard.failed"
 POLICY_LOADED = "policy.loaded"
 LEDGER_OPENED = "ledger.opened"
+KEY_ISSUED = "key.issued"
+KEY_ROTATED = "key.rotated"
+KEY_REVOKED = "key.revoked"
 SNAPSHOT = "snapshot"
 
 

@@ -1,0 +1,220 @@
+"""`comptroller keys`: give out Comptroller keys, list them, renew their secrets, end them."""
+
+import contextlib
+import getpass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from comptroller.cli import screen
+from comptroller.cli.main import Json, Misuse
+from comptroller.cli.main import Ledger as LedgerName
+from comptroller.cli.place import ledger_of
+from comptroller.core.clock import SYSTEM
+from comptroller.core.money import decimal_text, is_money
+from comptroller.core.settings import Settings, load_settings
+from comptroller.core.verdict import Cap
+from comptroller.office import keys
+from comptroller.office.follower import Follower
+from comptroller.office.keys import Entry, Key, Register
+from comptroller.policies.amounts import read_duration
+from comptroller.store.ledger import Ledger
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Give out keys to the gateway, and end them.")
+KeyId = Annotated[str, typer.Argument(metavar="KEY", help="An id, a unique beginning of one, or the key's name.")]
+SECOND = 1_000_000_000
+T = TypeVar("T")
+
+
+def _fixes(option: str, what: str) -> Any:
+    return typer.Option(option, metavar="NAME", help=what)
+
+
+@app.command("issue")
+def issue(
+    name: Annotated[str, _fixes("--name", "What you call it.")] = "",
+    tenant: Annotated[str, _fixes("--tenant", "The tenant it acts for; else the one of the settings.")] = "",
+    agent: Annotated[str, _fixes("--agent", "The agent it is for.")] = "",
+    customer: Annotated[str, _fixes("--customer", "The customer its calls are for.")] = "",
+    user: Annotated[str, _fixes("--user", "The user its calls are for.")] = "",
+    workflow: Annotated[str, _fixes("--workflow", "The workflow its calls belong to.")] = "",
+    scope: Annotated[list[str] | None, _fixes("--scope", "A scope it may use; repeat. Without: no limit.")] = None,
+    budget: Annotated[
+        list[str] | None,
+        typer.Option("--budget", metavar="CAP", help="`50 USD`, `50 USD/month`, `100 calls/hour`; repeat."),
+    ] = None,
+    expires: Annotated[str, typer.Option("--expires", metavar="TIME", help="Ends after `90d`, `12h`, ...")] = "",
+    ledger: LedgerName = "",
+    as_json: Json = False,
+) -> None:
+    """Give out a key. Its secret is shown now and never again."""
+    settings = _settings(ledger)
+    wanted = Key(
+        id="",
+        tenant=tenant or settings.tenant,
+        agent=agent,
+        customer=customer,
+        user=user,
+        workflow=workflow,
+        scopes=None if scope is None else frozenset(scope),
+        budgets=tuple(_read("--budget", keys.read_budget, text) for text in budget or ()),
+        expires=SYSTEM.now_ns() + _nanos("--expires", expires) if expires else 0,
+        name=name,
+    )
+    with _opened(settings) as journal:
+        made, secret = keys.issue(journal, SYSTEM, wanted, _who())
+    _show_secret(made, secret, as_json, _told(Entry(made, SYSTEM.now_ns(), _who(), ())))
+
+
+@app.command("ls")
+def ls(
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most so many.")] = 50,
+    ledger: LedgerName = "",
+    as_json: Json = False,
+) -> None:
+    """List the keys, the newest first. Secrets are not kept, so none is shown."""
+    found = list(reversed(_register(ledger_of(ledger)).entries.values()))[:limit]
+    if as_json:
+        screen.say_json([_told(entry) for entry in found])
+    elif not found:
+        screen.say("No keys yet. Give one out with `comptroller keys issue`.")
+    else:
+        heads = ("KEY", "NAME", "STATUS", "FOR", "BUDGETS", "ISSUED (UTC)", "EXPIRES (UTC)")
+        screen.table(heads, [_listed(entry) for entry in found])
+
+
+@app.command("rotate")
+def rotate(
+    key: KeyId,
+    overlap: Annotated[
+        str, typer.Option("--overlap", metavar="TIME", help="How long the old secret works on: `24h`, `0s`.")
+    ] = "24h",
+    ledger: LedgerName = "",
+    as_json: Json = False,
+) -> None:
+    """Give a key a new secret; the old one works on for a while. Budgets and identity stay."""
+    place, time = ledger_of(ledger), _nanos("--overlap", overlap)
+    entry = _meant(place, key)
+    with _opened(_settings(ledger)) as journal:
+        secret, until = keys.rotate(journal, SYSTEM, entry, time, _who())
+    _show_secret(entry.key, secret, as_json, {"old_secret_until": _moment(until)})
+
+
+@app.command("revoke")
+def revoke(key: KeyId, ledger: LedgerName = "", as_json: Json = False) -> None:
+    """End a key and every secret of it, at once and for good."""
+    entry = _meant(ledger_of(ledger), key)
+    if not entry.revoked:
+        with _opened(_settings(ledger)) as journal:
+            keys.revoke(journal, SYSTEM, entry, _who())
+    if as_json:
+        screen.say_json({"key": entry.key.id, "status": "revoked"})
+    else:
+        screen.say(f"{entry.key.id}  {'was revoked before' if entry.revoked else 'revoked'}")
+
+
+def _settings(ledger: str) -> Settings:
+    settings = load_settings(ledger=ledger or None)
+    if "://" in settings.ledger:
+        raise Misuse(f"{settings.ledger}: keys are given out where the ledger is. Name its directory with --ledger.")
+    return settings
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Ledger]:
+    """The ledger, for writing: through the process that owns it where there is one."""
+    with contextlib.closing(Ledger.open(settings.ledger, settings)) as journal:
+        yield journal
+
+
+def _register(ledger: Path) -> Register:
+    return Register().fold(Follower(ledger, keys.KINDS).read())
+
+
+def _meant(ledger: Path, named: str) -> Entry:
+    if keys.is_secret(named):
+        raise Misuse("That is a secret; it should not stand in a shell's history. Name the key by its id or name.")
+    found = _register(ledger).meant(named)
+    if not found:
+        raise Misuse(f"No key is called {named!r}. List them with `comptroller keys ls`.")
+    if len(found) > 1:
+        some = ", ".join(entry.key.id for entry in found[:3])
+        raise Misuse(f"{named!r} means more than one key ({some}{', ...' * (len(found) > 3)}). Say more of the id.")
+    return found[0]
+
+
+def _show_secret(key: Key, secret: str, as_json: bool, more: dict[str, object]) -> None:
+    if as_json:
+        screen.say_json({"key": key.id, "secret": secret, **more})
+        return
+    screen.say(f"{key.id}  {screen.clean(key.name)}".rstrip())
+    screen.say(f"\n  {secret}\n")
+    screen.say("Keep it now: only its hash is on record, and it cannot be shown again.")
+    if until := more.get("old_secret_until"):
+        screen.say(f"The secret before it works until {until}.")
+
+
+def _told(entry: Entry) -> dict[str, object]:
+    key = entry.key
+    return {
+        "key": key.id,
+        "name": key.name,
+        "status": entry.status(SYSTEM.now_ns()),
+        **{name: getattr(key, name) for name in ("tenant", "agent", "customer", "user", "workflow")},
+        "scopes": None if key.scopes is None else sorted(key.scopes),
+        "budgets": [_budget(cap) for cap in key.budgets],
+        "issued": _moment(entry.issued),
+        "expires": _moment(key.expires),
+        "rotated": _moment(entry.rotated),
+        "revoked": _moment(entry.revoked),
+        "by": entry.by,
+    }
+
+
+def _listed(entry: Entry) -> list[str]:
+    key = entry.key
+    fixed = [f"{what} {value}" for what in ("agent", "customer", "user", "workflow") if (value := getattr(key, what))]
+    if key.tenant != "default":
+        fixed.insert(0, f"tenant {key.tenant}")
+    if key.scopes is not None:
+        fixed.append(f"scopes {' '.join(sorted(key.scopes)) or 'none'}")
+    return [
+        screen.clean(key.id),
+        screen.short(key.name, 24) or "-",
+        screen.status(entry.status(SYSTEM.now_ns())),
+        screen.short(", ".join(fixed), 60) or "anybody",
+        ", ".join(_budget(cap) for cap in key.budgets) or "-",
+        _moment(entry.issued) or "-",
+        _moment(key.expires) or "-",
+    ]
+
+
+def _budget(cap: Cap) -> str:
+    amount = decimal_text(cap.limit) if is_money(cap.unit) else str(cap.limit)
+    return f"{amount} {cap.unit}" + (f"/{cap.every}" if cap.every else "")
+
+
+def _moment(at: int) -> str | None:
+    return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
+
+
+def _nanos(option: str, text: str) -> int:
+    return round(_read(option, read_duration, text) * SECOND)
+
+
+def _read(option: str, reading: Callable[[str], T], text: str) -> T:
+    try:
+        return reading(text)
+    except ValueError as error:
+        raise Misuse(f"{option}: {error}.") from None
+
+
+def _who() -> str:
+    """The user of this machine who does it; empty where the system cannot say."""
+    with contextlib.suppress(OSError, KeyError, ImportError):
+        return getpass.getuser()
+    return ""

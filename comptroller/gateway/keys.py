@@ -1,0 +1,91 @@
+"""The key ring: which key a caller's secret belongs to, asked with every request."""
+
+import logging
+import threading
+from pathlib import Path
+
+from comptroller.core.clock import SYSTEM, Clock
+from comptroller.core.errors import StoreError
+from comptroller.office.follower import Follower
+from comptroller.office.keys import KINDS, LENGTH, PREFIX, Digest, Entry, Key, Register, hash_of, over
+
+EVERY_NS = 250_000_000  # how late a revocation in another process may arrive
+log = logging.getLogger("comptroller.gateway")
+
+
+class KeyRing:
+    """All keys of a ledger by the hash of their secrets; brings itself up to date. Thread-safe.
+
+    A look-up is by the keyed hash: how long it takes tells nothing of a secret, as nobody without the ledger's key
+    knows which secrets have hashes alike.
+    """
+
+    def __init__(self, ledger: Path, digest: Digest, clock: Clock = SYSTEM) -> None:
+        self._digest, self._clock = digest, clock
+        self._follower = Follower(ledger, KINDS)
+        self._register = Register()
+        self._by_hash: dict[str, tuple[Key, int]] = {}
+        self._configured = False
+        self._turn = threading.Lock()
+        self._due = 0
+        self._trouble = ""
+        self._catch_up()
+
+    @property
+    def configured(self) -> bool:
+        """True once a key was issued: neither revoking the last one nor losing the journal opens the door to all."""
+        return self._configured
+
+    def find(self, secret: str) -> Key | None:
+        """The key that a secret opens now; None where it opens none."""
+        if self._clock.monotonic_ns() >= self._due:
+            self.refresh()
+        if len(secret) != LENGTH or not secret.startswith(PREFIX):
+            return None
+        found = self._by_hash.get(hash_of(secret, self._digest))
+        if found is None:
+            return None
+        key, end = found
+        return None if end and over(end, self._clock.now_ns()) else key
+
+    def refresh(self) -> None:
+        """Take in what was issued, rotated and revoked meanwhile; a journal that cannot be read leaves all as it is."""
+        if not self._turn.acquire(blocking=False):
+            return
+        try:
+            self._due = self._clock.monotonic_ns() + EVERY_NS
+            if self._follower.grown:
+                self._catch_up()
+            self._trouble = ""
+        except StoreError as error:
+            if str(error) != self._trouble:  # said once, not four times a second
+                log.error("The keys cannot be brought up to date: %s", error)
+            self._trouble = str(error)
+        finally:
+            self._turn.release()
+
+    def _catch_up(self) -> None:
+        changed = False
+        if not self._follower.intact():
+            self._follower.begin()
+            self._register, changed = Register(), True
+        try:
+            for fact in self._follower.read():
+                self._register.fold([fact])  # at once: what was read stays read, also where a later record is broken
+                changed = True
+        finally:
+            if changed:
+                self._by_hash = _by_hash(self._register)
+                self._configured = self._configured or bool(self._register.entries)
+            self._due = self._clock.monotonic_ns() + EVERY_NS
+
+
+def _by_hash(register: Register) -> dict[str, tuple[Key, int]]:
+    live = [entry for entry in register.entries.values() if not entry.revoked]
+    return {hash: (entry.key, _end(entry, end)) for entry in live for hash, end in entry.hashes}
+
+
+def _end(entry: Entry, end: int) -> int:
+    """When a secret stops to work: its own end or the key's, whichever is first; 0 where neither has one."""
+    ends = [moment for moment in (end, entry.key.expires) if moment]
+    return min(ends, default=0)
