@@ -4,9 +4,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from comptroller.core.errors import SettingsError
 
@@ -44,6 +45,47 @@ class Prices(_Frame):
     unpriced: Literal["deny", "allow"] | None = None  # a model without a price; None: deny where a hard cap applies
 
 
+class Provider(_Frame):
+    """A model provider the gateway may send calls to: in which format, where, with which key, for which models."""
+
+    name: str = Field(min_length=1)
+    format: Literal["openai", "anthropic", "gemini"]
+    url: str
+    key_env: str = ""
+    key_file: str = ""
+    models: list[str] = Field(default_factory=lambda: ["*"])
+    provider: str = ""  # whose prices to look at first; else the format's own
+    fallback: list[str] = Field(default_factory=list)  # names of others of the same format, tried in order
+
+    @field_validator("url")
+    @classmethod
+    def _is_plain(cls, url: str) -> str:
+        parts = urlsplit(url)
+        odd = parts.username or parts.password or parts.query or parts.fragment
+        if parts.scheme not in ("http", "https") or not parts.hostname or odd:
+            raise ValueError("write it like https://api.openai.com/v1, without a key, a query or a user")
+        return url.rstrip("/")
+
+
+class Gateway(_Frame):
+    """How the gateway treats its clients and its upstreams."""
+
+    header_kb: int = Field(default=64, ge=4, le=1024)
+    header_s: int = Field(default=20, ge=1)  # to send a request's head, and between the pieces of its body
+    connect_s: int = Field(default=10, ge=1)
+    read_s: int = Field(default=600, ge=1)  # the longest silence of an upstream
+    retries: int = Field(default=1, ge=0, le=3)
+    retry_on: tuple[Literal["connect", "429", "5xx"], ...] = ("connect",)
+    over_budget_status: Literal[402, 429] = 402
+    drain_s: int = Field(default=2, ge=0)  # how long a stream nobody reads any more may take to end
+    stop_s: int = Field(default=30, ge=0)  # how long calls under way may take when the gateway stops
+    run_idle_s: int = Field(default=900, ge=1)
+    runs: int = Field(default=10_000, ge=1)  # open at once
+    repeats: int = Field(default=1_000, ge=0)  # replies kept for clients that ask again with the same Idempotency-Key
+    breaker_failures: int = Field(default=5, ge=1)
+    breaker_s: int = Field(default=10, ge=1)
+
+
 class Settings(_Frame):
     """All settings; unknown keys are errors."""
 
@@ -55,6 +97,8 @@ class Settings(_Frame):
     limits: Limits = Limits()
     fx: dict[str, str] = Field(default_factory=dict)  # "EUR/USD": "1.08"
     tenant: str = "default"
+    upstreams: list[Provider] = Field(default_factory=list)
+    gateway: Gateway = Gateway()
 
     def capture_for(self, workflow: str) -> Capture:
         """How much of a workflow's text is kept."""

@@ -73,6 +73,7 @@ class Desk:
         self._reload_lock = threading.Lock()
         self._clean: dict[tuple[int, int, int], None] = {}
         self.at_close: list[Callable[[], None]] = []
+        self.watchers: list[Callable[[Fact], None]] = []  # told of each fact once it is on record
         self.ambient: Any = None  # the scope of calls made outside any run
         self.ambient_lock = threading.Lock()
         self._complained = -COMPLAIN_EVERY_S
@@ -120,6 +121,8 @@ class Desk:
     def record(self, fact: Fact) -> None:
         """Put a fact on record (written when this returns) and, where somebody listens, into a span."""
         self.ledger.record(fact)
+        for watch in self.watchers:
+            watch(fact)
         if self.tracer.listening:
             self.tracer.span(fact)
 

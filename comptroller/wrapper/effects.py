@@ -29,6 +29,7 @@ class Send:
 
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    model: str = ""  # asked for in the end: a downgrade may want another upstream
 
 
 @dataclass(frozen=True, slots=True)

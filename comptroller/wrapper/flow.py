@@ -37,10 +37,13 @@ def model_call(job: Job) -> Flow:
     """Govern one model call from the bytes of its request to the bytes of its reply."""
     dialect = job.dialect
     entry = Entry(job.desk, job.identity, job.run, "model")
-    entry.dialect, entry.provider, entry.attempt = dialect.name, dialect.provider, job.attempt
+    entry.dialect, entry.provider, entry.attempt = dialect.name, job.provider or dialect.provider, job.attempt
     try:
+        if job.conflict is not None:
+            entry.say("model", Verdict("deny", str(job.conflict.details.get("rule", "")), "", str(job.conflict)))
+            raise job.conflict
         try:
-            request = dialect.read(job.body, job.path)
+            request = job.request or dialect.read(job.body, job.path)
         except Unreadable as error:
             return (yield from opaque_call(job, entry, str(error)))
         return (yield from _governed(job, entry, request))

@@ -38,7 +38,7 @@ class Call:
         entry.sent = True  # from here on it may have cost something, even if nothing ever comes back
         headers = {"comptroller-call": entry.id}
         self.expect_loss()
-        head: Head = yield Send(body, headers)
+        head: Head = yield Send(body, headers, entry.name)
         entry.touched()
         entry.upstream = {"status": head.status}
         request_id = head.headers.get("x-request-id") or head.headers.get("request-id")

@@ -29,6 +29,9 @@ class Job:
     body: bytes
     attempt: int = 0
     path: str = ""  # of the URL: names the model on some routes
+    request: Request | None = None  # the body, where the door has read it already
+    provider: str = ""  # whose prices to look at first, where it is not the dialect's own
+    conflict: Denied | None = None  # a reason to refuse that was found before the flow began
 
 
 def case_for(
