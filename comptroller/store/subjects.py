@@ -30,6 +30,7 @@ class Subjects:
         self._folder = ledger / folder.KEYS
         self._path = self._folder / f"{stem}{SUFFIX}"
         self._held: dict[bytes, tuple[bytes, AESGCM]] = {}
+        self._erased_path = str(self._folder / ERASED)  # asked for with every message kept
         self._erased = self._erasures()
         self._dirty = False
 
@@ -82,7 +83,7 @@ class Subjects:
 
     def _erasures(self) -> int:
         try:
-            return os.stat(self._folder / ERASED).st_size
+            return os.stat(self._erased_path).st_size
         except OSError:
             return 0
 

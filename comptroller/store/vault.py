@@ -28,6 +28,7 @@ HEADER = struct.Struct("<I16s16s12s")  # length of what follows, digest, key id,
 _LEVEL = 3
 _FULL = 256 * 1024 * 1024  # bytes after which the next file begins
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_TAGS = 4_096  # subjects whose tag is remembered
 _KNOWN = 65_536  # messages remembered as stored; an older one is stored again, which costs bytes and nothing else
 
 
@@ -43,6 +44,7 @@ class Vault:
         """Start anew with a file and keys of one's own, as a child after a fork must."""
         self._lock = threading.Lock()
         self._known: dict[tuple[str, bytes], None] = {}
+        self._tags: dict[tuple[str, str], bytes] = {}
         self._compressor = zstandard.ZstdCompressor(level=_LEVEL)
         if self._fd >= 0:
             with contextlib.suppress(OSError):
@@ -52,7 +54,7 @@ class Vault:
     def keep(self, messages: Sequence[bytes], tenant: str, subject: str) -> list[str]:
         """Store what is not stored yet, with one write(); returns a digest for each message."""
         digests = [self._keys.digest(message) for message in messages]
-        tag = tag_of(self._keys, tenant, subject)
+        tag = self._tag(tenant, subject)
         with self._lock:
             if self._subjects.refresh():
                 self._known.clear()
@@ -66,6 +68,14 @@ class Vault:
                     self._let_go()
                 self._store(new, tag)
         return digests
+
+    def _tag(self, tenant: str, subject: str) -> bytes:
+        tag = self._tags.get((tenant, subject))
+        if tag is None:
+            if len(self._tags) >= _TAGS:
+                self._tags.clear()
+            tag = self._tags[tenant, subject] = tag_of(self._keys, tenant, subject)
+        return tag
 
     def sync(self) -> None:
         """Return once everything kept is durable."""

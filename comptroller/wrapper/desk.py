@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("comptroller")
 RELOAD_EVERY_S = 1.0
 CLEAN_TEXTS = 100_000
+PLANS = 1_000
 COMPLAIN_EVERY_S = 60.0
 
 
@@ -71,6 +72,7 @@ class Desk:
         self._stamp = self._policy_stamp()
         self._checked = _time.monotonic()
         self._reload_lock = threading.Lock()
+        self._plans: dict[int, tuple[Mapping[str, Action], int]] = {}
         self._clean: dict[tuple[int, int, int], None] = {}
         self.at_close: list[Callable[[], None]] = []
         self.watchers: list[Callable[[Fact], None]] = []  # told of each fact once it is on record
@@ -143,8 +145,8 @@ class Desk:
         """
         if not plan or not text:
             return None
-        guards = frozenset([name for name, action in plan.items() if action != "allow"])
-        key = (hash(text), len(text), hash(guards) ^ as_json)
+        known = self._plans.get(id(plan))
+        key = (hash(text), len(text), (known[1] if known is not None else self._plan_key(plan)) ^ as_json)
         if key in self._clean:
             return None
         found = self.chain.inspect_json(text, plan) if as_json else self.chain.inspect(text, plan)
@@ -154,6 +156,14 @@ class Desk:
             self._clean.clear()
         self._clean[key] = None
         return None
+
+    def _plan_key(self, plan: Mapping[str, Action]) -> int:
+        """Stands for the guards of a plan. Plans are few and live long; holding one keeps its id from being reused."""
+        if len(self._plans) >= PLANS:
+            self._plans.clear()
+        key = hash(frozenset([name for name, action in plan.items() if action != "allow"]))
+        self._plans[id(plan)] = (plan, key)
+        return key
 
     # -- money
 

@@ -1,6 +1,6 @@
 """What a request to somewhere is: a model call, a model call we cannot read, or any other HTTP; and for whom."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from comptroller.wrapper.run import ambient
 from comptroller.wrapper.shared import Job
 
 FIELDS = ("agent", "customer", "user", "workflow")
+MATTERING = frozenset({b"content-type", b"traceparent", b"x-stainless-lang", b"x-stainless-retry-count"})
 HEADER = {field: f"comptroller-{field}" for field in FIELDS}
 
 
@@ -41,14 +42,23 @@ def in_memory(request: Any, desk: Desk) -> bool:
 def intercept(desk: Desk, request: Any, bound: Mapping[str, str], body: bytes | None) -> Intercepted:
     """The flow for one request; `body` of None is one too large to hold, passed on as it comes."""
     scope = current() or ambient(desk)
-    # One pass over the raw headers: each look-up in an httpx header map costs as much as all of this.
-    headers = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in request.headers.raw}
+    headers = _headers(request.headers.raw)
     identity, conflict = _identity(scope.identity, bound, headers)
     conflict = conflict or _too_large(desk, body)
     flow = _flow(desk, request, Where(identity, scope.run), headers, body, conflict)
     trace = format_traceparent(scope.run.trace, span_of(identity.parent or scope.run.id))
     ours = tuple(name for name in headers if name.startswith("comptroller-"))
     return Intercepted(flow, scope.run, "x-stainless-lang" in headers, "" if "traceparent" in headers else trace, ours)
+
+
+def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The few headers that matter here, in one pass: each look-up in an httpx header map costs as much."""
+    found = {}
+    for name, value in raw:
+        name = name.lower()
+        if name in MATTERING or name.startswith(b"comptroller-"):
+            found[name.decode("latin-1")] = value.decode("latin-1")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
