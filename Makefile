@@ -1,6 +1,6 @@
 # GNU make and a Python from 3.11 to 3.13 with venv are all this needs: everything else goes into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench docs clean
+.PHONY: help run test check bench compat docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,6 +15,7 @@ help:
 	@echo "make check   format, lint, types, floors, docs"
 	@echo "make test    check, then every test"
 	@echo "make bench   every benchmark, as tables"
+	@echo "make compat  the wrapper's tests on the oldest SDKs we support, in an environment of their own"
 	@echo "make clean   remove .venv, caches and the demo ledger"
 
 run: $(VENV)/.for-run
@@ -33,8 +34,13 @@ check: $(VENV)/.for-test
 bench: $(VENV)/.for-test
 	@$(BIN)/python -m benchmarks
 
+compat: $(VENV)/.made
+	@$(BIN)/python -m venv $(VENV)-oldest
+	@$(VENV)-oldest/bin/python -m pip install --quiet --disable-pip-version-check --editable . pytest httpx2 -r tests/oldest.txt
+	@$(VENV)-oldest/bin/python -m pytest -W error tests/wrapper
+
 clean:
-	rm -rf $(VENV) build dist demo-ledger .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-oldest build dist demo-ledger .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # A stamp per set of extras: a second run starts at once, a changed pyproject.toml installs again.
 $(VENV)/.for-run: pyproject.toml $(VENV)/.made
