@@ -51,6 +51,7 @@ class Key:
     budgets: tuple[Cap, ...] = ()
     expires: int = 0  # ns since 1970; 0: never
     name: str = ""  # what people call it
+    run: str = ""  # the one run it is for; only the private key of `comptroller run` has one
 
 
 @dataclass(frozen=True, slots=True)
