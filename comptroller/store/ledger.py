@@ -15,7 +15,7 @@ import msgspec
 
 from comptroller.core.clock import SYSTEM, Clock
 from comptroller.core.errors import StoreError
-from comptroller.core.facts import Fact, Line, Shortfall
+from comptroller.core.facts import CALL_OPENED, Fact, Line, Shortfall
 from comptroller.core.settings import Settings
 from comptroller.store import folder, recovery, segment, subjects, wire
 from comptroller.store.bodies import Bodies
@@ -27,6 +27,7 @@ from comptroller.store.server import Server
 from comptroller.store.vault import Vault, tag_of
 from comptroller.store.wire import Gone, Reply, Request
 
+_OWNERS = 50  # how often one request is asked again: nobody loses so many owners in the midst of one
 _PATIENCE_S = 15.0  # how long to look for an owner, or become it, before a call is told that the store failed
 
 
@@ -78,7 +79,7 @@ class Ledger:
         owner = self._owner
         if owner is not None:
             return owner.reserve(fact, middle)
-        hold = _hold_of(fact)
+        hold = _hold_of(fact) if fact.kind == CALL_OPENED else ""  # an extended hold stays what it is here
         if hold:
             self._holds[hold] = 0  # before it is asked for: should the owner die on the way, it is claimed already
         try:
@@ -164,7 +165,7 @@ class Ledger:
 
     def _request(self, request: Request) -> Reply:
         """Ask whoever owns the ledger; when it dies on the way, ask the next one, which knows what was done."""
-        while True:
+        for _ in range(_OWNERS):
             owner, client = self._owner, self._client
             if owner is not None:
                 return _locally(owner, request)
@@ -176,6 +177,10 @@ class Ledger:
             except Gone:
                 request.again = True
                 self._regain(client)
+        raise StoreError(
+            f"{self._path}: whoever owns this ledger hangs up at this request ({request.op}) again and again. "
+            "Use one version of comptroller in all processes, and end the owner if it goes on."
+        )
 
     # -- taking a seat: the owner's, or one before it
 

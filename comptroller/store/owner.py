@@ -13,6 +13,7 @@ from comptroller.core.facts import (
     CALL_CLOSED,
     CALL_OPENED,
     HOLD_EXPIRED,
+    HOLD_EXTENDED,
     LEDGER_OPENED,
     SNAPSHOT,
     Fact,
@@ -31,7 +32,7 @@ GRACE_NS = 3_000_000_000  # how long a process has to come back to its holds
 MEGABYTE = 1024 * 1024
 _SNAP = 4 * MEGABYTE  # of records behind the last snapshot: a clean close then writes another for the next opener
 _PRUNE_NS = 60_000_000_000
-_HOLDING = {CALL_OPENED, CALL_CLOSED, HOLD_EXPIRED}
+_HOLDING = {CALL_OPENED, CALL_CLOSED, HOLD_EXTENDED, HOLD_EXPIRED}
 HERE = ""  # the session of this process itself
 
 
@@ -256,7 +257,7 @@ class Owner:
             hold_id = cast(Mapping[str, str], hold)["id"]
             if fact.kind == CALL_OPENED:
                 self._keepers[hold_id] = session
-            else:
+            elif fact.kind != HOLD_EXTENDED:
                 self._keepers.pop(hold_id, None)
                 self._orphans.pop(hold_id, None)
         if session != HERE:
@@ -307,6 +308,8 @@ def lines_of(fact: Fact) -> list[Line]:
         hold = cast("Mapping[str, Any] | None", fact.data.get("hold"))
         if hold is not None and not isinstance(hold["id"], str):
             raise TypeError("its id is not a text")
+        if fact.kind == HOLD_EXTENDED and not isinstance(cast(Any, hold)["nth"], int):
+            raise TypeError("it does not say which extension it is")
         rows = cast(Any, fact.data if hold is None else hold).get("lines") or ()
         lines = [Line(*row) for row in rows]
         for line in lines:

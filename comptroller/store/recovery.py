@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from comptroller.core.errors import StoreError
-from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, HOLD_EXPIRED, RUN_CLOSED, SNAPSHOT
+from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, HOLD_EXPIRED, HOLD_EXTENDED, RUN_CLOSED, SNAPSHOT
 from comptroller.metering.budget import Purse
 from comptroller.store import journal, segment
 from comptroller.store.segment import Position
 from comptroller.store.tail import unwritable
 
-_FOLDED = {CALL_OPENED, CALL_CLOSED, HOLD_EXPIRED, RUN_CLOSED}
+_FOLDED = {CALL_OPENED, CALL_CLOSED, HOLD_EXTENDED, HOLD_EXPIRED, RUN_CLOSED}
 _ENDING = 67  # bytes of a hash, a quote, a brace and a newline
 
 
