@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from comptroller.core.errors import StoreError
 from comptroller.store import folder
 from comptroller.store.segment import Position
-from comptroller.store.tail import unwritable
 
 VARIABLE = "COMPTROLLER_MASTER_KEY"
 MASTER = "master.key"
@@ -104,16 +103,10 @@ def _key_of(text: str, source: str) -> bytes:
 
 
 def _make_master(path: Path) -> None:
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # never over a key somebody needs
-    except FileExistsError:
-        return
-    except OSError as error:
-        raise StoreError(unwritable(path, error)) from error
-    with open(fd, "wb") as file:
-        file.write(os.urandom(32).hex().encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    # All of it or nothing: whoever dies here must not leave an empty key that no next opener would replace. Only the
+    # journal's owner comes here, so nobody makes another one meanwhile.
+    if not path.exists():  # never over a key somebody needs
+        folder.replace(path, os.urandom(32).hex().encode() + b"\n")
 
 
 def _read(path: Path) -> bytes:
