@@ -1,6 +1,6 @@
 # GNU make and a Python from 3.11 to 3.13 with venv are all this needs: everything else goes into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench compat docs clean
+.PHONY: help run test check bench chaos compat docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,6 +15,7 @@ help:
 	@echo "make check   format, lint, types, floors, docs"
 	@echo "make test    check, then every test"
 	@echo "make bench   every benchmark, as tables"
+	@echo "make chaos   kill agents at random instants, 50 rounds of each kind, and check what they leave"
 	@echo "make compat  the wrapper's tests on the oldest SDKs we support, in an environment of their own"
 	@echo "make clean   remove .venv, caches and the demo ledger"
 
@@ -33,6 +34,9 @@ check: $(VENV)/.for-test
 
 bench: $(VENV)/.for-test
 	@$(BIN)/python -m benchmarks
+
+chaos: $(VENV)/.for-test
+	@$(BIN)/python -m tests.durability.chaos --rounds 50
 
 compat: $(VENV)/.made
 	@$(BIN)/python -m venv $(VENV)-oldest
