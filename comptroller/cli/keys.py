@@ -42,7 +42,7 @@ def issue(
     customer: Annotated[str, _fixes("--customer", "The customer its calls are for.")] = "",
     user: Annotated[str, _fixes("--user", "The user its calls are for.")] = "",
     workflow: Annotated[str, _fixes("--workflow", "The workflow its calls belong to.")] = "",
-    scope: Annotated[list[str] | None, _fixes("--scope", "A scope it may use; repeat. Without: no limit.")] = None,
+    scope: Annotated[list[str] | None, _fixes("--scope", "A scope it may use; repeat. '' for none at all.")] = None,
     budget: Annotated[
         list[str] | None,
         typer.Option("--budget", metavar="CAP", help="`50 USD`, `50 USD/month`, `100 calls/hour`; repeat."),
@@ -60,7 +60,7 @@ def issue(
         customer=customer,
         user=user,
         workflow=workflow,
-        scopes=None if scope is None else frozenset(scope),
+        scopes=None if scope is None else frozenset(filter(None, scope)),
         budgets=tuple(_read("--budget", keys.read_budget, text) for text in budget or ()),
         expires=SYSTEM.now_ns() + _nanos("--expires", expires) if expires else 0,
         name=name,
