@@ -21,7 +21,7 @@ pytestmark = [
 
 
 def dies_at(step: int, work: Callable[[], object]) -> bool:
-    """Do the work in a child that ends, with nothing tidied up, before its so many-th step; False where it gets through."""
+    """Do the work in a child that ends untidily before its so many-th step; False where it gets through."""
     pid = os.fork()
     if pid == 0:
         left = [step]
