@@ -61,7 +61,7 @@ def _body(data: bytes | None) -> object:
 
 def write(told: Row) -> None:
     """The account for people."""
-    _head(told)
+    head(told)
     shown: set[str] = set()
     numbers: dict[str, int] = {}
     for number, call in enumerate(told["calls_in_order"], 1):
@@ -81,7 +81,7 @@ def write(told: Row) -> None:
         screen.say(f"claim  {screen.clean(claim['type'])} for {screen.clean(claim['subject'])}{degree}")
 
 
-def _head(told: Row) -> None:
+def head(told: Row) -> None:
     screen.say(f"run {screen.clean(told['run'])}  {screen.status(told['status'])}")
     who = [f"{name} {screen.clean(told[name])}" for name in _IDENTITY if told[name] and told[name] != "default"]
     if who:

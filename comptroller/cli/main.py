@@ -99,6 +99,28 @@ def demo(
     play(ledger)
 
 
+# Options behind the program's name are the program's own.
+@app.command("run", context_settings={"allow_interspersed_args": False})
+def run_program(
+    command: Annotated[list[str], typer.Argument(metavar="-- CMD...", help="The program and its arguments.")],
+    workflow: Annotated[
+        str, typer.Option("--workflow", metavar="NAME", help="The run's workflow; else the program's name.")
+    ] = "",
+    agent: Annotated[str, typer.Option("--agent", metavar="NAME", help="The agent that makes the calls.")] = "",
+    customer: Annotated[str, typer.Option("--customer", metavar="NAME", help="The customer it works for.")] = "",
+    budget: Annotated[str, typer.Option("--budget", metavar="CAP", help="What the run may cost: `2 USD`.")] = "",
+    ledger: Ledger = "",
+    config: Annotated[str, typer.Option("--config", metavar="FILE", help="Settings other than comptroller.yaml.")] = "",
+    out: Annotated[
+        str, typer.Option("--json", metavar="FILE", help="Write the account there too: a file or an open descriptor.")
+    ] = "",
+) -> None:
+    """Run a program with every agent call intercepted, then tell what it did and cost."""
+    from comptroller.cli.run import run as govern
+
+    raise typer.Exit(govern(command, workflow, agent, customer, budget, ledger, config, out))
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Run a command line; the exit code is 0 ok, 1 a check failed or the work could not be done, 2 wrong use."""
     _speak_safely()

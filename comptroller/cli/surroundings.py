@@ -1,0 +1,86 @@
+"""The environment of a program under `comptroller run`: every agent call leads to us, provider keys stay with us."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Where one wire format's clients look for their server and their key."""
+
+    format: Literal["openai", "anthropic", "gemini"]
+    home: str  # the provider's own address
+    addresses: tuple[str, ...]  # variables, in the order clients obey them
+    keys: tuple[str, ...]
+    root: str  # what clients put between our address and the route
+
+
+PROVIDERS = (
+    Provider(
+        "openai",
+        "https://api.openai.com/v1",
+        ("OPENAI_BASE_URL", "OPENAI_API_BASE", "COPILOT_PROVIDER_BASE_URL"),
+        ("OPENAI_API_KEY", "COPILOT_PROVIDER_API_KEY"),
+        "/v1",
+    ),
+    Provider(
+        "anthropic",
+        "https://api.anthropic.com",
+        ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_BASE"),
+        ("ANTHROPIC_API_KEY",),
+        "",
+    ),
+    Provider(
+        "gemini",
+        "https://generativelanguage.googleapis.com",
+        ("GOOGLE_GEMINI_BASE_URL",),
+        ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        "",
+    ),
+)
+# Clients send this one beside our key, and it would reach the provider past the gateway's choice of key.
+OTHER_KEYS = ("ANTHROPIC_AUTH_TOKEN",)
+# Copilot's own-provider mode, in the wire format every gateway speaks; a user who chose another keeps it.
+COPILOT = {
+    "COPILOT_PROVIDER_TYPE": "openai",
+    "COPILOT_PROVIDER_WIRE_API": "completions",
+    "COPILOT_PROVIDER_TRANSPORT": "http",
+    "COPILOT_OFFLINE": "true",
+}
+# What calls home by itself and by no base URL can be led to us. Who set one of these meant it.
+OFF = {
+    "OPENAI_AGENTS_DISABLE_TRACING": "1",
+    "CREWAI_DISABLE_TELEMETRY": "true",
+    "CREWAI_DISABLE_TRACKING": "true",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+}
+
+
+def surroundings(url: str, secret: str, given: Mapping[str, str]) -> dict[str, str]:
+    """The child's environment: `given`, with the gateway at `url` in place of every provider."""
+    child = {name: value for name, value in given.items() if name not in OTHER_KEYS}
+    for provider in PROVIDERS:
+        child.update(dict.fromkeys(provider.addresses, url + provider.root))
+        child.update(dict.fromkeys(provider.keys, secret))
+    for name, value in {**COPILOT, **OFF}.items():
+        child.setdefault(name, value)
+    past = _past_proxies(given)
+    child.update(NO_PROXY=past, no_proxy=past)
+    return child
+
+
+def address(provider: Provider, given: Mapping[str, str]) -> str:
+    """Where the user's own variables send a provider's calls, else the provider's home."""
+    return next((given[name] for name in provider.addresses if given.get(name)), provider.home)
+
+
+def key_variable(provider: Provider, given: Mapping[str, str]) -> str:
+    """The variable that holds the provider's key; empty where the user has none."""
+    return next((name for name in provider.keys if given.get(name)), "")
+
+
+def _past_proxies(given: Mapping[str, str]) -> str:
+    """NO_PROXY with loopback: a proxy would not find us there."""
+    said = given.get("no_proxy") or given.get("NO_PROXY") or ""
+    return ",".join(dict.fromkeys([*filter(None, said.split(",")), "127.0.0.1", "localhost"]))
