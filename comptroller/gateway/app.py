@@ -1,0 +1,141 @@
+"""The gateway as an ASGI application: no framework, one look-up from a path to what answers it."""
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
+from typing import Any
+
+from comptroller.core.errors import StoreError
+from comptroller.dialects.dialect import Dialect
+from comptroller.dialects.routes import dialect_for, is_model_route
+from comptroller.gateway.asked import Asked, Gone, Receive, Send, asked_of, read_body
+from comptroller.gateway.gate import Gate
+from comptroller.gateway.health import counted, ready
+from comptroller.gateway.models import list_models
+from comptroller.gateway.passing import pass_through
+from comptroller.gateway.relay import LEFT, relay
+from comptroller.gateway.reply import tell
+from comptroller.gateway.stop import JSON, Stop, body_of
+
+log = logging.getLogger("comptroller.gateway")
+ROOTS = ("/v1/", "/v1beta/", "/openai/")
+FREE = ("/v1/messages/count_tokens",)
+Answering = Callable[[Gate, Asked, Receive, Send], Awaitable[int]]
+
+
+class App:
+    """Answers HTTP for one gate."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+        self._most = gate.desk.settings.limits.body_mb << 20
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1003, "reason": "No WebSocket is served here."})
+
+    async def _http(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        gate, clock = self.gate, self.gate.desk.clock
+        began = clock.monotonic_ns()
+        gate.meters.under_way += 1
+        name, answering = "none", None
+        status = LEFT
+        try:
+            name, dialect, answering = route_of(scope["method"], scope["path"])
+            asked = asked_of(scope)
+            if name == "missing":
+                raise _missing(asked)
+            asked.body = await read_body(asked, receive, self._most)
+            if dialect is not None:
+                status = await relay(gate, asked, dialect, receive, send)
+            else:
+                status = await answering(gate, asked, receive, send)
+        except Stop as stop:
+            status = await self._refuse(stop, scope["path"], send)
+        except Gone:
+            pass
+        except StoreError as error:
+            log.error("The ledger failed: %s", error)
+            why = "The ledger cannot be used, so nothing passes; the log says why."
+            status = await self._refuse(Stop(503, "ledger_unavailable", why), scope["path"], send)
+        finally:
+            gate.meters.under_way -= 1
+            gate.meters.answered(name, status, (clock.monotonic_ns() - began) // 1_000_000)
+
+    async def _refuse(self, stop: Stop, path: str, send: Send) -> int:
+        self.gate.meters.refused(stop.code)
+        if stop.status >= 500 or stop.status in (401, 403):
+            log.warning("%s %s: %s", stop.status, path[:200], stop.message)
+        await tell(send, stop.status, [JSON, *stop.headers], body_of(stop, path))
+        return stop.status
+
+
+@lru_cache(maxsize=4096)
+def route_of(method: str, path: str) -> tuple[str, Dialect | None, Answering]:
+    """The name of a route, the dialect that reads it, else what answers it."""
+    own = _OWN.get((method, path))
+    if own is not None:
+        return path, None, own
+    if not path.startswith(ROOTS) or ".." in path or "//" in path or "\\" in path or not path.isprintable():
+        return "missing", None, _never
+    dialect = dialect_for(method, path)
+    if dialect is not None:
+        return dialect.name, dialect, _never
+    if method == "POST" and path in FREE:
+        return path, None, _free
+    if is_model_route(method, path):
+        return "opaque", None, _opaque
+    if method == "GET" and (path == "/v1/models" or path.startswith("/v1/models/")):
+        return "models", None, _models
+    return "missing", None, _never
+
+
+def _missing(asked: Asked) -> Stop:
+    return Stop(
+        404,
+        "not_found",
+        f"There is no {asked.method} {asked.path[:200]} here. Served are /v1/chat/completions, /v1/messages, "
+        "/v1/messages/count_tokens and /v1/models; what cannot be metered does not pass.",
+    )
+
+
+async def _free(gate: Gate, asked: Asked, receive: Receive, send: Send) -> int:
+    return await pass_through(gate, asked, False, send)
+
+
+async def _opaque(gate: Gate, asked: Asked, receive: Receive, send: Send) -> int:
+    return await pass_through(gate, asked, True, send)
+
+
+async def _models(gate: Gate, asked: Asked, receive: Receive, send: Send) -> int:
+    await tell(send, 200, [JSON], await list_models(gate, asked))
+    return 200
+
+
+async def _health(gate: Gate, asked: Asked, receive: Receive, send: Send) -> int:
+    await tell(send, 200, [JSON], b'{"ok":true}')
+    return 200
+
+
+async def _ready(gate: Gate, asked: Asked, receive: Receive, send: Send) -> int:
+    status, body = ready(gate)
+    await tell(send, status, [JSON], body)
+    return status
+
+
+async def _metrics(gate: Gate, asked: Asked, receive: Receive, send: Send) -> int:
+    await tell(send, 200, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")], counted(gate))
+    return 200
+
+
+async def _never(gate: Gate, asked: Asked, receive: Receive, send: Send) -> int:
+    raise AssertionError("a route without an answer is refused before")
+
+
+_OWN: dict[tuple[str, str], Answering] = {
+    ("GET", "/healthz"): _health,
+    ("GET", "/readyz"): _ready,
+    ("GET", "/metrics"): _metrics,
+}

@@ -1,0 +1,125 @@
+"""A request as it came in at the door: its head, and its body once it was read within bounds."""
+
+import re
+import zlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import zstandard
+
+from comptroller.gateway.stop import Stop
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+# A key in an address ends up in every log on the way.
+_KEY_IN_QUERY = re.compile(
+    rb"(?:^|[&;])(?:[\w-]*key|access_token|token|auth\w*|password|secret)=|(?:ck_|sk-|AIza)", re.IGNORECASE
+)
+
+
+class Gone(Exception):
+    """The client left before its request was complete."""
+
+
+@dataclass(slots=True, eq=False)
+class Asked:
+    """One HTTP request."""
+
+    method: str
+    path: str
+    target: str  # the path as it was sent, escapes and all
+    query: str
+    headers: list[tuple[bytes, bytes]]  # names in lower case
+    named: dict[bytes, bytes]  # the same by name; of several the last
+    body: bytes = b""
+
+    def header(self, name: bytes) -> str:
+        """A header's value; empty where it was not sent."""
+        value = self.named.get(name)
+        return value.decode("latin-1").strip() if value else ""
+
+
+def asked_of(scope: MutableMapping[str, Any]) -> Asked:
+    """The head of a request; refuses one that shows a key in its address."""
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    query: bytes = scope["query_string"]
+    path = scope["path"]
+    if query and _KEY_IN_QUERY.search(query):
+        raise Stop(
+            400,
+            "key_in_query",
+            "A key in the address is written into logs on its way, so this request is refused. "
+            "Send it in a header: authorization, x-api-key or x-goog-api-key; and replace that key.",
+        )
+    return Asked(
+        scope["method"], path, scope["raw_path"].decode("ascii"), query.decode("ascii"), headers, dict(headers)
+    )
+
+
+async def read_body(asked: Asked, receive: Receive, most: int) -> bytes:
+    """The whole body, decompressed where need be, never more than `most` bytes of it."""
+    length = asked.named.get(b"content-length", b"")
+    if length.isdigit() and int(length) > most:
+        raise _too_large(most)
+    message = await receive()
+    if message["type"] != "http.request":
+        raise Gone
+    body: bytes = message["body"]
+    if message.get("more_body"):
+        body = await _rest(body, receive, most)
+    if len(body) > most:
+        raise _too_large(most)
+    coding = asked.named.get(b"content-encoding")
+    if coding is None or coding == b"identity":
+        return body
+    return _decompressed(body, coding.decode("latin-1").strip().lower(), most)
+
+
+async def _rest(first: bytes, receive: Receive, most: int) -> bytes:
+    parts, size, more = [first], len(first), True
+    while more:
+        if size > most:
+            raise _too_large(most)
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Gone
+        parts.append(message["body"])
+        size += len(message["body"])
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+def _decompressed(body: bytes, coding: str, most: int) -> bytes:
+    """Never holds more than `most` bytes, however much the body promises to become."""
+    try:
+        if coding in ("gzip", "x-gzip", "deflate"):
+            reader = zlib.decompressobj(31 if "gzip" in coding else 15)
+            data, complete = reader.decompress(body, most + 1), reader.eof
+        elif coding == "zstd":
+            opened = zstandard.ZstdDecompressor(max_window_size=1 << 23).stream_reader(body, read_across_frames=True)
+            data, complete = opened.read(most + 1), True
+        else:
+            raise Stop(
+                415,
+                "unsupported_encoding",
+                f"A request body in {coding[:40]!r} cannot be read. Send it plain, or as gzip, deflate or zstd.",
+                headers=((b"accept-encoding", b"gzip, deflate, zstd"), (b"x-should-retry", b"false")),
+            )
+    except (zlib.error, zstandard.ZstdError):
+        raise Stop(400, "bad_encoding", f"The body is not the {coding} it says it is. Send it plain.") from None
+    if len(data) > most:
+        raise _too_large(most)
+    if not complete:
+        raise Stop(400, "bad_encoding", f"The body's {coding} breaks off before its end. Send it whole, or plain.")
+    return data
+
+
+def _too_large(most: int) -> Stop:
+    return Stop(
+        413,
+        "too_large",
+        f"The request is larger than limits.body_mb ({most >> 20}) allows. Send less, or raise it in comptroller.yaml.",
+        headers=((b"x-should-retry", b"false"), (b"connection", b"close")),
+    )

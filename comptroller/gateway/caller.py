@@ -1,0 +1,139 @@
+"""Who asks: the identity a key fixes, and what headers may add to it but never change."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import unquote
+
+from comptroller.core.call import Identity
+from comptroller.core.errors import Denied
+from comptroller.gateway.asked import Asked
+from comptroller.gateway.keys import Ring
+from comptroller.gateway.stop import Stop
+from comptroller.office.keys import PREFIX, Key
+
+FIELDS = ("customer", "user", "workflow", "agent")
+CREDENTIALS = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
+_SAID = re.compile(r"[^\x00-\x1f\x7f]{1,256}")
+_RUN = re.compile(r"[\w.:@/+=-]{1,128}", re.ASCII)
+_WANTED = tuple((f"comptroller-{name}".encode(), name) for name in (*FIELDS, "run", "parent", "budget"))
+
+
+class NoKeys:
+    """No key was ever issued: whoever reaches this machine's own address is the tenant itself."""
+
+    configured = False
+
+    def find(self, secret: str) -> Key | None:
+        """There is none."""
+        return None
+
+    def refresh(self) -> None:
+        """Nothing changes here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, as far as the request itself says."""
+
+    identity: Identity
+    key: Key | None = None
+    said: Mapping[str, str] = field(default_factory=dict)  # run, parent and budget, where given
+    conflict: Denied | None = None
+
+
+def caller_of(asked: Asked, keys: Ring, tenant: str) -> Caller:
+    """The identity of the key, with what headers add; raises Stop for a key that is missing or unknown."""
+    key = _key(asked, keys) if keys.configured else None
+    identity = Identity(tenant=tenant) if key is None else _fixed(key)
+    said = _said(asked)
+    if key is not None and key.run and said.setdefault("run", key.run) != key.run:
+        return Caller(identity, key, {"run": key.run}, _conflict("run", said["run"], key.run))
+    if not said:
+        return Caller(identity, key)
+    return narrowed(identity, key, said)
+
+
+def narrowed(identity: Identity, key: Key | None, said: dict[str, str]) -> Caller:
+    """Headers fill what the key leaves open; where they contradict it the call is refused, and that goes on record."""
+    more: dict[str, Any] = {}
+    for name in FIELDS:
+        value = said.pop(name, "")
+        fixed = getattr(identity, name)
+        if value and fixed and value != fixed:
+            return Caller(identity, key, said, _conflict(name, value, fixed))
+        if value and not fixed:
+            more[name] = value
+    return Caller(replace(identity, **more) if more else identity, key, said)
+
+
+def _conflict(name: str, value: str, fixed: str) -> Denied:
+    message = f"The call says {name} {value!r}, its key says {fixed!r}. Leave it out, or use another key."
+    return Denied(message, {"rule": "identity"})
+
+
+def credential(asked: Asked) -> str:
+    """The secret the client sent; one of ours where it sent several."""
+    found = ""
+    for name in CREDENTIALS:
+        value = asked.named.get(name)
+        if value is None:
+            continue
+        text = value.decode("latin-1").strip()
+        secret = text.partition(" ")[2].strip() if name == b"authorization" else text
+        if secret.startswith(PREFIX):
+            return secret
+        found = found or secret
+    return found
+
+
+def _key(asked: Asked, keys: Ring) -> Key:
+    secret = credential(asked)
+    key = keys.find(secret) if secret.startswith(PREFIX) else None
+    if key is None:
+        why = "is not known, was revoked or has run out" if secret.startswith(PREFIX) else "is needed here"
+        raise Stop(
+            401,
+            "invalid_api_key",
+            f"A Comptroller key (ck_...) {why}. `comptroller keys issue` makes one; "
+            "send it where you would send the provider's.",
+        )
+    return key
+
+
+def _fixed(key: Key) -> Identity:
+    return Identity(
+        tenant=key.tenant,
+        customer=key.customer,
+        user=key.user,
+        workflow=key.workflow,
+        agent=key.agent,
+        key=key.id,
+        scopes=key.scopes,
+        depth=1 if key.agent else 0,
+    )
+
+
+def _said(asked: Asked) -> dict[str, str]:
+    named = asked.named
+    said = {}
+    for header, name in _WANTED:
+        if header in named:
+            said[name] = asked.header(header)
+    if b"baggage" in named:
+        for name, value in _baggage(asked.header(b"baggage")):
+            said.setdefault(name, value)
+    for name, value in said.items():
+        if value and not (_RUN if name in ("run", "parent") else _SAID).fullmatch(value):
+            raise Stop(400, "bad_header", f"comptroller-{name} holds characters it cannot have, or too many of them.")
+    return {name: value for name, value in said.items() if value}
+
+
+def _baggage(text: str) -> Iterable[tuple[str, str]]:
+    """Our fields in a W3C baggage header: `comptroller-run=...,comptroller.customer=...`."""
+    for item in text.split(","):
+        name, _, value = item.partition(";")[0].partition("=")
+        name = name.strip().lower()
+        if name.startswith(("comptroller-", "comptroller.")) and name[12:] in (*FIELDS, "run", "parent", "budget"):
+            yield name[12:], unquote(value.strip())

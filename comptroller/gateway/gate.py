@@ -1,0 +1,62 @@
+"""The gate: everything the gateway's requests share, built once."""
+
+from dataclasses import dataclass
+
+import aiohttp
+
+from comptroller.gateway.caller import NoKeys
+from comptroller.gateway.hands import session_for
+from comptroller.gateway.keys import Ring
+from comptroller.gateway.meters import Meters
+from comptroller.gateway.repeats import Repeats
+from comptroller.gateway.runs import Runs
+from comptroller.gateway.stitch import Stitches
+from comptroller.gateway.upstream import Upstreams
+from comptroller.wrapper.desk import Desk
+
+
+@dataclass(slots=True)
+class Gate:
+    """The desk and its keys, the upstreams, and what is remembered between requests."""
+
+    desk: Desk
+    keys: Ring
+    upstreams: Upstreams
+    runs: Runs
+    stitches: Stitches
+    repeats: Repeats
+    meters: Meters
+    stopping: bool = False
+    held: aiohttp.ClientSession | None = None
+
+    @classmethod
+    def of(
+        cls, desk: Desk, keys: Ring | None = None, upstreams: Upstreams | None = None, runs: Runs | None = None
+    ) -> "Gate":
+        """A gate for a desk, as its settings say where nothing else is given."""
+        settings, clock = desk.settings.gateway, desk.clock
+        made = cls(
+            desk,
+            keys or NoKeys(),
+            upstreams or Upstreams(desk.settings.upstreams, settings, clock),
+            runs if runs is not None else Runs(desk, settings.runs, settings.run_idle_s),
+            Stitches(),
+            Repeats(settings.repeats, clock),
+            Meters(),
+        )
+        desk.watchers.append(made.meters.watch)
+        return made
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The HTTP client of this gate's event loop."""
+        if self.held is None:
+            self.held = session_for(self.desk.settings.gateway)
+        return self.held
+
+    async def close(self) -> None:
+        """Close what is open; the desk stays whoever's it is."""
+        self.runs.close()
+        if self.held is not None:
+            await self.held.close()
+            self.held = None

@@ -1,0 +1,53 @@
+"""Requests that no dialect reads: free ones are looked at and passed on, paid ones are on record as opaque."""
+
+import msgspec
+
+from comptroller.core.errors import UpstreamError
+from comptroller.gateway.asked import Asked, Send
+from comptroller.gateway.caller import caller_of
+from comptroller.gateway.gate import Gate
+from comptroller.gateway.hands import Hands
+from comptroller.gateway.relay import enter
+from comptroller.gateway.reply import tell_answer
+from comptroller.gateway.stop import Stop, format_of
+from comptroller.wrapper.drive import Awaiting
+from comptroller.wrapper.external import ExternalJob, external_call, unread_model_call
+
+
+class _Named(msgspec.Struct):
+    model: str = ""
+
+
+async def pass_through(gate: Gate, asked: Asked, paid: bool, send: Send) -> int:
+    """Send a request on as it is, after the guards had a look and, where it is paid, no hard cap forbids it."""
+    caller = caller_of(asked, gate.keys, gate.desk.settings.tenant)
+    target = gate.upstreams.line(format_of(asked.path), _model_of(asked.body))[0]
+    place = enter(gate, asked, caller, None)
+    host = target.url(asked.target, "").host or ""
+    job = ExternalJob(
+        gate.desk, place.identity, place.state, asked.method, host, asked.path, asked.body, place.conflict
+    )
+    job.kind_of_body = asked.header(b"content-type")
+    hands = Hands(gate.session, gate.upstreams, target, asked, "")
+    drive = Awaiting(gate.desk, unread_model_call(job) if paid else external_call(job), hands)
+    place.run.busy += 1
+    try:
+        answer = await drive.start()
+        assert answer is not None, "what nobody reads is passed on as it comes"
+        if answer.refused is not None:
+            gate.meters.refused(answer.refused.code)
+        return await tell_answer(send, hands, answer, gate.desk.settings.gateway.over_budget_status)
+    except UpstreamError as error:
+        gate.meters.failed(target.name, type(error).__name__)
+        raise Stop(502, "upstream_error", str(error), headers=()) from None
+    finally:
+        place.run.busy -= 1
+        drive.flow.close()
+        await hands.close()
+
+
+def _model_of(body: bytes) -> str:
+    try:
+        return msgspec.json.decode(body, type=_Named).model
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""

@@ -1,0 +1,144 @@
+"""A model call on its way through: read, placed in its run, governed by the flow, sent, answered."""
+
+import asyncio
+from dataclasses import dataclass
+
+from comptroller.core.call import Request
+from comptroller.core.errors import UpstreamError
+from comptroller.dialects.dialect import Dialect, Unreadable
+from comptroller.gateway.asked import Asked, Receive, Send
+from comptroller.gateway.attempts import Attempts
+from comptroller.gateway.caller import Caller, caller_of, credential
+from comptroller.gateway.gate import Gate
+from comptroller.gateway.hands import Hands
+from comptroller.gateway.leaving import Leaving
+from comptroller.gateway.repeats import Told
+from comptroller.gateway.reply import Listening, tell, tell_answer, tell_stream
+from comptroller.gateway.runs import Place
+from comptroller.gateway.stitch import agent_of, trace_of
+from comptroller.gateway.stop import Stop, format_of
+from comptroller.gateway.upstream import ConnectTimeout, ReadTimeout, Target
+from comptroller.wrapper.drive import Awaiting
+from comptroller.wrapper.flow import model_call
+from comptroller.wrapper.shared import Job
+
+LEFT = 499  # in our own counts only: the client left before its reply was complete
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One model call at the gateway, over all its attempts."""
+
+    gate: Gate
+    asked: Asked
+    dialect: Dialect
+    request: Request | None
+    place: Place
+    tried: int  # attempts the client itself has behind it
+
+
+async def relay(gate: Gate, asked: Asked, dialect: Dialect, receive: Receive, send: Send) -> int:
+    """Answer one model call; returns the status."""
+    caller = caller_of(asked, gate.keys, gate.desk.settings.tenant)
+    repeat = asked.header(b"idempotency-key")
+    if not repeat or not gate.desk.settings.gateway.repeats:
+        return await _answer(gate, asked, dialect, caller, receive, send)
+    key = (caller.identity.tenant, caller.identity.key or credential(asked), asked.path, repeat)
+    found = await gate.repeats.claim(key, asked.body)
+    if isinstance(found, Told):
+        await tell(send, found.status, [*found.headers, (b"comptroller-replayed", b"true")], found.body)
+        return found.status
+    listening = Listening(send)
+    try:
+        return await _answer(gate, asked, dialect, caller, receive, listening.send)
+    finally:
+        gate.repeats.keep(key, listening.told())
+
+
+async def _answer(gate: Gate, asked: Asked, dialect: Dialect, caller: Caller, receive: Receive, send: Send) -> int:
+    try:
+        request = dialect.read(asked.body, asked.path)
+    except Unreadable:
+        request = None  # the flow says what follows from that
+    line = gate.upstreams.line(format_of(asked.path), request.model if request else "")
+    place = enter(gate, asked, caller, request)
+    again = asked.header(b"x-stainless-retry-count")
+    call = Call(gate, asked, dialect, request, place, int(again) if again.isdecimal() and len(again) < 4 else 0)
+    # Whole replies are waited for even when nobody does: they cost the same, and then their usage is known.
+    grace_s = gate.desk.settings.gateway.drain_s if request is not None and request.stream else None
+    leaving = Leaving(receive, grace_s)
+    place.run.busy += 1
+    try:
+        return await _attempts(call, Attempts(gate.desk.settings.gateway, line), send)
+    except asyncio.CancelledError:
+        if not leaving.left:
+            raise
+        leaving.forgive()
+        return LEFT
+    finally:
+        place.run.busy -= 1
+        leaving.stop()
+
+
+def enter(gate: Gate, asked: Asked, caller: Caller, request: Request | None) -> Place:
+    """The run a request belongs to: the one it names, else the one it goes on with, else a new one."""
+    named = caller.said.get("run", "")
+    agent = caller.identity.agent or agent_of(request)
+    if named:
+        return gate.runs.enter(caller, named, trace_of(asked), agent)
+    thread = gate.stitches.find(asked, caller.identity, request)
+    run_id = thread.run or gate.desk.clock.new_id()
+    gate.stitches.keep(thread, run_id)
+    return gate.runs.enter(caller, run_id, trace_of(asked), agent)
+
+
+async def _attempts(call: Call, attempts: Attempts, send: Send) -> int:
+    """One flow, with a hold of its own, for each attempt; the first that is worth telling is told."""
+    gate = call.gate
+    over_budget = gate.desk.settings.gateway.over_budget_status
+    for number, target in enumerate(attempts):
+        hands = Hands(gate.session, gate.upstreams, target, call.asked, call.request.model if call.request else "")
+        drive = Awaiting(gate.desk, model_call(_job(call, target, number)), hands)
+        try:
+            answer = await drive.start()
+        except UpstreamError as error:
+            gate.meters.failed(target.name, type(error).__name__)
+            if not attempts.broke(error):
+                raise _gateway_error(error, call.place) from None
+        else:
+            if answer is None:
+                attempts.answered(200, {})
+                return await tell_stream(send, hands, drive)
+            if answer.refused is not None:
+                gate.meters.refused(answer.refused.code)
+            elif answer.status >= 400:
+                gate.meters.failed(target.name, str(answer.status))
+            if answer.refused is not None or not attempts.answered(answer.status, hands.headers):
+                return await tell_answer(send, hands, answer, over_budget)
+        finally:
+            drive.flow.close()
+            await hands.close()
+        await attempts.wait()
+    raise AssertionError("the last attempt answers or raises")
+
+
+def _job(call: Call, target: Target, number: int) -> Job:
+    place, asked = call.place, call.asked
+    return Job(
+        call.gate.desk,
+        place.identity,
+        place.state,
+        call.dialect,
+        asked.body,
+        call.tried + number,
+        asked.path,
+        call.request,
+        target.provider.provider,
+        place.conflict,
+    )
+
+
+def _gateway_error(error: UpstreamError, place: Place) -> Stop:
+    late = isinstance(error, (ConnectTimeout, ReadTimeout))
+    run = ((b"comptroller-run", place.state.id.encode()),)
+    return Stop(504 if late else 502, "upstream_timeout" if late else "upstream_error", str(error), headers=run)

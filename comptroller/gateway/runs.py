@@ -1,0 +1,192 @@
+"""The runs that are open at the gateway: opened at first sight, closed after a silence or when the gateway stops."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+
+from comptroller.core.call import Identity
+from comptroller.core.errors import Denied
+from comptroller.core.facts import AGENT_CLOSED, AGENT_OPENED, RUN_OPENED, Fact
+from comptroller.core.money import Money, parse_money
+from comptroller.core.verdict import Cap, Case
+from comptroller.gateway.caller import Caller
+from comptroller.gateway.stop import Stop
+from comptroller.office.keys import Key
+from comptroller.wrapper.boundary import Boundary
+from comptroller.wrapper.context import RunState, Scope
+from comptroller.wrapper.desk import Desk
+from comptroller.wrapper.run import close_run, who
+
+SHARED = ("customer", "user", "workflow")  # what all calls of a run have in common
+MOST_AGENTS = 1_000  # of one run
+
+
+@dataclass(slots=True, eq=False)
+class Open:
+    """A run under way."""
+
+    identity: Identity
+    state: RunState
+    seen_ns: int
+    busy: int = 0  # calls under way
+    agents: "dict[tuple[str, str], tuple[str, Denied | None]]" = field(default_factory=dict)
+    budgets: dict[str, Cap] = field(default_factory=dict)  # the smallest said, by currency
+    keyed: "dict[str, RunState]" = field(default_factory=dict)  # the same run under the caps of a key
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a call stands: whose it is, in which run, and why it must not go on."""
+
+    identity: Identity
+    state: RunState
+    run: Open
+    conflict: Denied | None = None
+
+
+class Runs:
+    """Open runs by id, the one silent for longest first."""
+
+    def __init__(self, desk: Desk, most: int, idle_s: int) -> None:
+        self.desk, self._most, self._idle_ns = desk, most, idle_s * 1_000_000_000
+        self._open: OrderedDict[str, Open] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def enter(self, caller: Caller, run_id: str, trace: str, agent: str) -> Place:
+        """The place of a call in its run, which is opened where it is new."""
+        said = caller.said
+        budget = _budget(said["budget"]) if "budget" in said else None
+        run = self._open.get(run_id) or self._begin(caller.identity, run_id, trace, budget)
+        self._open.move_to_end(run_id)
+        run.seen_ns = self.desk.clock.monotonic_ns()
+        identity, conflict = _joined(caller.identity, run.identity, run_id)
+        conflict = caller.conflict or conflict
+        if conflict is None and budget is not None:
+            _lower(run, budget)
+        identity = replace(identity, run=run_id, agent=identity.agent or agent)
+        if identity.agent and conflict is None:
+            identity, conflict = self._agent(run, identity, said.get("parent", ""))
+        elif "parent" in said:
+            identity = replace(identity, parent=said["parent"])
+        return Place(identity, self._state(run, caller.key), run, conflict)
+
+    def sweep(self) -> None:
+        """Close what has been silent for too long."""
+        limit = self.desk.clock.monotonic_ns() - self._idle_ns
+        for run_id, run in list(self._open.items()):
+            if run.seen_ns > limit:
+                break
+            if not run.busy:
+                self._end(run_id)
+
+    def close(self) -> None:
+        """Close them all."""
+        for run_id in list(self._open):
+            self._end(run_id)
+
+    def _begin(self, who_asks: Identity, run_id: str, trace: str, budget: Money | None) -> Open:
+        clock = self.desk.clock
+        identity = Identity(**{name: getattr(who_asks, name) for name in ("tenant", *SHARED)}, run=run_id)
+        state = RunState(run_id, trace or run_id, Boundary())
+        run = Open(identity, state, clock.monotonic_ns())
+        data = who(identity)
+        if budget is not None:
+            data["budget"] = [budget.nanos, budget.currency]
+        if state.trace != run_id:
+            data["trace"] = state.trace
+        self.desk.record(Fact(RUN_OPENED, clock.new_id(), clock.now_ns(), run_id, data=data))
+        self._open[run_id] = run
+        if len(self._open) > self._most:
+            self._make_room()
+        return run
+
+    def _make_room(self) -> None:
+        newest = next(reversed(self._open))
+        for run_id, run in self._open.items():
+            if not run.busy and run_id != newest:
+                self._end(run_id)
+                return
+
+    def _end(self, run_id: str) -> None:
+        run = self._open.pop(run_id)
+        self._end_agents(run_id, run)
+        close_run(self.desk, Scope(run.identity, run.state))
+
+    def _end_agents(self, run_id: str, run: Open) -> None:
+        clock = self.desk.clock
+        for (agent, _), (span, refused) in run.agents.items():
+            data = {**who(replace(run.identity, agent=agent, depth=1)), "span": span}
+            data["status"] = "error" if refused else "ok"
+            self.desk.record(Fact(AGENT_CLOSED, clock.new_id(), clock.now_ns(), run_id, data=data))
+
+    def _agent(self, run: Open, identity: Identity, parent: str) -> tuple[Identity, Denied | None]:
+        """The agent's span in this run, opened when it is first seen; rules on agents decide then, once."""
+        found = run.agents.get((identity.agent, parent))
+        if found is None and len(run.agents) >= MOST_AGENTS:
+            return identity, None  # names that clients make up must not fill memory; rules on models still apply
+        if found is None:
+            found = run.agents[(identity.agent, parent)] = self._meet(identity, parent)
+        return replace(identity, depth=1, parent=found[0]), found[1]
+
+    def _meet(self, identity: Identity, parent: str) -> tuple[str, Denied | None]:
+        clock, span = self.desk.clock, self.desk.clock.new_id()
+        known = replace(identity, depth=1, parent=span)
+        decision = self.desk.book.decide(Case("agent", known, kind="agent", now_ns=clock.now_ns()))
+        data = {**who(known), "parent": parent}
+        if identity.scopes is not None:
+            data["scopes"] = sorted(identity.scopes)
+        refused = None
+        if decision.verdict is not None:
+            said = decision.verdict
+            data.update(action=decision.action, rule=said.rule, because=said.because)
+            if decision.action in ("deny", "ask"):
+                refused = Denied(said.because, {"rule": said.rule, "policy": said.policy, "place": said.place})
+        self.desk.record(Fact(AGENT_OPENED, span, clock.now_ns(), identity.run, data=data))
+        return span, refused
+
+    def _state(self, run: Open, key: Key | None) -> RunState:
+        """The run as a key sees it: with the key's own caps."""
+        if key is None or not key.budgets:
+            return run.state
+        state = run.keyed.get(key.id)
+        wanted = (*run.state.caps, *key.budgets)
+        if state is None or state.caps != wanted:
+            state = run.keyed[key.id] = replace(run.state, caps=wanted)
+        return state
+
+
+def _joined(identity: Identity, run: Identity, run_id: str) -> tuple[Identity, Denied | None]:
+    """What the run knows fills what the call leaves open; where they differ the call is refused."""
+    if identity.tenant != run.tenant:
+        return identity, Denied(f"Run {run_id!r} belongs to somebody else. Name one of your own.", {"rule": "identity"})
+    more = {}
+    for name in SHARED:
+        said, known = getattr(identity, name), getattr(run, name)
+        if said and known and said != known:
+            message = f"The call says {name} {said!r}, the run it is part of says {known!r}. Leave it out."
+            return identity, Denied(message, {"rule": "identity"})
+        if known and not said:
+            more[name] = known
+    return (replace(identity, **more) if more else identity), None
+
+
+def _lower(run: Open, budget: Money) -> None:
+    """A budget said again can only shrink."""
+    before = run.budgets.get(budget.currency)
+    if before is None or budget.nanos < before.limit:
+        cap = Cap(
+            "run", run.state.id, "", "UTC", budget.currency, budget.nanos, "deny", "the comptroller-budget header"
+        )
+        run.budgets[budget.currency] = cap
+        run.state.caps = tuple(run.budgets.values())
+
+
+def _budget(text: str) -> Money:
+    try:
+        money = parse_money(text)
+        if money.nanos <= 0:
+            raise ValueError(f"{text!r} leaves nothing to spend. Give an amount above zero.")
+    except ValueError as error:
+        raise Stop(400, "bad_header", f"comptroller-budget: {error}") from None
+    return money

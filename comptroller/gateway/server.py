@@ -1,0 +1,152 @@
+"""The gateway as a server: uvicorn around the application, its upkeep, and a stop that lets calls finish."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+import uvicorn
+
+from comptroller.core.errors import ComptrollerError
+from comptroller.gateway.app import App
+from comptroller.gateway.gate import Gate
+from comptroller.gateway.protocol import Bounded
+
+log = logging.getLogger("comptroller.gateway")
+KEEP_ALIVE_S = 75  # longer than the clients' own pools keep a connection, so that they are the ones to close it
+UPKEEP_S = 1.0
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class Server(uvicorn.Server):
+    """Uvicorn's server without its logs, and with an exit code of its own making."""
+
+    def __init__(self, gate: Gate, host: str, port: int, certfile: str = "", keyfile: str = "") -> None:
+        protocol = type("Bounded", (Bounded,), {"limits": gate.desk.settings.gateway})
+        config = uvicorn.Config(
+            App(gate),
+            host=host,
+            port=port,
+            http=protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=gate.desk.settings.gateway.stop_s,
+            ssl_certfile=certfile or None,
+            ssl_keyfile=keyfile or None,
+        )
+        super().__init__(config)
+        self.gate = gate
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens, once it does."""
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        return host, port
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn does, but without raising the signal again: a stop that was asked for is no failure."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {sig: signal.signal(sig, self.handle_exit) for sig in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for sig, handler in before.items():
+                signal.signal(sig, handler)
+
+    async def shutdown(self, sockets: "list[socket.socket] | None" = None) -> None:
+        """Take no more, let calls under way finish, then close the runs."""
+        self.gate.stopping = True
+        await super().shutdown(sockets)
+
+    async def keep_up(self) -> None:
+        """Once a second: changed policies and keys, silent runs, clients that dawdle."""
+        beat = 0
+        while True:
+            await asyncio.sleep(UPKEEP_S)
+            beat += 1
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, Bounded) and connection.dawdles(now):
+                    connection.transport.close()
+            try:
+                self.gate.runs.sweep()
+                if beat % 10 == 0:
+                    self.gate.upstreams.reload()
+                await asyncio.to_thread(self.gate.desk.refresh)
+            except (ComptrollerError, OSError) as error:
+                log.error("Upkeep failed, and will be tried again: %s", error)
+
+
+async def serve(server: Server, started: Callable[[], None] | None = None) -> None:
+    """Serve until told to stop; runs are closed on the way out, the desk is not."""
+    upkeep = asyncio.create_task(server.keep_up())
+    announcing = asyncio.create_task(_announce(server, started)) if started else None
+    try:
+        await server.serve()
+    finally:
+        upkeep.cancel()
+        if announcing is not None:
+            announcing.cancel()
+        await server.gate.close()
+
+
+async def _announce(server: Server, started: Callable[[], None]) -> None:
+    while not server.started:
+        await asyncio.sleep(0.005)
+    started()
+
+
+def run(server: Server, started: Callable[[], None] | None = None) -> None:
+    """Serve in this thread until told to stop."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serve(server, started))
+
+
+@contextlib.contextmanager
+def background(gate: Gate, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """A gateway in a thread, for as long as the block lasts; yields its address."""
+    server, ready = Server(gate, host, port), threading.Event()
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            run(server, ready.set)
+        except BaseException as error:  # noqa: BLE001 - whoever opened the block must hear of it
+            failed.append(error)
+        finally:
+            ready.set()
+
+    thread = threading.Thread(target=work, name="gateway", daemon=True)
+    thread.start()
+    ready.wait()
+    if failed:
+        raise failed[0]
+    bound, found = server.address
+    try:
+        yield f"http://{bound}:{found}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":
+    if sys.platform == "win32":
+        return None
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

@@ -1,0 +1,166 @@
+"""Where calls go: the configured providers, chosen by format and model, each with its key and its breaker."""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from yarl import URL
+
+from comptroller.core.clock import Clock
+from comptroller.core.errors import SettingsError, UpstreamError
+from comptroller.core.settings import Gateway, Provider
+from comptroller.gateway.breaker import Breaker
+from comptroller.gateway.stop import Stop
+from comptroller.policies.globs import any_of
+
+log = logging.getLogger("comptroller")
+USUAL = (
+    Provider(name="openai", format="openai", url="https://api.openai.com/v1", key_env="OPENAI_API_KEY"),
+    Provider(name="anthropic", format="anthropic", url="https://api.anthropic.com", key_env="ANTHROPIC_API_KEY"),
+    Provider(
+        name="gemini",
+        format="gemini",
+        url="https://generativelanguage.googleapis.com",
+        key_env="GEMINI_API_KEY",
+    ),
+)
+VERSIONS = ("v1", "v1beta")
+CHOICES = 10_000  # answers to "where does this model go" that are remembered
+
+
+class ConnectError(UpstreamError):
+    """No connection came about: nothing was sent."""
+
+
+class ConnectTimeout(UpstreamError):
+    """No connection came about in time: nothing was sent."""
+
+
+class ReadTimeout(UpstreamError):
+    """The upstream fell silent."""
+
+
+class ReadError(UpstreamError):
+    """The connection broke after the request may have been sent."""
+
+
+class Target:
+    """One provider, ready to be called."""
+
+    def __init__(self, provider: Provider, gateway: Gateway, clock: Clock) -> None:
+        self.provider, self.name, self.format = provider, provider.name, provider.format
+        self.breaker = Breaker(clock, gateway.breaker_failures, gateway.breaker_s)
+        self.proxy = _proxy_for(provider.url)
+        self._base = provider.url
+        self._strips = _strips(provider)
+        self._urls: dict[str, URL] = {}
+        self.auth: tuple[str, str] | None = None
+        self.reload()
+
+    def reload(self) -> None:
+        """Read the key again: it may have been rotated."""
+        secret = _secret(self.provider)
+        self.auth = _auth(self.format, secret) if secret else None
+
+    def url(self, target: str, query: str) -> URL:
+        """The address of a path at this provider. The host is the configured one whatever the path says."""
+        found = self._urls.get(target)
+        if found is None:
+            found = URL(self._base + self._local(target), encoded=True)
+            if len(self._urls) < CHOICES:
+                self._urls[target] = found
+        return URL(f"{found}?{query}", encoded=True) if query else found
+
+    def _local(self, target: str) -> str:
+        """The path below the base: both often name the API's version, and one of the two is enough."""
+        first, _, rest = target.lstrip("/").partition("/")
+        return f"/{rest}" if self._strips and first in VERSIONS else "/" + target.lstrip("/")
+
+
+class Upstreams:
+    """All providers, in the order of the settings."""
+
+    def __init__(self, providers: Sequence[Provider], gateway: Gateway, clock: Clock) -> None:
+        self.targets = [Target(provider, gateway, clock) for provider in providers or USUAL]
+        self._by_name = {target.name: target for target in self.targets}
+        self._lines: dict[tuple[str, str], list[Target]] = {}
+        _check(self.targets, self._by_name)
+
+    def line(self, format: str, model: str) -> list[Target]:
+        """The first provider that takes this model, and those that stand in for it, in order."""
+        found = self._lines.get((format, model))
+        if found is None:
+            found = self._find(format, model)
+            if len(self._lines) < CHOICES:
+                self._lines[(format, model)] = found
+        return found
+
+    def reload(self) -> None:
+        """Take over rotated keys."""
+        for target in self.targets:
+            target.reload()
+
+    def _find(self, format: str, model: str) -> list[Target]:
+        for target in self.targets:
+            if target.format == format and any_of(target.provider.models)(model):
+                return [target, *(self._by_name[name] for name in target.provider.fallback)]
+        known = ", ".join(target.name for target in self.targets if target.format == format)
+        raise Stop(
+            404,
+            "model_not_found",
+            f"No upstream of the format {format} takes the model {model[:100]!r}"
+            f"{f' (there are {known})' if known else ''}. Add it to `models` of one under `upstreams` in "
+            "comptroller.yaml, or ask for another model.",
+            {"param": "model"},
+        )
+
+
+def _check(targets: Sequence[Target], by_name: Mapping[str, Target]) -> None:
+    if len(by_name) < len(targets):
+        raise SettingsError("upstreams: two have the same name. Give each its own.")
+    for target in targets:
+        for name in target.provider.fallback:
+            other = by_name.get(name)
+            if other is None or other.format != target.format:
+                what = "is not the name of an upstream" if other is None else f"does not speak {target.format}"
+                raise SettingsError(f"upstreams: {target.name}: fallback: {name} {what}. Name one that can stand in.")
+
+
+def _secret(provider: Provider) -> str:
+    if provider.key_file:
+        try:
+            return Path(provider.key_file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsError(
+                f"upstreams: {provider.name}: key_file: {provider.key_file} cannot be read ({error.strerror}). "
+                "Check the path and its permissions."
+            ) from None
+    return os.environ.get(provider.key_env, "").strip() if provider.key_env else ""
+
+
+def _auth(format: str, secret: str) -> tuple[str, str]:
+    if not secret.isprintable() or not secret.isascii():
+        raise SettingsError("upstreams: a key holds characters that no header may have. Check its file or variable.")
+    if format == "anthropic":
+        return "x-api-key", secret
+    if format == "gemini":
+        return "x-goog-api-key", secret
+    return "authorization", f"Bearer {secret}"
+
+
+def _strips(provider: Provider) -> bool:
+    """OpenAI's clients write the version into the base address, the others' into the path."""
+    path = urlsplit(provider.url).path
+    return bool(path) if provider.format == "openai" else path.rpartition("/")[2] in VERSIONS
+
+
+def _proxy_for(url: str) -> str | None:
+    """The proxy the environment wants for this host; asked once, for asking costs more than a call."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host in ("127.0.0.1", "localhost", "::1") or proxy_bypass(host):
+        return None
+    return getproxies().get(parts.scheme)
