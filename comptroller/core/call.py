@@ -87,6 +87,7 @@ class Request:
     media_bytes: int = 0
     searches: int = 0  # at most, of the tools the provider runs itself
     hints: Mapping[str, str] = field(default_factory=dict)  # session hints some clients send
+    tokens: int | None = None  # of input, where the body holds the tokens themselves and they can be counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +132,4 @@ class Chunk:
     slot: Hashable = None
     text: str = ""
     call: ToolCall | None = None
+    withheld: bool = False  # set by whoever does not hand `raw` on as it is: later events may repeat its text

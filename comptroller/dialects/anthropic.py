@@ -35,6 +35,10 @@ class AnthropicMessages:
         """True for /v1/messages itself; counting tokens is free and batches are another format."""
         return method.upper() == "POST" and path.rstrip("/").endswith("/v1/messages")
 
+    def path_for(self, path: str, model: str) -> str:
+        """The model stands in the body."""
+        return path
+
     def read(self, body: bytes, path: str = "") -> Request:
         """The request, its system text first."""
         top = tree.fields(body)

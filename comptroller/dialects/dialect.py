@@ -61,6 +61,10 @@ class Dialect(Protocol):
         """True where such a request is in this dialect; `path` is without its query."""
         ...
 
+    def path_for(self, path: str, model: str) -> str:
+        """The path for another model: the same, unless it is the path that names the model."""
+        ...
+
     def read(self, body: bytes, path: str = "") -> Request:
         """The request; `path` helps where it names the model. Raises Unreadable."""
         ...

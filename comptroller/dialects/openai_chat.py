@@ -31,6 +31,10 @@ class OpenAIChat:
         """True for any path that ends in /chat/completions, Azure's deployments included."""
         return method.upper() == "POST" and path.rstrip("/").endswith("/chat/completions")
 
+    def path_for(self, path: str, model: str) -> str:
+        """The model stands in the body."""
+        return path
+
     def read(self, body: bytes, path: str = "") -> Request:
         """The request; on Azure the deployment in the path stands in for a missing model."""
         top = tree.fields(body)

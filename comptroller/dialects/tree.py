@@ -79,15 +79,15 @@ def object_or_none(text: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def replaced(found: dict[str, Raw], texts: Mapping[Hashable, str]) -> dict[str, Raw]:
-    """The fields with texts replaced by path; elements of `messages` without a change keep their bytes."""
+def replaced(found: dict[str, Raw], texts: Mapping[Hashable, str], listed: str = "messages") -> dict[str, Raw]:
+    """The fields with texts replaced by path; elements of the array `listed` without a change keep their bytes."""
     by_root: dict[Path, list[tuple[Path, str]]] = {}
     for path, text in texts.items():
         assert isinstance(path, tuple)
-        depth = 2 if path[0] == "messages" else 1
+        depth = 2 if path[0] == listed and len(path) > 1 else 1
         by_root.setdefault(path[:depth], []).append((path[depth - 1 :], text))
     out = dict(found)
-    messages = items(found["messages"]) if any(root[0] == "messages" for root in by_root) else []
+    messages = items(found[listed]) if any(len(root) > 1 for root in by_root) else []
     for root, changes in by_root.items():
         name, at = str(root[0]), root[-1]
         holder = {at: load(messages[at] if isinstance(at, int) else found[name])}
@@ -98,7 +98,7 @@ def replaced(found: dict[str, Raw], texts: Mapping[Hashable, str]) -> dict[str, 
         else:
             out[name] = Raw(dump(holder[at]))
     if messages:
-        out["messages"] = Raw(dump(messages))
+        out[listed] = Raw(dump(messages))
     return out
 
 

@@ -1,11 +1,13 @@
 """What the scripted upstream says, to whom, and how it fails: plain data, so that a file can hold it."""
 
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote
 
 import msgspec
 import yaml
@@ -61,6 +63,7 @@ class Received:
     path: str
     headers: Mapping[str, str]  # names in lower case
     body: bytes
+    query: str = ""
 
     @cached_property
     def json(self) -> dict[str, Any]:
@@ -73,14 +76,22 @@ class Received:
 
     @property
     def model(self) -> str:
-        """The model asked for."""
-        return str(self.json.get("model") or "")
+        """The model asked for, in the body or (Gemini's) in the path."""
+        named = _IN_PATH.search(self.path)
+        return str(self.json.get("model") or (unquote(named[1]) if named else ""))
+
+    @property
+    def stream(self) -> bool:
+        """True where the reply is to come in events."""
+        return self.json.get("stream") is True or self.path.endswith(":streamGenerateContent")
 
     @property
     def messages(self) -> list[dict[str, Any]]:
-        """The messages sent."""
-        found = self.json.get("messages")
-        return [message for message in found if isinstance(message, dict)] if isinstance(found, list) else []
+        """The messages sent, whatever their wire calls them, with `assistant` for whatever the model said."""
+        found = next((self.json[name] for name in ("messages", "input", "contents") if name in self.json), None)
+        if isinstance(found, str):
+            return [{"role": "user", "content": found}]
+        return [_message(item) for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
     @property
     def turn(self) -> int:
@@ -95,6 +106,16 @@ class Received:
             if text:
                 return text
         return ""
+
+
+_IN_PATH = re.compile(r"/(?:models|tunedModels|endpoints)/([^/:]+):")
+_SAID = ("function_call", "custom_tool_call")  # items of a response that are the model's turn, as a message is
+
+
+def _message(item: dict[str, Any]) -> dict[str, Any]:
+    if "parts" in item:
+        return {**item, "role": "assistant" if item.get("role") == "model" else "user", "content": item["parts"]}
+    return {"role": "assistant", **item} if item.get("type") in _SAID else item
 
 
 Answering = Callable[[Received], "Say | str"]

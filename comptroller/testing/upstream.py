@@ -1,8 +1,8 @@
 """A model provider that says what a script tells it, on loopback: for tests, demos and benchmarks.
 
-`with Upstream("hello") as up:` serves OpenAI's chat completions under `up.url + "/v1"` and Anthropic's messages
-under `up.url`, in a thread. `python -m comptroller.testing.upstream --port 4100 --script replies.yaml` does so in
-a process of its own.
+`with Upstream("hello") as up:` serves OpenAI's chat completions, responses and embeddings under `up.url + "/v1"`, and
+Anthropic's messages and Gemini's contents under `up.url`, in a thread. `python -m comptroller.testing.upstream --port
+4100 --script replies.yaml` does so in a process of its own.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from typing import Protocol
 import msgspec
 
 from comptroller.core.errors import SettingsError
-from comptroller.testing import anthropic_wire, openai_wire
+from comptroller.testing import anthropic_wire, gemini_wire, openai_wire, responses_wire
 from comptroller.testing.connection import Connection
 from comptroller.testing.script import Received, Say, Script, Teller, Use, load_script
 
@@ -29,6 +29,14 @@ class Wire(Protocol):
     def whole(self, say: Say, asked: Received) -> bytes: ...
     def events(self, say: Say, asked: Received) -> Iterator[bytes]: ...
     def error(self, status: int, message: str) -> bytes: ...
+
+
+class EmbeddingsWire:
+    """Embeddings come whole, and fail as everything of OpenAI's does."""
+
+    whole = staticmethod(responses_wire.embeddings)
+    events = staticmethod(responses_wire.events)
+    error = staticmethod(responses_wire.error)
 
 
 class Upstream:
@@ -95,7 +103,8 @@ class Upstream:
 
     def _answer(self, connection: Connection, method: str, target: str, headers: dict[str, str], body: bytes) -> None:
         self._count += 1
-        asked = Received(self._count, method, target.split("?")[0], headers, body)
+        path, _, query = target.partition("?")
+        asked = Received(self._count, method, path, headers, body, query)
         self.requests.append(asked)
         if len(self.requests) > 2 * self._keep:
             del self.requests[: self._keep]
@@ -108,8 +117,16 @@ def _answer(connection: Connection, asked: Received, reply_to: Callable[[Receive
         _tell(connection, asked, reply_to(asked), openai_wire)
     elif path.endswith("/messages"):
         _tell(connection, asked, reply_to(asked), anthropic_wire)
+    elif path.endswith("/responses"):
+        _tell(connection, asked, reply_to(asked), responses_wire)
+    elif path.endswith("/embeddings"):
+        _tell(connection, asked, reply_to(asked), EmbeddingsWire())
+    elif path.endswith((":generateContent", ":streamGenerateContent")):
+        _tell(connection, asked, reply_to(asked), gemini_wire)
     elif path.endswith("/messages/count_tokens"):
         connection.whole(200, {}, msgspec.json.encode({"input_tokens": max(len(asked.body) // 4, 1)}))
+    elif path.endswith(":countTokens"):
+        connection.whole(200, {}, msgspec.json.encode({"totalTokens": max(len(asked.body) // 4, 1)}))
     elif path.endswith("/models"):
         models = [{"id": "scripted", "object": "model", "created": openai_wire.CREATED, "owned_by": "script"}]
         connection.whole(200, {}, msgspec.json.encode({"object": "list", "data": models}))
@@ -136,7 +153,7 @@ def _tell_now(connection: Connection, asked: Received, say: Say, wire: Wire) -> 
         connection.whole(say.status, headers, wire.error(say.status, text))
     elif say.fault == "garbage":
         connection.whole(200, headers, b"<html>\xff\x00 this is neither JSON nor a stream of events")
-    elif asked.json.get("stream") is True:
+    elif asked.stream and not (wire is gemini_wire and "alt=sse" not in asked.query):
         _stream(connection, headers, say, wire.events(say, asked))
     else:
         body = wire.whole(say, asked)

@@ -10,6 +10,8 @@ CHARS_PER_TOKEN = 3  # ordinary text has about 4; the difference is the safety o
 
 def input_bound(request: Request) -> int:
     """Never less than the provider will count: a byte-level tokenizer makes at most one token of a byte."""
+    if request.tokens is not None:
+        return request.tokens
     media = sum(1 for part in request.parts if part.kind == "media")
     text = max(len(request.raw) - request.media_bytes, 0)
     return text + FRAME_TOKENS * (len(request.messages) + 1) + MEDIA_TOKENS * media
@@ -31,4 +33,5 @@ def estimated_usage(request: Request, reply: Reply | None) -> Usage:
     media = sum(1 for part in request.parts if part.kind == "media")
     text = sum(len(message) for message in request.messages) - request.media_bytes
     sent = tokens_in(max(text, 0)) + FRAME_TOKENS * len(request.messages) + MEDIA_TOKENS * media
+    sent = sent if request.tokens is None else request.tokens
     return Usage(input=sent, output=tokens_in(reply.emitted) if reply else 0, tier=request.tier)

@@ -122,6 +122,7 @@ class StreamedReply:
         released = window.push(chunk.text)
         if released == chunk.text:
             return chunk.raw
+        chunk.withheld = True
         if window.denied or window.failed:
             self.stop(window)
         return self.stream.text(chunk.slot, released) if released else b""

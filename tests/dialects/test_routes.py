@@ -12,7 +12,12 @@ from comptroller.dialects import dialect_for, is_model_route
         ("/openai/deployments/d/chat/completions", "openai_chat"),
         ("/v1/messages", "anthropic"),
         ("/v1/messages/count_tokens", None),
-        ("/v1/responses", None),
+        ("/v1/responses", "openai_responses"),
+        ("/openai/responses", "openai_responses"),
+        ("/v1/responses/resp_1/cancel", None),
+        ("/forms/x/responses", None),
+        ("/v1/embeddings", "openai_embeddings"),
+        ("/openai/deployments/d/embeddings", "openai_embeddings"),
         ("/", None),
     ],
 )
