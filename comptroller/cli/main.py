@@ -90,6 +90,21 @@ def doctor(ledger: Ledger = "", as_json: Json = False) -> None:
 
 
 @app.command()
+def up(
+    host: Annotated[str, typer.Option("--host", help="Where to listen; beyond this machine only with keys.")] = "",
+    port: Annotated[int, typer.Option("--port", help="The gateway's port; 0 for any.")] = 4141,
+    ledger: Ledger = "",
+    config: Annotated[str, typer.Option("--config", metavar="FILE", help="Settings other than comptroller.yaml.")] = "",
+    certfile: Annotated[str, typer.Option("--certfile", metavar="FILE", help="Serve TLS with this chain.")] = "",
+    keyfile: Annotated[str, typer.Option("--keyfile", metavar="FILE", help="The private key to it.")] = "",
+) -> None:
+    """Serve the gateway: agents in any language are governed by pointing their base URL at it."""
+    from comptroller.cli.up import up as serve
+
+    serve(host or "127.0.0.1", port, ledger, config, certfile, keyfile)
+
+
+@app.command()
 def demo(
     ledger: Annotated[str, typer.Option("--ledger", metavar="DIR", help="Where to keep it.")] = "demo-ledger",
 ) -> None:

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from comptroller.core.call import Identity
 from comptroller.core.errors import Denied
@@ -15,6 +16,7 @@ from comptroller.office.keys import PREFIX, Key
 
 FIELDS = ("customer", "user", "workflow", "agent")
 CREDENTIALS = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
+HERE = ("127.0.0.1", "localhost", "::1", "host.docker.internal")
 _SAID = re.compile(r"[^\x00-\x1f\x7f]{1,256}")
 _RUN = re.compile(r"[\w.:@/+=-]{1,128}", re.ASCII)
 _WANTED = tuple((f"comptroller-{name}".encode(), name) for name in (*FIELDS, "run", "parent", "budget"))
@@ -45,7 +47,11 @@ class Caller:
 
 def caller_of(asked: Asked, keys: Ring, tenant: str) -> Caller:
     """The identity of the key, with what headers add; raises Stop for a key that is missing or unknown."""
-    key = _key(asked, keys) if keys.configured else None
+    key = None
+    if keys.configured:
+        key = _key(asked, keys)
+    else:
+        _must_be_here(asked)
     identity = Identity(tenant=tenant) if key is None else _fixed(key)
     said = _said(asked)
     if key is not None and key.run and said.setdefault("run", key.run) != key.run:
@@ -100,6 +106,28 @@ def _key(asked: Asked, keys: Ring) -> Key:
             "send it where you would send the provider's.",
         )
     return key
+
+
+def _must_be_here(asked: Asked) -> None:
+    """Without keys only programs of this machine may pass: not a web page that somebody here has open."""
+    for name in (b"host", b"origin"):
+        value = asked.named.get(name)
+        if value is not None and not _is_here(value):
+            raise Stop(
+                403,
+                "not_local",
+                f"Without a Comptroller key only this machine is served, and {name.decode()} names another. "
+                "`comptroller keys issue` makes a key; call 127.0.0.1 otherwise.",
+            )
+
+
+@lru_cache(maxsize=256)
+def _is_here(value: bytes) -> bool:
+    try:
+        name = urlsplit(f"//{value.decode('latin-1').rpartition('//')[2]}").hostname or ""
+    except ValueError:
+        return False
+    return name in HERE or name.endswith(".localhost")
 
 
 def _fixed(key: Key) -> Identity:

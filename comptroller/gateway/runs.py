@@ -124,7 +124,8 @@ class Runs:
         """The agent's span in this run, opened when it is first seen; rules on agents decide then, once."""
         found = run.agents.get((identity.agent, parent))
         if found is None and len(run.agents) >= MOST_AGENTS:
-            return identity, None  # names that clients make up must not fill memory; rules on models still apply
+            message = f"Run {run.state.id!r} has {MOST_AGENTS} agents already. Begin another run for this one."
+            return identity, Denied(message, {"rule": "agents"})  # names that clients make up must not fill memory
         if found is None:
             found = run.agents[(identity.agent, parent)] = self._meet(identity, parent)
         return replace(identity, depth=1, parent=found[0]), found[1]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import uvicorn
 
-from comptroller.core.errors import ComptrollerError
+from comptroller.core.errors import ComptrollerError, SettingsError
 from comptroller.gateway.app import App
 from comptroller.gateway.gate import Gate
 from comptroller.gateway.protocol import Bounded
@@ -19,18 +19,16 @@ from comptroller.gateway.protocol import Bounded
 log = logging.getLogger("comptroller.gateway")
 KEEP_ALIVE_S = 75  # longer than the clients' own pools keep a connection, so that they are the ones to close it
 UPKEEP_S = 1.0
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+BACKLOG = 2048
 
 
 class Server(uvicorn.Server):
     """Uvicorn's server without its logs, and with an exit code of its own making."""
 
-    def __init__(self, gate: Gate, host: str, port: int, certfile: str = "", keyfile: str = "") -> None:
+    def __init__(self, gate: Gate, listener: socket.socket, certfile: str = "", keyfile: str = "") -> None:
         protocol = type("Bounded", (Bounded,), {"limits": gate.desk.settings.gateway})
         config = uvicorn.Config(
             App(gate),
-            host=host,
-            port=port,
             http=protocol,
             ws="none",
             lifespan="off",
@@ -44,13 +42,9 @@ class Server(uvicorn.Server):
             ssl_keyfile=keyfile or None,
         )
         super().__init__(config)
-        self.gate = gate
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Where it listens, once it does."""
-        host, port = self.servers[0].sockets[0].getsockname()[:2]
-        return host, port
+        self.gate, self.listener = gate, listener
+        host, port = listener.getsockname()[:2]
+        self.url = f"http{'s' if certfile else ''}://{f'[{host}]' if ':' in host else host}:{port}"
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -89,12 +83,23 @@ class Server(uvicorn.Server):
                 log.error("Upkeep failed, and will be tried again: %s", error)
 
 
+def bind(host: str, port: int) -> socket.socket:
+    """The socket to listen on."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise SettingsError(
+            f"{host}:{port} cannot be had: {error.strerror or error}. Name another with --port, or 0 for any."
+        ) from None
+
+
 async def serve(server: Server, started: Callable[[], None] | None = None) -> None:
     """Serve until told to stop; runs are closed on the way out, the desk is not."""
     upkeep = asyncio.create_task(server.keep_up())
     announcing = asyncio.create_task(_announce(server, started)) if started else None
     try:
-        await server.serve()
+        await server.serve(sockets=[server.listener])
     finally:
         upkeep.cancel()
         if announcing is not None:
@@ -117,7 +122,7 @@ def run(server: Server, started: Callable[[], None] | None = None) -> None:
 @contextlib.contextmanager
 def background(gate: Gate, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """A gateway in a thread, for as long as the block lasts; yields its address."""
-    server, ready = Server(gate, host, port), threading.Event()
+    server, ready = Server(gate, bind(host, port)), threading.Event()
     failed: list[BaseException] = []
 
     def work() -> None:
@@ -133,9 +138,8 @@ def background(gate: Gate, host: str = "127.0.0.1", port: int = 0) -> Iterator[s
     ready.wait()
     if failed:
         raise failed[0]
-    bound, found = server.address
     try:
-        yield f"http://{bound}:{found}"
+        yield server.url
     finally:
         server.should_exit = True
         thread.join()

@@ -1,0 +1,63 @@
+"""`comptroller up`: the gateway in the foreground, until it is told to stop."""
+
+import ipaddress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from comptroller.cli import screen
+from comptroller.cli.main import Misuse
+from comptroller.core.errors import SettingsError
+from comptroller.wrapper.desk import Desk
+
+if TYPE_CHECKING:
+    from comptroller.gateway.gate import Gate
+
+
+def up(host: str, port: int, ledger: str, config: str, certfile: str, keyfile: str) -> None:
+    """Serve; prints where, and what to point agents at."""
+    try:
+        from comptroller.gateway.gate import Gate
+        from comptroller.gateway.keys import KeyRing
+        from comptroller.gateway.logs import log_as_json
+        from comptroller.gateway.server import Server, bind, run
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"The gateway needs {error.name}, which is not installed. Run `pip install 'comptroller[server]'`."
+        ) from None
+    log_as_json()
+    with Desk.open(ledger or None, config or None) as desk:
+        keys = KeyRing(Path(desk.settings.ledger), desk.ledger.digest, desk.clock)
+        gate = Gate.of(desk, keys)
+        if not keys.configured and not _is_loopback(host):
+            raise Misuse(
+                f"--host {host}: no Comptroller key was issued yet, so anybody who reaches this address could spend "
+                "your money. Run `comptroller keys issue` first, or leave --host out."
+            )
+        server = Server(gate, bind(host, port), certfile, keyfile)
+        run(server, lambda: _say(server.url, keys.configured, gate, bool(certfile)))
+
+
+def _say(url: str, keyed: bool, gate: "Gate", tls: bool) -> None:
+    screen.say(f"Comptroller's gateway is on {url}\n")
+    screen.say(f"  OPENAI_BASE_URL={url}/v1")
+    screen.say(f"  ANTHROPIC_BASE_URL={url}\n")
+    for target in gate.upstreams.targets:
+        whose = _whose(target.auth is not None, target.provider.key_env, target.provider.key_file)
+        screen.say(f"  {screen.clean(target.name)}: {screen.clean(target.provider.url)} ({whose})")
+    if not keyed:
+        screen.say("\nNo Comptroller key was issued: it serves this machine only. `comptroller keys issue` makes one.")
+    elif not tls and not _is_loopback(url.partition("://")[2].rpartition(":")[0].strip("[]")):
+        screen.say("\nKeys travel in clear text here. Give --certfile and --keyfile, or put a TLS proxy in front.")
+
+
+def _whose(found: bool, key_env: str, key_file: str) -> str:
+    if found:
+        return f"key from {screen.clean(key_file or key_env)}"
+    return f"no key{f' in {screen.clean(key_env)}' if key_env else ''}: the client's own is passed on"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
