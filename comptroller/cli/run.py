@@ -4,7 +4,6 @@ import contextlib
 import logging
 import os
 import shlex
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,7 +50,7 @@ def run(
 def _work(command: Sequence[str], desk: Desk, work: Run, agent: str) -> int:
     """The program's exit code; the run ends with it, as an error unless the program did well."""
     code = 0
-    with contextlib.suppress(subprocess.CalledProcessError), work:
+    with contextlib.suppress(_Exit), work:
         scope = work.scope
         assert scope is not None
         scope.run.caps = tuple(replace(cap, place=BUDGET) for cap in scope.run.caps)
@@ -62,8 +61,12 @@ def _work(command: Sequence[str], desk: Desk, work: Run, agent: str) -> int:
             sys.stderr.write(screen.clean(error) + "\n")
             code = error.code
         if code:
-            raise subprocess.CalledProcessError(code, command[0])
+            raise type(f"Exit{code}", (_Exit,), {})  # the kind of an error is what a run's end says of it
     return code
+
+
+class _Exit(Exception):
+    """The program did not do well."""
 
 
 @contextlib.contextmanager
@@ -140,6 +143,8 @@ def _summary(told: dict[str, Any]) -> None:
         screen.say(f"  and {screen.count(len(seen) - MOST_DECISIONS, 'other decision')}")
     for claim in told["claims"]:
         screen.say(f"  claim {screen.short(claim['type'], 60)} for {screen.short(claim['subject'], 60)}")
+    if not told["calls"]:
+        screen.say("  No call came this way. What does not read OPENAI_BASE_URL and its like is not governed.")
 
 
 def _writable(out: str) -> IO[str]:
