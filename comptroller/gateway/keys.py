@@ -9,7 +9,19 @@ from typing import Protocol
 from comptroller.core.clock import SYSTEM, Clock
 from comptroller.core.errors import StoreError
 from comptroller.office.follower import Follower
-from comptroller.office.keys import KINDS, LENGTH, PREFIX, Digest, Entry, Key, Register, hash_of, is_secret, new_secret, over
+from comptroller.office.keys import (
+    KINDS,
+    LENGTH,
+    PREFIX,
+    Digest,
+    Entry,
+    Key,
+    Register,
+    hash_of,
+    is_secret,
+    new_secret,
+    over,
+)
 
 EVERY_NS = 250_000_000  # how late a revocation in another process may arrive
 log = logging.getLogger("comptroller.gateway")
