@@ -215,12 +215,7 @@ def reserve(entry: Entry) -> Generator[Effect, Any, Shortfall | None]:
         short: Shortfall | None = yield Reserve(entry.opened())
     except StoreError as error:
         entry.unrecorded = True
-        closed = entry.desk.settings.on_store_failure
-        if closed == "closed" or (closed is None and any(line.cap is not None for line in entry.lines)):
-            raise Denied(
-                f"The ledger cannot be written, so the call is refused: {error}", {"rule": "on_store_failure"}
-            ) from error
-        entry.desk.complain(error)
+        entry.store_failed(error)
         return None
     entry.held = short is None
     return short

@@ -5,6 +5,7 @@ from collections.abc import Hashable, Sequence
 import msgspec
 
 from comptroller.core.call import Change, Part, Reply, Request
+from comptroller.core.errors import StoreError
 from comptroller.core.settings import Capture
 from comptroller.core.verdict import Action
 from comptroller.dialects.dialect import Dialect
@@ -58,7 +59,11 @@ def _keep(entry: Entry, messages: Sequence[bytes], capture: Capture) -> list[str
     desk, who = entry.desk, entry.identity
     if capture == "digest":
         return [desk.ledger.digest(message) for message in messages]
-    return desk.ledger.keep(messages, who.tenant, who.customer or who.user or who.tenant)
+    try:
+        return desk.ledger.keep(messages, who.tenant, who.customer or who.user or who.tenant)
+    except StoreError as error:
+        entry.store_failed(error)
+        return []
 
 
 def _found_in(entry: Entry, parts: Sequence[Part]) -> dict[Hashable, str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from comptroller.core.call import Identity
 from comptroller.core.clock import SYSTEM, Clock
-from comptroller.core.errors import SettingsError
+from comptroller.core.errors import SettingsError, StoreError
 from comptroller.core.facts import POLICY_LOADED, Fact, Shortfall
 from comptroller.core.settings import Settings, load_settings
 from comptroller.core.verdict import Action, Cap
@@ -127,6 +127,20 @@ class Desk:
             watch(fact)
         if self.tracer.listening:
             self.tracer.span(fact)
+
+    def note(self, fact: Fact, must: bool = False) -> None:
+        """Put a fact about a run or an agent on record; raises where it cannot be and `must` be."""
+        try:
+            self.record(fact)
+        except StoreError as error:
+            if must:
+                raise
+            self.complain(error)
+
+    def must_record(self, capped: bool) -> bool:
+        """True where nothing may happen that cannot be recorded: where no setting says so, under a hard cap."""
+        setting = self.settings.on_store_failure
+        return capped if setting is None else setting == "closed"
 
     def complain(self, error: Exception) -> None:
         """Say loudly that a call goes unrecorded; once a minute, for a full disk fails every call."""

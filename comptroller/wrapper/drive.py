@@ -71,6 +71,8 @@ class Blocking:
                 while not isinstance(effect, (Answer, Emit)):
                     effect = self._do(effect)
                 if isinstance(effect, Answer):
+                    if effect.refused is not None:
+                        raise effect.refused  # half a stream without an error would pass for a whole one
                     return
                 last = effect.last
                 if effect.data:
@@ -127,6 +129,8 @@ class Awaiting:
                 while not isinstance(effect, (Answer, Emit)):
                     effect = await self._do(effect)
                 if isinstance(effect, Answer):
+                    if effect.refused is not None:
+                        raise effect.refused  # half a stream without an error would pass for a whole one
                     return
                 last = effect.last
                 if effect.data:

@@ -1,10 +1,11 @@
 """The entry: what is known of one call while it runs, and the facts it leaves behind."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from comptroller.core.call import Identity, Kind, Usage
-from comptroller.core.errors import Refused, StoreError
+from comptroller.core.errors import Denied, Refused, StoreError
 from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, HOLD_EXTENDED, Fact, Line
 from comptroller.core.money import decimal_text
 from comptroller.core.verdict import STRICTNESS, Action, Decision, Verdict
@@ -51,6 +52,7 @@ class Entry:
     finish = ""
     opaque = False
     closed = False
+    hard = False  # a cap applies that must never be passed
     if_lost: Callable[[], None] | None = None  # says what was used, should the call end before its reply does
 
     def __init__(self, desk: Desk, identity: Identity, run: RunState, kind: Kind, name: str = "") -> None:
@@ -193,14 +195,23 @@ class Entry:
             return
         self.closed = True
         if self.if_lost is not None:
-            self.if_lost()
+            with suppress(Refused):  # nobody is there any more to be refused anything
+                self.if_lost()
         fact = self._closed()
         try:
             self.desk.record(fact)
         except StoreError as error:
-            if not self.unrecorded and self.desk.settings.on_store_failure == "closed":
-                raise
-            self.desk.complain(error)
+            if self.unrecorded or self.status != "ok":
+                self.desk.complain(error)
+            else:
+                self.store_failed(error)
+
+    def store_failed(self, error: StoreError) -> None:
+        """Refuse the call, or let it pass and say so loudly."""
+        if self.desk.must_record(self.hard or any(line.cap is not None for line in self.lines)):
+            because = f"The ledger cannot be written, so the call is refused: {error}"
+            raise Denied(because, {"rule": "on_store_failure"}) from error
+        self.desk.complain(error)
 
     def _closed(self) -> Fact:
         now = self.desk.clock.now_ns()

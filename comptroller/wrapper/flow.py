@@ -6,6 +6,7 @@ Everything a call can meet is in here, top to bottom; hands (`drive`) do the wai
 
 import logging
 from collections.abc import Generator, Hashable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from comptroller.core.call import Change, Request
@@ -72,17 +73,21 @@ def model_call(job: Job) -> Flow:
 def _governed(job: Job, entry: Entry, request: Request) -> Flow:
     entry.name, entry.stream = request.model, request.stream
     caps = caps_for(entry)
+    entry.hard = is_hard(caps)
     admission = Admission(entry, request, caps)
     try:
         texts = yield from _inbound(job, entry, request, admission)
-    finally:
-        keep_request(entry, job.dialect, request, job.path)  # of a refused call too: it is what the refusal is about
+    except BaseException:
+        with suppress(Denied):  # a refused call is kept too if that can be: it is what the refusal is about
+            keep_request(entry, job.dialect, request, job.path)
+        raise
+    keep_request(entry, job.dialect, request, job.path)
     body = _rewritten(job, request, admission, texts)
     yield from admission.hold()
     if admission.max_tokens is not None or admission.model != request.model:
         body = _rewritten(job, request, admission, texts)
     entry.name = admission.model
-    call = Call(job, entry, request, admission, is_hard(caps))
+    call = Call(job, entry, request, admission, entry.hard)
     head = yield from call.send(body)
     if head.status >= 400:
         return (yield from call.turned_down(head))

@@ -15,6 +15,7 @@ from comptroller.core.facts import AGENT_CLOSED, AGENT_OPENED, CLAIM, RUN_CLOSED
 from comptroller.core.money import parse_money
 from comptroller.core.verdict import Cap, Case, Decision
 from comptroller.tracing.context import ambient_trace, parse_traceparent
+from comptroller.wrapper.admission import is_hard
 from comptroller.wrapper.boundary import Boundary
 from comptroller.wrapper.context import RunState, Scope, carry_across_threads, current, place, within
 from comptroller.wrapper.desk import Desk, the_desk
@@ -123,7 +124,8 @@ class Run(_Span):
             data["budget"] = [self._budget.limit, self._budget.unit]
         if trace != self.id:
             data["trace"] = trace
-        desk.record(Fact(RUN_OPENED, desk.clock.new_id(), desk.clock.now_ns(), self.id, data=data))
+        opened = Fact(RUN_OPENED, desk.clock.new_id(), desk.clock.now_ns(), self.id, data=data)
+        desk.note(opened, must=desk.must_record(is_hard((*state.caps, *desk.caps(identity)))))
         return Scope(identity, state)
 
     def _close(self, error: BaseException | None) -> None:
@@ -177,7 +179,8 @@ class Agent(_Span):
         if scopes is not None:
             data["scopes"] = sorted(scopes)
         _note(data, decision)
-        desk.record(Fact(AGENT_OPENED, self.id, desk.clock.now_ns(), identity.run, data=data))
+        opened = Fact(AGENT_OPENED, self.id, desk.clock.now_ns(), identity.run, data=data)
+        desk.note(opened, must=desk.must_record(is_hard((*outer.run.caps, *desk.caps(identity)))))
         scope = Scope(identity, outer.run)
         if decision.action in ("deny", "ask"):
             refused = _refused(decision)
@@ -191,7 +194,7 @@ class Agent(_Span):
         desk, run = self.desk, self.scope.run
         data = who(self.scope.identity)
         data.update(span=self.id, **_ending(error))
-        desk.record(Fact(AGENT_CLOSED, desk.clock.new_id(), desk.clock.now_ns(), run.id, data=data))
+        desk.note(Fact(AGENT_CLOSED, desk.clock.new_id(), desk.clock.now_ns(), run.id, data=data))
 
 
 def claim(
@@ -243,7 +246,7 @@ def close_run(desk: Desk, scope: Scope, error: BaseException | None = None) -> N
         unanswered(asked)
     data = who(scope.identity)
     data.update(_ending(error))
-    desk.record(Fact(RUN_CLOSED, desk.clock.new_id(), desk.clock.now_ns(), scope.run.id, data=data))
+    desk.note(Fact(RUN_CLOSED, desk.clock.new_id(), desk.clock.now_ns(), scope.run.id, data=data))
 
 
 def who(identity: Identity) -> dict[str, object]:
