@@ -8,7 +8,9 @@ from typing import Protocol
 
 from comptroller.core.clock import SYSTEM, Clock
 from comptroller.core.errors import StoreError
-from comptroller.office.follower import Follower
+from comptroller.core.facts import Fact
+from comptroller.office import bookmark
+from comptroller.office.follower import START, Follower
 from comptroller.office.keys import (
     KINDS,
     LENGTH,
@@ -44,14 +46,17 @@ class KeyRing:
     """
 
     def __init__(self, ledger: Path, digest: Digest, clock: Clock = SYSTEM) -> None:
-        self._digest, self._clock = digest, clock
+        self._ledger, self._digest, self._clock = ledger, digest, clock
         self._follower = Follower(ledger, KINDS)
+        self._facts: list[Fact] = []
+        self._marked = START
         self._register = Register()
         self._by_hash: dict[str, tuple[Key, int]] = {}
         self._configured = False
         self._turn = threading.Lock()
         self._due = 0
         self._trouble = ""
+        self._resume()
         self._catch_up()
 
     @property
@@ -91,20 +96,37 @@ class KeyRing:
         finally:
             self._turn.release()
 
+    def _resume(self) -> None:
+        """Go on from the bookmark, if there is one and it fits."""
+        found = bookmark.load(self._ledger, self._digest)
+        if found is None:
+            return
+        self._follower.go(found[0])
+        if self._follower.intact():
+            self._marked, self._facts = found
+            self._register.fold(self._facts)
+            self._index()
+
     def _catch_up(self) -> None:
-        changed = False
+        known = len(self._facts)
         if not self._follower.intact():
-            self._follower.begin()
-            self._register, changed = Register(), True
+            self._follower.go(START)
+            self._facts, self._register, known = [], Register(), -1
         try:
             for fact in self._follower.read():
+                self._facts.append(fact)
                 self._register.fold([fact])  # at once: what was read stays read, also where a later record is broken
-                changed = True
         finally:
-            if changed:
-                self._by_hash = _by_hash(self._register)
-                self._configured = self._configured or bool(self._register.entries)
+            if len(self._facts) != known:
+                self._index()
             self._due = self._clock.monotonic_ns() + EVERY_NS
+        if self._follower.place.segment != self._marked.segment:
+            self._marked = self._follower.place
+            bookmark.save(self._ledger, self._digest, self._marked, self._facts)
+
+    def _index(self) -> None:
+        self._by_hash = _by_hash(self._register)
+        self._configured = self._configured or bool(self._register.entries)
 
 
 class PrivateRing:

@@ -8,6 +8,7 @@ import pytest
 
 from comptroller.core.clock import FrozenClock
 from comptroller.core.errors import StoreError
+from comptroller.core.facts import Fact
 from comptroller.core.settings import Settings
 from comptroller.gateway.keys import KeyRing, PrivateRing
 from comptroller.office import keys
@@ -17,6 +18,7 @@ from comptroller.store import segment
 from comptroller.store.ledger import Ledger
 
 HOUR = 3_600_000_000_000
+FOUND = Follower._found
 
 
 class House:
@@ -24,13 +26,18 @@ class House:
 
     def __init__(self, path: Path) -> None:
         self.path, self.clock = path, FrozenClock()
-        self.ledger = Ledger.open(path, Settings(), self.clock)
+        self.ledger = Ledger.open(path, Settings.model_validate({"limits": {"segment_mb": 1}}), self.clock)
         self.ring = KeyRing(path, self.ledger.digest, self.clock)
 
     def issue(self, **fixed: object) -> tuple[Key, str]:
         made = keys.issue(self.ledger, self.clock, Key("", **fixed))  # type: ignore[arg-type]
         self.clock.tick(1)
         return made
+
+    def work(self) -> None:
+        """Write calls until the journal goes on in another segment."""
+        for _ in range(12):
+            self.ledger.record(Fact("claim", self.clock.new_id(), 0, data={"text": "x" * 100_000}))
 
     def entry(self, key: Key) -> Entry:
         return Register().fold(Follower(self.path, keys.KINDS).read()).entries[key.id]
@@ -190,6 +197,31 @@ def test_many_threads_may_ask_while_keys_come_and_go(house: House) -> None:
         thread.join()
     house.ring.refresh()
     assert not wrong
+
+
+def test_a_new_ring_goes_on_where_another_left_a_bookmark(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, secret = house.issue()
+    house.work()
+    house.ring.refresh()
+    later, other = house.issue()
+    read = []
+    monkeypatch.setattr(Follower, "_found", lambda *found: read.append(1) or FOUND(*found))
+    ring = KeyRing(house.path, house.ledger.digest, house.clock)
+    assert (ring.find(secret), ring.find(other)) == (made, later)
+    assert ring.configured
+    assert len(read) == 1  # a look at the last segment, none at the first
+
+
+def test_a_bookmark_of_a_journal_that_was_put_back_is_of_no_use(house: House) -> None:
+    older = segment.path_of(house.path, 1).read_bytes()
+    _, secret = house.issue()
+    house.work()
+    house.ring.refresh()
+    assert (house.path / "keys.bookmark").exists()
+    house.ledger.close()
+    segment.path_of(house.path, 2).unlink()
+    segment.path_of(house.path, 1).write_bytes(older)
+    assert KeyRing(house.path, house.ledger.digest, house.clock).find(secret) is None
 
 
 def test_a_private_ring_knows_its_one_secret_only() -> None:
