@@ -59,6 +59,11 @@ class Hands:
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _fault(error, target) from error
+        if 300 <= response.status < 400:
+            raise ConnectError(
+                f"Upstream {target.name} redirects elsewhere ({response.status}), and no redirect is ever followed. "
+                "Write the address it should be under `upstreams` in comptroller.yaml."
+            )
         self.headers = {name.lower(): value for name, value in response.headers.items()}
         return Head(response.status, self.headers)
 
