@@ -4,18 +4,19 @@ import re
 
 from comptroller.dialects.anthropic import AnthropicMessages
 from comptroller.dialects.dialect import Dialect
+from comptroller.dialects.gemini import Gemini
 from comptroller.dialects.openai_chat import OpenAIChat
 from comptroller.dialects.openai_embeddings import OpenAIEmbeddings
 from comptroller.dialects.openai_responses import OpenAIResponses
 
-DIALECTS: tuple[Dialect, ...] = (OpenAIChat(), AnthropicMessages(), OpenAIResponses(), OpenAIEmbeddings())
+DIALECTS: tuple[Dialect, ...] = (OpenAIChat(), AnthropicMessages(), OpenAIResponses(), OpenAIEmbeddings(), Gemini())
 
 # Paths that cost money at a provider, whether a dialect reads them or not. Common words count only where a
 # provider's version or deployment stands before them: other services have `responses` and `messages` too.
 _PAID = re.compile(
     r"(?:/chat/completions"
-    r"|/(?:v\d\w*|openai|deployments/[^/]+)/(?:completions|responses|responses/compact|embeddings|messages|messages/batches|complete"
-    r"|batches|moderations|rerank|images/(?:generations|edits|variations)|audio/(?:speech|transcriptions|translations))"
+    r"|/(?:v\d\w*|openai|deployments/[^/]+)/(?:completions|responses(?:/compact)?|embeddings|messages(?:/batches)?"
+    r"|complete|batches|moderations|rerank|images/(?:generations|edits|variations)|audio/(?:speech|transcriptions|translations))"
     r"|:(?:generateContent|streamGenerateContent|batchGenerateContent|embedContent|batchEmbedContents|predict"
     r"|rawPredict|streamRawPredict))/?$"
 )
