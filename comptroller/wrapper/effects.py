@@ -30,6 +30,7 @@ class Send:
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     model: str = ""  # asked for in the end: a downgrade may want another upstream
+    path: str = ""  # where the URL names the model and a downgrade changed it: the path to ask instead
 
 
 @dataclass(frozen=True, slots=True)

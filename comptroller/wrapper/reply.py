@@ -38,7 +38,8 @@ class Call:
         entry.sent = True  # from here on it may have cost something, even if nothing ever comes back
         headers = {"comptroller-call": entry.id}
         self.expect_loss()
-        head: Head = yield Send(body, headers, entry.name)
+        path = self.job.dialect.path_for(self.job.path, entry.name) if entry.name != self.request.model else ""
+        head: Head = yield Send(body, headers, entry.name, path if path != self.job.path else "")
         entry.touched()
         entry.upstream = {"status": head.status}
         request_id = head.headers.get("x-request-id") or head.headers.get("request-id")

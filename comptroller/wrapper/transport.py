@@ -161,6 +161,8 @@ def outgoing(lib: Any, request: Any, effect: Send, intercepted: Intercepted) -> 
         del headers[name]
     if intercepted.traceparent:
         headers["traceparent"] = intercepted.traceparent
+    if effect.path:
+        request.url = request.url.copy_with(path=effect.path)
     if effect.body is not None:
         request.stream = lib.ByteStream(effect.body)
         headers["content-length"] = str(len(effect.body))
