@@ -14,6 +14,7 @@ class Provider:
     addresses: tuple[str, ...]  # variables, in the order clients obey them
     keys: tuple[str, ...]
     root: str  # what clients put between our address and the route
+    also: tuple[str, ...] = ()  # keys that only some users have, and clients then look for in this place alone
 
 
 PROVIDERS = (
@@ -30,6 +31,7 @@ PROVIDERS = (
         ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_BASE"),
         ("ANTHROPIC_API_KEY",),
         "",
+        ("ANTHROPIC_AUTH_TOKEN",),
     ),
     Provider(
         "gemini",
@@ -39,8 +41,6 @@ PROVIDERS = (
         "",
     ),
 )
-# Clients send this one beside our key, and it would reach the provider past the gateway's choice of key.
-OTHER_KEYS = ("ANTHROPIC_AUTH_TOKEN",)
 # Copilot's own-provider mode, in the wire format every gateway speaks; a user who chose another keeps it.
 COPILOT = {
     "COPILOT_PROVIDER_TYPE": "openai",
@@ -59,10 +59,10 @@ OFF = {
 
 def surroundings(url: str, secret: str, given: Mapping[str, str]) -> dict[str, str]:
     """The child's environment: `given`, with the gateway at `url` in place of every provider."""
-    child = {name: value for name, value in given.items() if name not in OTHER_KEYS}
+    child = dict(given)
     for provider in PROVIDERS:
         child.update(dict.fromkeys(provider.addresses, url + provider.root))
-        child.update(dict.fromkeys(provider.keys, secret))
+        child.update(dict.fromkeys(_key_variables(provider, given), secret))
     for name, value in {**COPILOT, **OFF}.items():
         child.setdefault(name, value)
     past = _past_proxies(given)
@@ -77,7 +77,16 @@ def address(provider: Provider, given: Mapping[str, str]) -> str:
 
 def key_variable(provider: Provider, given: Mapping[str, str]) -> str:
     """The variable that holds the provider's key; empty where the user has none."""
-    return next((name for name in provider.keys if given.get(name)), "")
+    return next((name for name in (*provider.keys, *provider.also) if given.get(name)), "")
+
+
+def _key_variables(provider: Provider, given: Mapping[str, str]) -> tuple[str, ...]:
+    """Where our key goes: wherever the user's own lay, and to the usual places unless it lay elsewhere alone.
+
+    Claude Code takes a token without a word and asks the user about a key it has not seen before.
+    """
+    also = tuple(name for name in provider.also if given.get(name))
+    return also if also and not any(given.get(name) for name in provider.keys) else (*provider.keys, *also)
 
 
 def _past_proxies(given: Mapping[str, str]) -> str:

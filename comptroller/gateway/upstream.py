@@ -27,6 +27,7 @@ USUAL = (
         key_env="GEMINI_API_KEY",
     ),
 )
+BEARER = "ANTHROPIC_AUTH_TOKEN"  # what Anthropic's clients find there they send as a bearer token, not as a key
 VERSIONS = ("v1", "v1beta")
 CHOICES = 10_000  # answers to "where does this model go" that are remembered
 
@@ -63,7 +64,7 @@ class Target:
     def reload(self) -> None:
         """Read the key again: it may have been rotated."""
         secret = _secret(self.provider)
-        self.auth = _auth(self.format, secret) if secret else None
+        self.auth = _auth(self.format, secret, self.provider.key_env) if secret else None
 
     def url(self, target: str, query: str) -> URL:
         """The address of a path at this provider. The host is the configured one whatever the path says."""
@@ -141,10 +142,10 @@ def _secret(provider: Provider) -> str:
     return os.environ.get(provider.key_env, "").strip() if provider.key_env else ""
 
 
-def _auth(format: str, secret: str) -> tuple[str, str]:
+def _auth(format: str, secret: str, key_env: str) -> tuple[str, str]:
     if not secret.isprintable() or not secret.isascii():
         raise SettingsError("upstreams: a key holds characters that no header may have. Check its file or variable.")
-    if format == "anthropic":
+    if format == "anthropic" and key_env != BEARER:
         return "x-api-key", secret
     if format == "gemini":
         return "x-goog-api-key", secret

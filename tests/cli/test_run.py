@@ -149,6 +149,23 @@ def test_another_providers_sdk_is_governed_in_the_same_run(place: Place) -> None
     assert place.model.requests[1].headers["x-api-key"] == REAL
 
 
+def test_a_token_of_anthropic_stays_with_us_and_reaches_the_provider_as_one(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", REAL)
+    program = (
+        "import anthropic, os\nmessage = {'role': 'user', 'content': 'hi'}\n"
+        "said = anthropic.Anthropic().messages.create(model='claude-sonnet-5', max_tokens=20, messages=[message])\n"
+        "print(said.content[0].text, [k for k, v in os.environ.items() if 'real' in v])"
+    )
+    ended = place.run(program)
+    assert ended.out == "Hello. []\n", ended.err
+    (asked,) = place.model.requests
+    assert asked.headers["authorization"] == f"Bearer {REAL}"
+    assert "x-api-key" not in asked.headers
+
+
 def test_a_denied_call_is_the_sdks_own_error_and_stands_in_the_account(place: Place) -> None:
     (place.path / "house.yaml").write_text(POLICY)
     (place.path / "comptroller.yaml").write_text("policies: [house.yaml]\n")

@@ -15,11 +15,19 @@ def test_every_provider_is_found_at_our_address() -> None:
 
 
 def test_no_key_of_a_provider_reaches_the_child() -> None:
-    names = [name for provider in PROVIDERS for name in provider.keys] + ["ANTHROPIC_AUTH_TOKEN"]
+    names = [name for provider in PROVIDERS for name in (*provider.keys, *provider.also)]
     given = {name: f"sk-{name}" for name in names}
     child = surroundings(URL, SECRET, given)
     assert not [value for value in child.values() if value.startswith("sk-")]
-    assert {child[name] for name in names if name in child} == {SECRET}
+    assert {child[name] for name in names} == {SECRET}
+
+
+def test_our_key_takes_the_place_of_a_token_where_the_user_has_no_key() -> None:
+    child = surroundings(URL, SECRET, {"ANTHROPIC_AUTH_TOKEN": "t"})
+    assert child["ANTHROPIC_AUTH_TOKEN"] == SECRET
+    assert "ANTHROPIC_API_KEY" not in child
+    assert key_variable(ANTHROPIC, {"ANTHROPIC_AUTH_TOKEN": "t"}) == "ANTHROPIC_AUTH_TOKEN"
+    assert "ANTHROPIC_AUTH_TOKEN" not in surroundings(URL, SECRET, {})
 
 
 def test_everything_else_stays_as_it_was() -> None:
