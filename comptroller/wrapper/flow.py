@@ -132,7 +132,7 @@ def _rewritten(job: Job, request: Request, admission: Admission, texts: Mapping[
         return None
     change = Change(texts=texts, model=model, max_tokens=admission.max_tokens, ask_usage=ask_usage)
     body = job.dialect.rewrite(request, change)
-    if model is not None and request.model in job.path:
+    if model is not None and request.model in job.path and job.dialect.path_for(job.path, model) == job.path:
         raise Denied(
             f"The call would be made with {model} instead, but its URL names the model. Ask for {model} yourself.",
             {"rule": "downgrade"},
@@ -145,10 +145,10 @@ def opaque_call(job: Job, entry: Entry, why: str) -> Flow:
     entry.opaque = True
     caps = caps_for(entry)
     if is_hard(caps):
-        because = f"The request was not understood ({why}), and a hard cap applies. Send a body the route documents."
+        because = f"The request was not understood, and a hard cap applies. {why} Send a body the route documents."
         entry.say("model", Verdict("deny", "opaque", "", because))
         raise Denied(because, {"rule": "opaque"})
-    entry.say("model", Verdict("note", "opaque", "", f"The request was not understood: {why}."))
+    entry.say("model", Verdict("note", "opaque", "", f"The request was not understood: {why}"))
     yield from reserve(entry)
     entry.sent = True
     head: Head = yield Send()
