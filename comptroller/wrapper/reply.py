@@ -1,6 +1,7 @@
 """A model call from sending to its last byte: whole replies here, streams in `streaming`."""
 
 from collections.abc import Generator, Hashable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from comptroller.core.call import Change, Reply, Request, Usage
@@ -87,7 +88,7 @@ class Call:
         """A reply we do not understand still passes the guards, as text, and is charged at its estimate."""
         entry, desk = self.entry, self.job.desk
         entry.opaque = True
-        entry.say("reply", Verdict("note", "opaque", "", f"The reply was not understood: {why}."))
+        entry.say("reply", Verdict("note", "opaque", "", f"The reply was not understood: {why}"))
         self.reply.emitted = len(data)
         self.estimate()
         found = desk.inspect(data.decode("utf-8", "replace"), self.plan, as_json=True)
@@ -145,8 +146,11 @@ class Call:
             entry.upstream["reply"] = reply.id
 
     def estimate(self) -> None:
-        self.entry.usage = estimated_usage(self.request, self.reply)
-        self.entry.estimated = True
+        usage = estimated_usage(self.request, self.reply)
+        if self.request.max_tokens is not None or self.admission.max_tokens is not None:
+            # A bound the provider keeps: whatever the characters look like, more tokens than that were not billed.
+            usage = replace(usage, output=min(usage.output, self.admission.output))
+        self.entry.usage, self.entry.estimated = usage, True
 
     def estimate_so_far(self) -> None:
         """The caller left or the stream broke: the call is charged for what was streamed."""
