@@ -31,7 +31,7 @@ class Follower:
     """Reads on from where it was, through closed segments into the growing one; needs no lock.
 
     Only a whole line counts, and only its head says its kind: what an agent wrote into a fact's data looks at most
-    like a kind inside the line. Looking for one kind takes a seventh of what reading every fact takes
+    like a kind inside the line. Looking for one kind takes a sixth of what reading every fact takes
     (`benchmarks/keys.py`); the proof of the chain is `audit verify`'s work.
     """
 

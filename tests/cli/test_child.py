@@ -18,8 +18,8 @@ sys.exit(run_child(sys.argv[1:], os.environ))
 """
 
 
-def parent(*command: str, **more: object) -> "subprocess.Popen[bytes]":
-    line = [sys.executable, "-c", PARENT, *command]
+def parent(*command: str, before: str = "", **more: object) -> "subprocess.Popen[bytes]":
+    line = [sys.executable, "-c", before + PARENT, *command]
     return subprocess.Popen(line, stdout=subprocess.PIPE, start_new_session=True, **more)  # type: ignore[call-overload, no-any-return]
 
 
@@ -70,6 +70,31 @@ def test_signals_reach_the_child_which_decides_what_they_mean(name: str) -> None
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(getattr(signal, name))
         assert process.wait(30) == 42
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="terminals")
+def test_ctrl_c_at_a_terminal_reaches_the_child_once() -> None:
+    line = (
+        "import signal, sys\n"
+        "seen = []\n"
+        "signal.signal(signal.SIGINT, lambda *_: (seen.append(1), print('seen', flush=True)))\n"
+        "signal.signal(signal.SIGUSR1, lambda *_: sys.exit(len(seen)))\n"
+        "print('ready', flush=True)\n"
+        "while True: signal.pause()"
+    )
+    take = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
+    keyboard, terminal = os.openpty()
+    with (
+        open(keyboard, "wb", buffering=0) as keys,
+        open(terminal, "rb", buffering=0) as end,
+        parent(sys.executable, "-c", line, before=take, stdin=end) as process,
+    ):
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        keys.write(b"\x03")
+        assert process.stdout.readline() == b"seen\n"
+        process.send_signal(signal.SIGUSR1)  # would come after a second one
+        assert process.wait(30) == 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
