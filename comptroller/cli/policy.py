@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from comptroller.core.errors import SettingsError
-from comptroller.core.settings import load_settings
+from comptroller.core.settings import Settings, load_settings
 from comptroller.policies.book import Book
-from comptroller.policies.load import load_policies
 from comptroller.policies.mistakes import PolicyErrors
 from comptroller.policies.trial import TestOutcome, run_tests
+from comptroller.wrapper.shelf import load_book
 
 app = typer.Typer(no_args_is_help=True, help="Check policy files and run the tests inside them.")
 
@@ -27,12 +27,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")
 @app.command()
 def check(paths: Paths = None, as_json: AsJson = False) -> None:
     """Say everything that is wrong with the policies; exit 1 where something is."""
-    sources = _sources(paths)
-    try:
-        book = load_policies(sources)
-    except PolicyErrors as error:
-        _tell_mistakes(error.mistakes, as_json)
-        raise typer.Exit(1) from None
+    book = _load(paths, as_json)
     if as_json:
         files = [{"path": file.path, "digest": file.digest} for file in book.files]
         _print({"ok": True, "version": book.version, "rules": book.rules, "files": files, "mistakes": []})
@@ -43,12 +38,7 @@ def check(paths: Paths = None, as_json: AsJson = False) -> None:
 @app.command("test")
 def try_out(paths: Paths = None, as_json: AsJson = False) -> None:
     """Run the tests inside the policies; exit 1 where one fails."""
-    sources = _sources(paths)
-    try:
-        book = load_policies(sources)
-    except PolicyErrors as error:
-        _tell_mistakes(error.mistakes, as_json)
-        raise typer.Exit(1) from None
+    book = _load(paths, as_json)
     outcomes = run_tests(book)
     failed = sum(not outcome.passed for outcome in outcomes)
     if as_json:
@@ -58,12 +48,21 @@ def try_out(paths: Paths = None, as_json: AsJson = False) -> None:
     raise typer.Exit(1 if failed else 0)
 
 
-def _sources(paths: Sequence[str] | None) -> list[str]:
+def _load(paths: Sequence[str] | None, as_json: bool) -> Book:
+    """The book as a program would get it: with the guards installed here and the rates of the settings here."""
     try:
-        named = list(paths) if paths else load_settings().policies
+        settings = load_settings()
+        return load_book(settings, _sources(paths, settings))
+    except PolicyErrors as error:
+        _tell_mistakes(error.mistakes, as_json)
+        raise typer.Exit(1) from None
     except SettingsError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
+
+
+def _sources(paths: Sequence[str] | None, settings: Settings) -> list[str]:
+    named = list(paths) if paths else settings.policies
     if not named:
         typer.echo("No policies are named. Give a path, or list them under `policies` in comptroller.yaml.", err=True)
         raise typer.Exit(2)

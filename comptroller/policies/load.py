@@ -25,7 +25,7 @@ _Path = tuple[_Step, ...]
 def load_policies(
     sources: Sequence[Named], currencies: frozenset[str] | None = None, guards: frozenset[str] | None = None
 ) -> Book:
-    """Compile files, folders (their `*.yaml`, sorted), `pack:NAME` or pairs of name and text into a book.
+    """Compile files, folders (all .yaml and .yml in them, sorted), `pack:NAME` or pairs of name and text into a book.
 
     With `currencies`, a cap in another is a mistake; with `guards`, a guard of another name is. Raises PolicyErrors
     with everything that is wrong.
@@ -43,6 +43,11 @@ def load_policies(
     return Book(policies)
 
 
+def files_in(folder: Path) -> list[Path]:
+    """The policy files of a folder and the folders in it, in order of their paths."""
+    return sorted(path for path in folder.rglob("*") if path.suffix in (".yaml", ".yml") and path.is_file())
+
+
 def packs() -> list[str]:
     """The names of the packs that come with us."""
     return sorted(path.stem for path in PACKS.glob("*.yaml"))
@@ -55,7 +60,10 @@ def _texts(sources: Sequence[Named], mistakes: list[Mistake]) -> Iterator[tuple[
         elif Path(source).name.startswith("pack:"):  # settings put their folder before every path
             yield from _pack(Path(source).name.removeprefix("pack:"), mistakes)
         elif Path(source).is_dir():
-            for path in sorted(Path(source).glob("*.yaml")):
+            found = files_in(Path(source))
+            if not found:
+                mistakes.append(Mistake(str(source), 1, "The folder holds no policy. Put a .yaml file there."))
+            for path in found:
                 yield from _file(path, mistakes)
         else:
             yield from _file(Path(source), mistakes)

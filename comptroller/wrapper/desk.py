@@ -2,11 +2,9 @@
 
 import atexit
 import logging
-import os
 import threading
 import time as _time
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,17 +16,15 @@ from comptroller.core.settings import Settings, load_settings
 from comptroller.core.verdict import Action, Cap
 from comptroller.guardrails.chain import Chain, Inspection
 from comptroller.guardrails.guard import installed_guards
-from comptroller.guardrails.scanner import BUILT_IN
 from comptroller.metering.prices import PriceBook
 from comptroller.policies.book import Book
-from comptroller.policies.load import load_policies
 from comptroller.tracing.span import Tracer
+from comptroller.wrapper.shelf import Shelf, load_book, rates
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 log = logging.getLogger("comptroller")
-RELOAD_EVERY_S = 1.0
 CLEAN_TEXTS = 100_000
 PLANS = 1_000
 COMPLAIN_EVERY_S = 60.0
@@ -66,12 +62,10 @@ class Desk:
         self.chain = chain or Chain(installed_guards(), limit_ms=settings.limits.guard_ms, clock=clock)
         self.prices = PriceBook(settings.prices.overrides, clock)
         self.tracer = Tracer()
-        self.fx = _rates(settings)
-        self.book = book or _load_book(settings)
+        self.fx = rates(settings)
+        self.shelf = Shelf(settings, book)
+        self.book = self.shelf.book
         self._announce()
-        self._stamp = self._policy_stamp()
-        self._checked = _time.monotonic()
-        self._reload_lock = threading.Lock()
         self._plans: dict[int, tuple[Mapping[str, Action], int]] = {}
         self._clean: dict[tuple[int, int, int], None] = {}
         self.at_close: list[Callable[[], None]] = []
@@ -97,7 +91,7 @@ class Desk:
                 f"ledger: {settings.ledger.split('://')[0]}:// ledgers are not supported by this version. "
                 "Name a directory."
             )
-        book = _load_book(settings)  # a mistake in a policy is reported before a ledger is made
+        book = load_book(settings)  # a mistake in a policy is reported before a ledger is made
         return cls(settings, Store.open(settings.ledger, settings, clock), clock, book)
 
     def close(self) -> None:
@@ -195,65 +189,16 @@ class Desk:
         return self.book.caps(identity, tool)
 
     def refresh(self) -> None:
-        """Take over changed policy files; a broken new version is refused and the old one stays, loudly."""
-        now = _time.monotonic()
-        if now - self._checked < RELOAD_EVERY_S or not self._reload_lock.acquire(blocking=False):
-            return
-        try:
-            self._checked = now
-            stamp = self._policy_stamp()
-            if stamp != self._stamp:
-                self._stamp = stamp
-                self.book = _load_book(self.settings)
-                self._announce()
-        except SettingsError as error:
-            log.error("Changed policies are refused, the ones loaded before stay in force:\n%s", error)
-        finally:
-            self._reload_lock.release()
+        """Go by changed policy files from now on."""
+        book = self.shelf.changed()
+        if book is not None:
+            self.book = book
+            self._announce()
 
     def _announce(self) -> None:
         files = [{"path": f.path, "digest": f.digest, "text": f.text} for f in self.book.files]
         data: dict[str, object] = {"version": self.book.version, "rules": self.book.rules, "files": files}
         self.ledger.record(Fact(POLICY_LOADED, self.clock.new_id(), self.clock.now_ns(), data=data))
-
-    def _policy_stamp(self) -> tuple[tuple[str, int, int], ...]:
-        found = []
-        for source in self.settings.policies:
-            path = Path(source)
-            for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
-                if file.is_file():
-                    stat = os.stat(file)
-                    found.append((str(file), stat.st_mtime_ns, stat.st_size))
-        return tuple(found)
-
-
-def _load_book(settings: Settings) -> Book:
-    guards = frozenset({*BUILT_IN, *(guard.name for guard in installed_guards())})
-    book = load_policies(settings.policies, currencies=_currencies(settings), guards=guards)
-    if not book.files:
-        log.warning("No policies are loaded: every call is allowed. Name some under `policies` in comptroller.yaml.")
-    return book
-
-
-def _rates(settings: Settings) -> dict[tuple[str, str], Fraction]:
-    rates = {}
-    for pair, text in settings.fx.items():
-        try:
-            base, quote = pair.split("/")
-            rate = Fraction(text)
-        except ValueError:
-            raise SettingsError(f'fx: {pair}: {text!r} is not a rate. Write it like "EUR/USD": "1.08".') from None
-        if rate <= 0:
-            raise SettingsError(f"fx: {pair}: a rate is more than zero, this is {text}.")
-        rates[(base, quote)] = rate
-        rates[(quote, base)] = 1 / rate
-    return rates
-
-
-def _currencies(settings: Settings) -> frozenset[str]:
-    """Currencies a cap may be in: those of prices, and those with a rate to one."""
-    prices = {"USD"} | {override.currency for override in settings.prices.overrides}
-    return frozenset(prices | {quote for base, quote in _rates(settings) if base in prices})
 
 
 _desk: Desk | None = None

@@ -41,6 +41,7 @@ def in_memory(request: Any, desk: Desk) -> bool:
 
 def intercept(desk: Desk, request: Any, bound: Mapping[str, str], body: bytes | None) -> Intercepted:
     """The flow for one request; `body` of None is one too large to hold, passed on as it comes."""
+    desk.refresh()
     scope = current() or ambient(desk)
     headers = _headers(request.headers.raw)
     identity, conflict = _identity(scope.identity, bound, headers)

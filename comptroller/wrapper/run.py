@@ -283,11 +283,13 @@ def _run_caps(desk: Desk, identity: Identity) -> tuple[Cap, ...]:
     return tuple(cap for cap in desk.caps(identity) if cap.per == "run")
 
 
-def _budget(text: str) -> Cap | None:
+def _budget(text: object) -> Cap | None:
     if not text:
         return None
     try:
-        money = parse_money(text)
+        money = parse_money(text)  # type: ignore[arg-type]
+    except TypeError:
+        raise SettingsError(f'budget: {text!r} has no currency. Write it as a text, like budget="2.50 USD".') from None
     except ValueError as error:
         raise SettingsError(f"budget: {error}") from None
     if money.nanos <= 0:

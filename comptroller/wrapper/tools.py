@@ -83,6 +83,7 @@ def tool_call(
     desk: Desk, name: str, effect: str, scope: str, bound: inspect.BoundArguments, function: Callable[..., object]
 ) -> Generator[Effect, Any, Answer]:
     """The path of one tool call: decided here, unless the boundary decided on exactly this call already."""
+    desk.refresh()
     where: Scope = current() or ambient(desk)
     text = _text(bound.arguments)
     digest = toolgate.digest_of(desk, name, _plain(text))

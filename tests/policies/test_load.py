@@ -121,3 +121,15 @@ def test_the_packs_that_come_with_us_load_together_and_pass_their_tests() -> Non
 @pytest.mark.parametrize("name", packs())
 def test_a_pack_loads_by_itself(name: str) -> None:
     assert load_policies([f"pack:{name}"]).files[0].digest
+
+
+def test_a_folder_is_read_with_its_folders_and_both_endings(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "a.yml").write_text("policy: a\n", encoding="utf-8")
+    (tmp_path / "more" / "b.yaml").write_text("policy: b\n", encoding="utf-8")
+    assert [policy.name for policy in load_policies([tmp_path]).policies] == ["a", "b"]
+
+
+def test_a_folder_without_policies_is_a_mistake_and_not_a_book_that_allows_everything(tmp_path: Path) -> None:
+    with pytest.raises(PolicyErrors, match="holds no policy"):
+        load_policies([tmp_path])

@@ -8,7 +8,7 @@ import pytest
 
 import comptroller as ct
 from comptroller.testing import Upstream
-from comptroller.wrapper import desk as desks
+from comptroller.wrapper import shelf
 from comptroller.wrapper.desk import Desk, open_or_none, set_desk
 
 DENY = "policy: p\nrules:\n  - {id: r, on: agent, then: deny, because: No agents today.}\n"
@@ -32,7 +32,7 @@ def opened(tmp_path: Path) -> Callable[[str], Desk]:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desks, "RELOAD_EVERY_S", 0.0)
+    monkeypatch.setattr(shelf, "LOOK_EVERY_S", 0.0)
 
 
 def test_a_changed_policy_is_in_force_from_the_next_run_on(opened: Callable[[str], Desk], tmp_path: Path) -> None:
@@ -98,3 +98,18 @@ def test_a_cap_in_another_currency_is_converted_with_the_rate_given(tmp_path: Pa
         client.post(up.url + "/v1/chat/completions", json={**body, "max_tokens": 100})
         with pytest.raises(ct.OverBudget, match="EUR"):
             client.post(up.url + "/v1/chat/completions", json={**body, "max_tokens": 5_000})
+
+
+def test_a_changed_policy_is_in_force_within_an_open_run(opened: Callable[[str], Desk], tmp_path: Path) -> None:
+    opened(ALLOW)
+
+    @ct.tool(effect="write")
+    def pay() -> str:
+        return "paid"
+
+    with ct.run("w"):
+        assert pay() == "paid"
+        deny = "policy: p\nrules:\n  - {id: r, on: tool, tool: pay, then: deny}\n"
+        (tmp_path / "p.yaml").write_text(deny, encoding="utf-8")
+        with pytest.raises(ct.Denied):
+            pay()
