@@ -62,6 +62,9 @@ class KeyRing:
     @property
     def configured(self) -> bool:
         """True once a key was issued: neither revoking the last one nor losing the journal opens the door to all."""
+        # Until then nobody is asked for a secret, so nobody's look-up would notice the first key.
+        if not self._configured and self._clock.monotonic_ns() >= self._due:
+            self.refresh()
         return self._configured
 
     def find(self, secret: str) -> Key | None:

@@ -136,6 +136,12 @@ def test_a_ring_without_keys_says_so_and_revoking_the_last_key_opens_no_door(hou
     assert house.ring.configured
 
 
+def test_the_first_key_is_noticed_by_a_ring_that_nobody_asks_for_secrets(house: House) -> None:
+    assert not house.ring.configured
+    house.issue()
+    assert house.ring.configured
+
+
 def test_a_journal_put_back_to_an_older_state_ends_the_keys_it_does_not_know(tmp_path: Path) -> None:
     house = House(tmp_path / "ledger")
     path = segment.path_of(house.path, 1)
