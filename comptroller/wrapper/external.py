@@ -17,7 +17,7 @@ from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.shared import REFUSING, enforce_guard, plan_for, reply_headers
 
 Flow = Generator[Effect, Any, Answer]
-TEXTUAL = ("json", "text/", "xml", "x-www-form-urlencoded", "javascript")
+TEXTUAL = ("json", "text/", "xml", "x-www-form-urlencoded", "javascript", "multipart/form-data")
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ def unread_model_call(job: ExternalJob) -> Flow:
     """A model route we have no reader for: on record as opaque, refused under a hard cap."""
     entry = Entry(job.desk, job.identity, job.run, "model", name=f"{job.method} {job.host}{job.path}")
     entry.opaque = True
-    return (yield from _passed(job, entry, _unbounded(entry)))
+    return (yield from _passed(job, entry, _unmetered(job, entry)))
 
 
 def _passed(
@@ -80,28 +80,47 @@ def _passed(
 
 
 def _look(job: ExternalJob, entry: Entry) -> Generator[Effect, Any, bytes | None]:
-    """Guards on a textual body; binary ones and streamed uploads pass unread, and the record says so."""
+    return (yield from look_at_bytes(entry, job.body, job.kind_of_body))
+
+
+def look_at_bytes(entry: Entry, body: bytes | None, kind: str) -> Generator[Effect, Any, bytes | None]:
+    """Guards on a body that no dialect reads; returns it redacted where they say so.
+
+    Pictures, sound and uploads that are streamed are not looked at, and the record says so; neither are headers and
+    URLs, where credentials belong.
+    """
     plan = plan_for(entry, "in")
-    if not plan or not job.body:
+    if not plan or body == b"":
         return None
-    if not any(mark in job.kind_of_body for mark in TEXTUAL):
+    if body is None or not any(mark in kind for mark in TEXTUAL):
+        why = "it is streamed" if body is None else f"it is {kind.partition(';')[0] or 'of no stated kind'}"
+        entry.say(entry.kind, Verdict("note", "guards.unread", "", f"The guards did not look at the body: {why}."))
         return None
-    found = job.desk.inspect(job.body.decode("utf-8", "replace"), plan, as_json="json" in job.kind_of_body)
+    text, whole = _decoded(body)
+    found = entry.desk.inspect(text, plan, as_json="json" in kind)
     if found is None:
         return None
-    entry.found("external", found)
+    entry.found(entry.kind, found)
     yield from enforce_guard(entry, found)
+    if found.action == "redact" and not whole:
+        raise Denied(f"{found.because}, and a body that is not all text cannot be redacted.", {"rule": "guards.redact"})
     return found.text.encode() if found.action == "redact" else None
 
 
-def _unbounded(entry: Entry) -> Generator[Effect, Any, bytes | None]:
+def _decoded(body: bytes) -> tuple[str, bool]:
+    try:
+        return body.decode("utf-8"), True
+    except UnicodeDecodeError:
+        return body.decode("utf-8", "replace"), False
+
+
+def _unmetered(job: ExternalJob, entry: Entry) -> Generator[Effect, Any, bytes | None]:
     if is_hard(caps_for(entry)):
         because = "This model route cannot be metered by this version, and a hard cap applies. Use a chat route."
         entry.say("model", Verdict("deny", "opaque", "", because))
         raise Denied(because, {"rule": "opaque"})
     entry.say("model", Verdict("note", "opaque", "", "This model route cannot be metered by this version."))
-    return None
-    yield  # a generator, like its sibling
+    return (yield from look_at_bytes(entry, job.body, job.kind_of_body))
 
 
 def _refusal(entry: Entry, refused: Refused) -> Answer:

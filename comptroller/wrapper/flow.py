@@ -18,6 +18,7 @@ from comptroller.wrapper.admission import Admission, caps_for, is_hard, reserve
 from comptroller.wrapper.capture import keep_request
 from comptroller.wrapper.effects import Answer, Effect, Head, Send, UpstreamFault
 from comptroller.wrapper.entry import Entry
+from comptroller.wrapper.external import look_at_bytes
 from comptroller.wrapper.reply import Call
 from comptroller.wrapper.shared import (
     Job,
@@ -141,7 +142,7 @@ def _rewritten(job: Job, request: Request, admission: Admission, texts: Mapping[
 
 
 def opaque_call(job: Job, entry: Entry, why: str) -> Flow:
-    """A body on a model route that we do not understand: untouched and on record, refused under a hard cap."""
+    """A body on a model route that we do not understand: on record, seen by the guards, refused under a hard cap."""
     entry.opaque = True
     caps = caps_for(entry)
     if is_hard(caps):
@@ -149,9 +150,10 @@ def opaque_call(job: Job, entry: Entry, why: str) -> Flow:
         entry.say("model", Verdict("deny", "opaque", "", because))
         raise Denied(because, {"rule": "opaque"})
     entry.say("model", Verdict("note", "opaque", "", f"The request was not understood: {why}"))
+    body = yield from look_at_bytes(entry, job.body, "json")
     yield from reserve(entry)
     entry.sent = True
-    head: Head = yield Send()
+    head: Head = yield Send(body)
     entry.upstream = {"status": head.status}
     if head.status >= 400:
         entry.status = "error"

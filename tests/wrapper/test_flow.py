@@ -418,3 +418,9 @@ def test_a_downgrade_that_the_url_forbids_is_a_refusal_and_not_a_wrong_bill() ->
         assert play.done().status == 403
         assert closed(office)["cost"] == 0
         assert not office.ledger.purse.live()
+
+
+def test_a_body_we_cannot_read_does_not_carry_a_secret_past_the_guards(office: TestDesk) -> None:
+    play = call(office, b'{"model": 5, "messages": "my key is ' + KEY.encode() + b'"}')
+    play.answer(play_reserve(play))
+    assert KEY.encode() not in (play.expect(Send).body or KEY.encode())

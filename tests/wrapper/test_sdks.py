@@ -254,3 +254,17 @@ def test_a_call_outside_any_run_has_an_owner_still(office: TestDesk) -> None:
 def test_a_client_nobody_knows_is_an_error_with_a_remedy() -> None:
     with pytest.raises(TypeError, match="Give an OpenAI or Anthropic client"):
         ct.wrap(object())
+
+
+def test_a_secret_leaves_by_no_route_that_states_what_it_sends(office: TestDesk) -> None:
+    key = "AKIA" + "QYLPMN5HFIQR7BBB"
+    with Upstream("x") as up, ct.run("w"), ct.wrap(httpx2.Client()) as client:
+        client.post(up.url + "/v1/files", files={"file": ("notes.txt", f"the key is {key}".encode(), "text/plain")})
+        client.post(up.url + "/hook", content=f"the key is {key}", headers={"content-type": "text/plain"})
+        assert not any(key.encode() in received.body for received in up.requests)
+
+
+def test_a_body_the_guards_cannot_read_is_said_to_be_unread(office: TestDesk) -> None:
+    with Upstream("x") as up, ct.run("w"), ct.wrap(httpx2.Client()) as client:
+        client.post(up.url + "/picture", content=b"\x89PNG\x00", headers={"content-type": "image/png"})
+    assert office.facts(CALL_CLOSED)[-1]["rule"] == "guards.unread"
