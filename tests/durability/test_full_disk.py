@@ -61,22 +61,43 @@ def opened() -> Iterator[Callable[..., None]]:
     set_desk(None)
 
 
-def through_httpx(up: Upstream, stream: bool) -> str:
-    with ct.wrap(httpx2.Client()) as client:
-        reply = client.post(up.url + "/v1/chat/completions", json={**BODY, "stream": stream})
-    assert reply.status_code == 200
-    if stream:
-        assert reply.content.endswith(b"data: [DONE]\n\n")
-        return TEXT
-    return str(reply.json()["choices"][0]["message"]["content"])
+class Clients:
+    """One client of each kind for all tests: to make one takes longer than a call."""
 
+    def __init__(self) -> None:
+        self.http = ct.wrap(httpx2.Client())
+        self.openai = ct.wrap(openai.OpenAI(api_key="k"))
 
-def through_openai(up: Upstream, stream: bool) -> str:
-    with ct.wrap(openai.OpenAI(api_key="k", base_url=up.url + "/v1")) as client:
+    def through_httpx(self, up: Upstream, stream: bool) -> str:
+        reply = self.http.post(up.url + "/v1/chat/completions", json={**BODY, "stream": stream})
+        assert reply.status_code == 200
         if stream:
-            chunks = client.chat.completions.create(**BODY, stream=True)
+            assert reply.content.endswith(b"data: [DONE]\n\n")
+            return TEXT
+        return str(reply.json()["choices"][0]["message"]["content"])
+
+    def through_openai(self, up: Upstream, stream: bool) -> str:
+        made = self.openai.with_options(base_url=up.url + "/v1").chat.completions
+        if stream:
+            chunks = made.create(**BODY, stream=True)
             return "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
-        return str(client.chat.completions.create(**BODY).choices[0].message.content)
+        return str(made.create(**BODY).choices[0].message.content)
+
+    def close(self) -> None:
+        self.http.close()
+        self.openai.close()
+
+
+@pytest.fixture(scope="module")
+def clients() -> Iterator[Clients]:
+    made = Clients()
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["through_httpx", "through_openai"])
+def call(request: pytest.FixtureRequest, clients: Clients) -> Any:
+    return getattr(clients, request.param)
 
 
 @ct.tool
@@ -84,7 +105,6 @@ def look_up(order: str) -> str:
     return f"found {order}"
 
 
-ways = pytest.mark.parametrize("call", [through_httpx, through_openai])
 streams = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 failures = pytest.mark.parametrize(
     ("what", "room", "sent"),
@@ -93,7 +113,6 @@ failures = pytest.mark.parametrize(
 )
 
 
-@ways
 @streams
 @failures
 @pytest.mark.parametrize("mode", ["closed", "by default under a cap"])
@@ -121,7 +140,6 @@ def test_closed_refuses_what_cannot_be_recorded(
     assert len(up.requests) <= len(opened_calls)
 
 
-@ways
 @streams
 @failures
 @pytest.mark.parametrize("mode", ["open", "by default without a cap"])
@@ -155,12 +173,18 @@ def test_open_passes_and_says_so_loudly_once(
 
 @pytest.mark.parametrize("settings", [{"on_store_failure": "open"}, {}])
 def test_open_lets_a_whole_run_pass(
-    tmp_path: Path, up: Upstream, opened: Any, disks: Any, caplog: pytest.LogCaptureFixture, settings: Any
+    tmp_path: Path,
+    up: Upstream,
+    opened: Any,
+    disks: Any,
+    clients: Clients,
+    caplog: pytest.LogCaptureFixture,
+    settings: Any,
 ) -> None:
     opened(tmp_path / "ledger", settings)
     disks["journal"].room = disks["vault"].room = 0
     with ct.run("w") as run, run.agent("clerk"):
-        assert through_httpx(up, stream=False) == TEXT
+        assert clients.through_httpx(up, stream=False) == TEXT
         assert look_up("1") == "found 1"
     [said] = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert "cannot be written" in said.getMessage()
@@ -183,14 +207,13 @@ def test_closed_withholds_what_a_tool_returned_unrecorded(tmp_path: Path, opened
 
 
 def test_a_refused_call_stays_refused_for_its_own_reason_on_a_full_disk(
-    tmp_path: Path, up: Upstream, opened: Any, disks: Any
+    tmp_path: Path, up: Upstream, opened: Any, disks: Any, call: Any
 ) -> None:
     rule = "{id: never, on: model, when: 'true', then: deny, because: Never.}"
     (tmp_path / "p.yaml").write_text(f"policy: p\nrules:\n  - {rule}\n")
     opened(tmp_path / "ledger", {"on_store_failure": "closed", "policies": [str(tmp_path / "p.yaml")]})
     with ct.run("w"):
         disks["journal"].room = disks["vault"].room = 0
-        for call in (through_httpx, through_openai):
-            with pytest.raises(ct.Denied, match="Never"):
-                call(up, stream=False)
+        with pytest.raises(ct.Denied, match="Never"):
+            call(up, stream=False)
     assert up.requests == []
