@@ -15,9 +15,8 @@ from comptroller.cli import account, screen
 from comptroller.cli.child import Unstartable, run_child
 from comptroller.cli.main import Misuse
 from comptroller.cli.surroundings import PROVIDERS, address, key_variable, surroundings
-from comptroller.core.errors import StoreError
+from comptroller.core.errors import SettingsError, StoreError
 from comptroller.core.settings import Provider
-from comptroller.gateway.private import private_gateway
 from comptroller.store.reader import Reader
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.run import Run
@@ -38,6 +37,7 @@ def run(
     out: str = "",
 ) -> int:
     """Run a program governed; its exit code is ours. Nothing of ours goes to its standard output."""
+    _needs_a_gateway()
     with contextlib.ExitStack() as stack:
         told = stack.enter_context(_writable(out)) if out else None
         with Desk.open(ledger or None, config or None) as desk:
@@ -47,8 +47,19 @@ def run(
     return code
 
 
+def _needs_a_gateway() -> None:
+    try:
+        import comptroller.gateway.private  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"The gateway needs {error.name}, which is not installed. Run `pip install 'comptroller[server]'`."
+        ) from None
+
+
 def _work(command: Sequence[str], desk: Desk, work: Run, agent: str) -> int:
     """The program's exit code; the run ends with it, as an error unless the program did well."""
+    from comptroller.gateway.private import private_gateway
+
     code = 0
     with contextlib.suppress(_Exit), work:
         scope = work.scope

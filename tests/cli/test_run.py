@@ -205,7 +205,7 @@ def test_calls_at_once_never_pass_the_budget(place: Place) -> None:
 
 
 def test_the_exit_code_is_the_programs_and_its_run_ended_in_error(place: Place) -> None:
-    ended = place.run(ASK + "ask('hi'); raise SystemExit(7)")
+    ended = place.run("raise SystemExit(7)")
     assert ended.code == 7
     assert place.row()["status"] == "error"
     assert "error: Exit7" in ended.err
@@ -284,6 +284,16 @@ def test_wrong_use_is_explained(place: Place, arguments: tuple[str, ...], code: 
     ended = place.command(*arguments)
     assert (ended.code, ended.out) == (code, "")
     assert said in ended.err
+
+
+def test_a_part_that_is_not_installed_is_named_before_anything_starts(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "comptroller.gateway.private", None)
+    ended = place.run("print(1)")
+    assert (ended.code, ended.out) == (2, "")
+    assert "pip install 'comptroller[server]'" in ended.err
+    assert not place.ledger.exists()
 
 
 def test_upstreams_of_the_settings_go_before_the_users_variables(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
