@@ -25,7 +25,7 @@ async def pass_through(gate: Gate, asked: Asked, paid: bool, send: Send) -> int:
     place = enter(gate, asked, caller, None)
     host = target.url(asked.target, "").host or ""
     job = ExternalJob(
-        gate.desk, place.identity, place.state, asked.method, host, asked.path, asked.body, place.conflict
+        gate.desk, place.identity, place.state, asked.method, host, asked.path, asked.body, place.refusal()
     )
     job.kind_of_body = asked.header(b"content-type")
     hands = Hands(gate.session, gate.upstreams, target, asked, "")

@@ -134,7 +134,7 @@ def _job(call: Call, target: Target, number: int) -> Job:
         asked.path,
         call.request,
         target.provider.provider,
-        place.conflict,
+        place.refusal(),
     )
 
 

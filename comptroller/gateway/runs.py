@@ -7,17 +7,20 @@ from comptroller.core.call import Identity
 from comptroller.core.errors import Denied
 from comptroller.core.facts import AGENT_CLOSED, AGENT_OPENED, RUN_OPENED, Fact
 from comptroller.core.money import Money, parse_money
-from comptroller.core.verdict import Cap, Case
+from comptroller.core.verdict import Cap, Case, Decision
 from comptroller.gateway.caller import Caller
 from comptroller.gateway.stop import Stop
 from comptroller.office.keys import Key
+from comptroller.policies.book import Book
 from comptroller.wrapper.boundary import Boundary
 from comptroller.wrapper.context import RunState, Scope
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.run import close_run, who
 
 SHARED = ("customer", "user", "workflow")  # what all calls of a run have in common
+STOPS = ("deny", "ask")
 MOST_AGENTS = 1_000  # of one run
+MOST_PLACES = 1_000  # of one run, remembered: a tenth of the cost of working one out
 
 
 @dataclass(slots=True, eq=False)
@@ -28,9 +31,10 @@ class Open:
     state: RunState
     seen_ns: int
     busy: int = 0  # calls under way
-    agents: "dict[tuple[str, str], tuple[str, Denied | None]]" = field(default_factory=dict)
+    agents: "dict[tuple[str, str], tuple[str, bool]]" = field(default_factory=dict)  # span, refused; by name, parent
     budgets: dict[str, Cap] = field(default_factory=dict)  # the smallest said, by currency
-    keyed: "dict[str, RunState]" = field(default_factory=dict)  # the same run under the caps of a key
+    places: "dict[tuple[Caller, str], Place]" = field(default_factory=dict)  # of those who asked before
+    book: Book | None = None  # the policies those places were worked out under
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,10 @@ class Place:
     state: RunState
     run: Open
     conflict: Denied | None = None
+
+    def refusal(self) -> Denied | None:
+        """The conflict as an error of this call's own: whoever raises one writes into it."""
+        return None if self.conflict is None else Denied(str(self.conflict), dict(self.conflict.details))
 
 
 class Runs:
@@ -55,21 +63,33 @@ class Runs:
 
     def enter(self, caller: Caller, run_id: str, trace: str, agent: str) -> Place:
         """The place of a call in its run, which is opened where it is new."""
-        said = caller.said
-        budget = _budget(said["budget"]) if "budget" in said else None
-        run = self._open.get(run_id) or self._begin(caller.identity, run_id, trace, budget)
-        self._open.move_to_end(run_id)
+        run = self._open.get(run_id)
+        if run is None:
+            run = self._begin(caller, run_id, trace)
+        else:
+            self._open.move_to_end(run_id)
         run.seen_ns = self.desk.clock.monotonic_ns()
+        if run.book is not self.desk.book or len(run.places) >= MOST_PLACES:
+            run.places.clear()
+            run.book = self.desk.book
+        place = run.places.get((caller, agent))
+        if place is None:
+            place = self._place(run, caller, run_id, agent)
+            run.places[(caller, agent)] = place
+        return place
+
+    def _place(self, run: Open, caller: Caller, run_id: str, agent: str) -> Place:
+        said = caller.said
         identity, conflict = _joined(caller.identity, run.identity, run_id)
         conflict = caller.conflict or conflict
-        if conflict is None and budget is not None:
-            _lower(run, budget)
+        if conflict is None and "budget" in said:
+            _lower(run, _budget(said["budget"]))
         identity = replace(identity, run=run_id, agent=identity.agent or agent)
         if identity.agent and conflict is None:
             identity, conflict = self._agent(run, identity, said.get("parent", ""))
         elif "parent" in said:
             identity = replace(identity, parent=said["parent"])
-        return Place(identity, self._state(run, caller.key), run, conflict)
+        return Place(identity, _state(run, caller.key), run, conflict)
 
     def sweep(self) -> None:
         """Close what has been silent for too long."""
@@ -85,8 +105,9 @@ class Runs:
         for run_id in list(self._open):
             self._end(run_id)
 
-    def _begin(self, who_asks: Identity, run_id: str, trace: str, budget: Money | None) -> Open:
-        clock = self.desk.clock
+    def _begin(self, caller: Caller, run_id: str, trace: str) -> Open:
+        clock, who_asks = self.desk.clock, caller.identity
+        budget = _budget(caller.said["budget"]) if "budget" in caller.said else None
         identity = Identity(**{name: getattr(who_asks, name) for name in ("tenant", *SHARED)}, run=run_id)
         state = RunState(run_id, trace or run_id, Boundary())
         run = Open(identity, state, clock.monotonic_ns())
@@ -121,40 +142,36 @@ class Runs:
             self.desk.record(Fact(AGENT_CLOSED, clock.new_id(), clock.now_ns(), run_id, data=data))
 
     def _agent(self, run: Open, identity: Identity, parent: str) -> tuple[Identity, Denied | None]:
-        """The agent's span in this run, opened when it is first seen; rules on agents decide then, once."""
-        found = run.agents.get((identity.agent, parent))
-        if found is None and len(run.agents) >= MOST_AGENTS:
+        """The agent's span in this run, opened when it is first seen; rules on agents decide for each who asks."""
+        span = run.agents.get((identity.agent, parent), ("", False))[0]
+        if not span and len(run.agents) >= MOST_AGENTS:
             message = f"Run {run.state.id!r} has {MOST_AGENTS} agents already. Begin another run for this one."
             return identity, Denied(message, {"rule": "agents"})  # names that clients make up must not fill memory
-        if found is None:
-            found = run.agents[(identity.agent, parent)] = self._meet(identity, parent)
-        return replace(identity, depth=1, parent=found[0]), found[1]
-
-    def _meet(self, identity: Identity, parent: str) -> tuple[str, Denied | None]:
-        clock, span = self.desk.clock, self.desk.clock.new_id()
-        known = replace(identity, depth=1, parent=span)
+        clock = self.desk.clock
+        known = replace(identity, depth=1, parent=span or clock.new_id())
         decision = self.desk.book.decide(Case("agent", known, kind="agent", now_ns=clock.now_ns()))
-        data = {**who(known), "parent": parent}
-        if identity.scopes is not None:
-            data["scopes"] = sorted(identity.scopes)
-        refused = None
-        if decision.verdict is not None:
-            said = decision.verdict
-            data.update(action=decision.action, rule=said.rule, because=said.because)
-            if decision.action in ("deny", "ask"):
-                refused = Denied(said.because, {"rule": said.rule, "policy": said.policy, "place": said.place})
-        self.desk.record(Fact(AGENT_OPENED, span, clock.now_ns(), identity.run, data=data))
-        return span, refused
+        if not span:
+            run.agents[(identity.agent, parent)] = (known.parent, decision.action in STOPS)
+            self._opened(known, parent, decision)
+        if decision.verdict is None or decision.action not in STOPS:
+            return known, None
+        said = decision.verdict
+        return known, Denied(said.because, {"rule": said.rule, "policy": said.policy, "place": said.place})
 
-    def _state(self, run: Open, key: Key | None) -> RunState:
-        """The run as a key sees it: with the key's own caps."""
-        if key is None or not key.budgets:
-            return run.state
-        state = run.keyed.get(key.id)
-        wanted = (*run.state.caps, *key.budgets)
-        if state is None or state.caps != wanted:
-            state = run.keyed[key.id] = replace(run.state, caps=wanted)
-        return state
+    def _opened(self, known: Identity, parent: str, decision: Decision) -> None:
+        data = {**who(known), "parent": parent}
+        if known.scopes is not None:
+            data["scopes"] = sorted(known.scopes)
+        if decision.verdict is not None:
+            data.update(action=decision.action, rule=decision.verdict.rule, because=decision.verdict.because)
+        self.desk.record(Fact(AGENT_OPENED, known.parent, self.desk.clock.now_ns(), known.run, data=data))
+
+
+def _state(run: Open, key: Key | None) -> RunState:
+    """The run as a key sees it: with the key's own caps."""
+    if key is None or not key.budgets:
+        return run.state
+    return replace(run.state, caps=(*run.state.caps, *key.budgets))
 
 
 def _joined(identity: Identity, run: Identity, run_id: str) -> tuple[Identity, Denied | None]:
@@ -181,6 +198,7 @@ def _lower(run: Open, budget: Money) -> None:
         )
         run.budgets[budget.currency] = cap
         run.state.caps = tuple(run.budgets.values())
+        run.places.clear()  # those with caps of a key know the larger budget
 
 
 def _budget(text: str) -> Money:
