@@ -144,7 +144,9 @@ class Ledger:
 
     def forget(self, tenant: str, subject: str) -> int:
         """Destroy a subject's keys, in every process's files: its bodies can never be read again."""
-        return subjects.destroy(self._path, tag_of(self._keys, tenant, subject))
+        count = subjects.destroy(self._path, tag_of(self._keys, tenant, subject))
+        self._vault.look()
+        return count
 
     def close(self) -> None:
         """Let go. An owner seals the journal first; processes that are still there find a new one."""

@@ -316,6 +316,8 @@ def test_bodies_are_found_by_every_process(open_ledger: Open) -> None:
     assert first.digest(b"one") == second.digest(b"one") == one
     assert first.forget("t", "s") == 2
     assert (first.fetch(two), second.fetch(one)) == (None, None)
+    [one] = first.keep([b"one"], "t", "s")
+    assert second.fetch(one) == b"one"
 
 
 def test_opening_does_not_need_what_only_a_server_has(tmp_path: Path) -> None:

@@ -73,12 +73,34 @@ def test_forgetting_a_subject_leaves_the_bodies_of_others(made: Path) -> None:
     kept.close()
 
 
-def test_a_subject_that_comes_back_after_its_erasure_is_kept_anew(made: Path) -> None:
-    kept = Vault(made, KEYS)
+@pytest.mark.parametrize("seen", ["in time", "at once"])
+def test_a_subject_that_comes_back_after_its_erasure_is_kept_anew(seen: str, made: Path) -> None:
+    now = [0]
+    kept = Vault(made, KEYS, lambda: now[0])
     kept.keep([b"again"], "t", "acme")
     subjects.destroy(made, tag_of(KEYS, "t", "acme"))
+    if seen == "at once":
+        kept.look()
+    now[0] += 50_000_000 if seen == "in time" else 0
     [digest] = kept.keep([b"again"], "t", "acme")
     assert Bodies(made, KEYS).fetch(digest) == b"again"
+    kept.close()
+
+
+def test_what_is_kept_before_an_erasure_is_seen_cannot_be_read_either(made: Path) -> None:
+    kept = Vault(made, KEYS, lambda: 0)
+    kept.keep([b"before"], "t", "acme")
+    subjects.destroy(made, tag_of(KEYS, "t", "acme"))
+    [digest] = kept.keep([b"after"], "t", "acme")
+    assert Bodies(made, KEYS).fetch(digest) is None
+    kept.close()
+
+
+@pytest.mark.parametrize("size", [0, 1, 8_191, 8_192, 8_193, 100_000])
+def test_bodies_of_any_size_come_back(size: int, made: Path) -> None:
+    kept = Vault(made, KEYS)
+    text = b"the same words again and again, " * 4_000
+    assert Bodies(made, KEYS).fetch(kept.keep([text[:size]], "t", "acme")[0]) == text[:size]
     kept.close()
 
 
