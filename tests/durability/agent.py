@@ -178,8 +178,12 @@ def main() -> None:
         say("open")
         with ct.run("load", customer="acme", budget="1000 USD") as run, run.agent("clerk"):
             notes = os.open(args.notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-            threads = Load(Caller(args.url, notes, run), args.calls, args.seed).start(args.threads)
-            children = [forked(args, notes, run, nth) for nth in range(args.forks)]
+            caller = Caller(args.url, notes, run)
+            threads = Load(caller, args.calls, args.seed).start(args.threads)
+            children = []
+            for nth in range(args.forks):  # the first while the others still load what they need, the rest later
+                children.append(forked(args, notes, run, nth))
+                caller.make("whole", f"{me}-between-{nth}")
             for thread in threads:
                 thread.join()
             for child in children:
