@@ -10,6 +10,7 @@ from comptroller.core.call import Chunk, Part, Reply, ToolCall
 from comptroller.dialects import sse, tree
 from comptroller.dialects.anthropic_usage import merged, read_usage
 from comptroller.dialects.dialect import Unreadable
+from comptroller.dialects.mould import MOULDS, Mould, mould_of
 from comptroller.dialects.tree import count_of, dict_of, dump, text_of
 
 
@@ -52,6 +53,9 @@ class AnthropicStream:
         self._held: int | None = None
         self._refused = 0
         self._usage: dict[str, Any] = {}
+        self._mould: Mould | None = None  # of the commonest event
+        self._moulded = 0  # whose text that is
+        self._tries = 0
         self._stage = 0  # what the client has seen: 1 message_start, 2 the stop reason, 3 message_stop
 
     # -- in
@@ -62,11 +66,20 @@ class AnthropicStream:
             _, text = sse.parse(raw)
             chunk = self._plain(raw, text)
             if chunk is not None:
+                if self._tries < MOULDS:
+                    self._take_mould(raw, chunk)
                 yield chunk
             elif text:
                 yield from self._with_care(raw, dict_of(tree.load(text)))
             else:
                 yield Chunk("other", raw)
+
+    def delta(self, data: bytes) -> Chunk | None:
+        """The one delta of text that `data` is, or None."""
+        text = self._mould.read(data) if self._mould is not None else None
+        if text is None or not self._events.take(data):
+            return None
+        return self._text(data, self._moulded, text)
 
     def end(self) -> Iterator[Chunk]:
         """The upstream closed: a last event without its blank line, texts still open. Half a tool call is dropped."""
@@ -95,13 +108,22 @@ class AnthropicStream:
             event = _decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        block = self._blocks.get(event.index)
+        return self._text(raw, event.index, event.delta.text)
+
+    def _text(self, raw: bytes, index: int, text: str) -> Chunk | None:
+        block = self._blocks.get(index)
         if block is None or block.kind != "text":
             return None
-        text = event.delta.text
         block.texts.append(text)
         self.reply.emitted += len(text)
-        return Chunk("text", raw, event.index, text)
+        return Chunk("text", raw, index, text)
+
+    def _take_mould(self, raw: bytes, chunk: Chunk) -> None:
+        """Events like this one are from now on told by the bytes around their text."""
+        assert isinstance(chunk.slot, int)
+        self._tries += 1
+        index = self._moulded = chunk.slot
+        self._mould = mould_of(raw, chunk.text, lambda event: _text_in(event, index)) or self._mould
 
     def _with_care(self, raw: bytes, node: dict[str, Any]) -> Iterator[Chunk]:
         kind = node.get("type")
@@ -250,6 +272,15 @@ class AnthropicStream:
             "stop_sequence": None,
             "usage": {"input_tokens": count_of(self._usage.get("input_tokens")), "output_tokens": 0},
         }
+
+
+def _text_in(event: bytes, index: int) -> object:
+    """The text of a block in an event made of a plain one; None where there is none."""
+    try:
+        found = _decode(sse.parse(event)[1])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return found.delta.text if found.index == index else None
 
 
 def _role(block: _Block) -> str:

@@ -51,6 +51,14 @@ class Stream(Protocol):
         ...
 
 
+class Deltas(Protocol):
+    """What a stream may offer beside `feed`: a short way for the commonest bytes."""
+
+    def delta(self, data: bytes) -> Chunk | None:
+        """The one delta of text that `data` is; None, and nothing is taken, where it may be anything else."""
+        ...
+
+
 class Dialect(Protocol):
     """One provider's wire format."""
 

@@ -8,6 +8,7 @@ import msgspec
 
 from comptroller.core.call import Chunk, Part, Reply, ToolCall
 from comptroller.dialects import sse, tree
+from comptroller.dialects.mould import MOULDS, Mould, mould_of
 from comptroller.dialects.openai_chat_calls import Held, hold, inner_of, tool_call, with_args
 from comptroller.dialects.openai_chat_usage import read_usage, tier_of, usage_node
 from comptroller.dialects.tree import count_of, dict_of, dump, list_of, text_of
@@ -93,6 +94,10 @@ class OpenAIChatStream:
         self._frame: dict[str, Any] = {}
         self._tier = ""
         self._closed = False  # the client has seen [DONE]
+        self._mould: Mould | None = None  # of the commonest event
+        self._moulded: Slot = (0, "")  # whose text that is
+        self._tries = 0
+        self._forms: dict[Hashable, Mould] = {}  # of our own events, by slot
 
     # -- in
 
@@ -102,9 +107,19 @@ class OpenAIChatStream:
             _, text = sse.parse(raw)
             chunk = self._plain(raw, text) if self._frame else None
             if chunk is not None:
+                if self._tries < MOULDS:
+                    self._take_mould(raw, chunk)
                 yield chunk
             else:
                 yield from self._with_care(raw, text)
+
+    def delta(self, data: bytes) -> Chunk | None:
+        """The one delta of text that `data` is, or None."""
+        text = self._mould.read(data) if self._mould is not None else None
+        if not text or not self._events.take(data):
+            return None
+        self.reply.emitted += len(text)
+        return self._text(data, *self._moulded, text)
 
     def end(self) -> Iterator[Chunk]:
         """The upstream closed: a last event without its blank line, texts and tool calls still open."""
@@ -145,6 +160,12 @@ class OpenAIChatStream:
         state.begun = state.spoken = True
         self.reply.emitted += len(text)
         return self._text(raw, index, name, text)
+
+    def _take_mould(self, raw: bytes, chunk: Chunk) -> None:
+        """Events like this one are from now on told by the bytes around their text."""
+        self._tries += 1
+        index, name = self._moulded = _slot(chunk.slot)
+        self._mould = mould_of(raw, chunk.text, lambda event: _text_in(event, index, name)) or self._mould
 
     def _with_care(self, raw: bytes, data: bytes) -> Iterator[Chunk]:
         if not data:
@@ -241,10 +262,18 @@ class OpenAIChatStream:
 
     def text(self, slot: Hashable, text: str) -> bytes:
         """A delta of text in the field the slot names."""
+        form = self._forms.get(slot)
+        if form is not None:
+            return form.write(text)
         index, name = _slot(slot)
         value: object = {"transcript": text} if name == "audio" else text
-        self._choices.setdefault(index, _State()).spoken = True
-        return self._line(index, {name: value})
+        state = self._choices.setdefault(index, _State())
+        state.spoken, settled = True, state.begun and "model" in self._frame
+        line = self._line(index, {name: value})
+        form = mould_of(line, text, lambda event: _text_in(event, index, name)) if settled else None
+        if form is not None:
+            self._forms[slot] = form
+        return line
 
     def refuse(self, chunk: Chunk, text: str) -> bytes:
         """Text in place of the tool call; where all calls of a choice are refused it finishes with `stop`."""
@@ -340,6 +369,15 @@ def _written(node: dict[str, Any], choice: dict[str, Any], piece: _Piece, last: 
     if not last:
         event.pop("usage", None)
     return b"data: " + dump(event) + b"\n\n"
+
+
+def _text_in(event: bytes, index: int, name: str) -> object:
+    """The text of one choice in an event made of a plain one; None where there is none."""
+    try:
+        choice = _decode(sse.parse(event)[1]).choices[0]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return getattr(choice.delta, name, None) if choice.index == index else None
 
 
 def _slot(slot: Hashable) -> tuple[int, str]:

@@ -61,7 +61,7 @@ def text_in(name: str, at: int, piece: dict[str, Any], kind: str) -> Text | None
 
 def is_client_call(item: dict[str, Any]) -> bool:
     """True for a tool call that the client runs; shells in a container and found tools may be the provider's."""
-    kind = item.get("type")
+    kind = text_of(item.get("type"))
     if kind == "shell_call":
         return not text_of(dict_of(item.get("environment")).get("type")).startswith("container")
     if kind == "tool_search_call":

@@ -186,6 +186,9 @@ class OpenAIResponsesStream:
             self._hold(item, raw, node)
             yield from self._call(item, whole)
             return
+        if not item.is_shown and any(text.text for text in items.texts_in(whole)):
+            yield from self._tell(item_event("added", index, emptied(whole)))  # its text comes as a delta now
+            item.is_shown = True
         yield from self._catch_up_all(item, whole)
         item.node, item.done = whole, self._as_seen(item, whole)
         if item.done is not whole:
@@ -427,7 +430,7 @@ class OpenAIResponsesStream:
             return b""
         out = []
         if not self._begun:
-            self._response = self._empty()
+            self._response, self._next = self._empty(), self._next or 0
             out.append(self._write([{"type": "response.created", "response": self._response}]))
         for item in sorted(self._items.values(), key=lambda item: item.index):
             if item.is_shown:

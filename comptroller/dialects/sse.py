@@ -30,6 +30,13 @@ class Splitter:
             return [data]
         return self._split(data)
 
+    def take(self, data: bytes) -> bool:
+        """Count `data`, known to be one whole event, as split; False where it may not be handed on by itself."""
+        if self._rest or self._seen + len(data) > MOST_STREAM:
+            return False
+        self._seen += len(data)
+        return True
+
     def rest(self) -> bytes:
         """What is left without a blank line after it; forgotten by asking."""
         left = bytes(self._rest)
