@@ -66,6 +66,11 @@ class Runs:
         run = self._open.get(run_id)
         if run is None:
             run = self._begin(caller, run_id, trace)
+        elif run.identity.tenant != caller.identity.tenant:
+            # On record where its own tenant sees it, and nowhere near the run of the other.
+            message = f"Run {run_id!r} belongs to somebody else. Name one of your own."
+            refused = replace(caller, said={}, conflict=Denied(message, {"rule": "identity"}))
+            return self.enter(refused, self.desk.clock.new_id(), trace, agent)
         else:
             self._open.move_to_end(run_id)
         run.seen_ns = self.desk.clock.monotonic_ns()
@@ -80,7 +85,7 @@ class Runs:
 
     def _place(self, run: Open, caller: Caller, run_id: str, agent: str) -> Place:
         said = caller.said
-        identity, conflict = _joined(caller.identity, run.identity, run_id)
+        identity, conflict = _joined(caller.identity, run.identity)
         conflict = caller.conflict or conflict
         if conflict is None and "budget" in said:
             _lower(run, _budget(said["budget"]))
@@ -174,10 +179,8 @@ def _state(run: Open, key: Key | None) -> RunState:
     return replace(run.state, caps=(*run.state.caps, *key.budgets))
 
 
-def _joined(identity: Identity, run: Identity, run_id: str) -> tuple[Identity, Denied | None]:
+def _joined(identity: Identity, run: Identity) -> tuple[Identity, Denied | None]:
     """What the run knows fills what the call leaves open; where they differ the call is refused."""
-    if identity.tenant != run.tenant:
-        return identity, Denied(f"Run {run_id!r} belongs to somebody else. Name one of your own.", {"rule": "identity"})
     more = {}
     for name in SHARED:
         said, known = getattr(identity, name), getattr(run, name)
