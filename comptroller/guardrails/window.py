@@ -106,7 +106,9 @@ class Window:
         hits = self._scanner.hits(text if text.isascii() else plain(text))
         if hits or self._ghost:
             return passed + self._decide(cut, hits)
-        self._advance(cut)
+        self._buffer, self._left, self._force = buffer[cut:], "", FORCE
+        self._base += cut
+        self._seen = max(0, len(buffer) - cut - 2)
         return passed + buffer[:cut] if passed else buffer[:cut]
 
     def _sure(self, match: re.Match[str] | None) -> int:

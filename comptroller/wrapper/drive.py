@@ -5,7 +5,19 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Protocol
 
 from comptroller.wrapper.desk import Desk
-from comptroller.wrapper.effects import Answer, Ask, Effect, Emit, Execute, Head, Read, Reserve, Send, UpstreamFault
+from comptroller.wrapper.effects import (
+    Answer,
+    Ask,
+    Effect,
+    Emit,
+    Execute,
+    Head,
+    Quick,
+    Read,
+    Reserve,
+    Send,
+    UpstreamFault,
+)
 from comptroller.wrapper.flow import Flow
 
 
@@ -46,6 +58,7 @@ class Blocking:
     def __init__(self, desk: Desk, flow: Flow, hands: Hands) -> None:
         self.desk, self.flow, self.hands = desk, flow, hands
         self.headers: Mapping[str, str] = {}  # to be added to a reply that streams
+        self.quick: Quick | None = None  # the short way of a stream
 
     def start(self) -> Answer | None:
         """The flow's answer, or None when a stream began: then `stream` yields it."""
@@ -54,19 +67,24 @@ class Blocking:
             effect = self._do(effect)
         if isinstance(effect, Answer):
             return effect
-        self.headers = effect.headers or {}
+        self.headers, self.quick = effect.headers or {}, effect.quick
         return None
 
     def stream(self) -> Iterator[bytes]:
         """The rest of a call that streams. Closing it early settles the call."""
+        quick, following = self.quick, self.hands.next
         try:
             last = False
             while True:
                 try:
-                    data = None if last else self.hands.next()
+                    data = None if last else following()
                 except BaseException as error:  # noqa: BLE001 - the flow records it, then it goes on its way
                     effect = self._throw(error)
                 else:
+                    if data and quick is not None and (ready := quick(data)) is not None:
+                        if ready:
+                            yield ready
+                        continue
                     effect = self._step(data)
                 while not isinstance(effect, (Answer, Emit)):
                     effect = self._do(effect)
@@ -106,6 +124,7 @@ class Awaiting:
     def __init__(self, desk: Desk, flow: Flow, hands: AsyncHands) -> None:
         self.desk, self.flow, self.hands = desk, flow, hands
         self.headers: Mapping[str, str] = {}
+        self.quick: Quick | None = None
 
     async def start(self) -> Answer | None:
         effect = _advance(self.flow, None)
@@ -113,18 +132,23 @@ class Awaiting:
             effect = await self._do(effect)
         if isinstance(effect, Answer):
             return effect
-        self.headers = effect.headers or {}
+        self.headers, self.quick = effect.headers or {}, effect.quick
         return None
 
     async def stream(self) -> AsyncIterator[bytes]:
+        quick, following = self.quick, self.hands.next
         try:
             last = False
             while True:
                 try:
-                    data = None if last else await self.hands.next()
+                    data = None if last else await following()
                 except BaseException as error:  # noqa: BLE001 - the flow records it, then it goes on its way
                     effect = _throw(self.flow, error, upstream=True)
                 else:
+                    if data and quick is not None and (ready := quick(data)) is not None:
+                        if ready:
+                            yield ready
+                        continue
                     effect = _advance(self.flow, data)
                 while not isinstance(effect, (Answer, Emit)):
                     effect = await self._do(effect)

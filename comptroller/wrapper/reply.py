@@ -171,9 +171,12 @@ class Call:
     def room_left(self) -> Generator[Effect, Any, bool]:
         """Extend the hold of a stream that has nearly used it up; False when it has and no cap has room for more."""
         admission = self.admission
-        used = tokens_in(self.reply.emitted)
-        if used * 5 < admission.output * 4:
+        if self.has_room(0):
             return True
         if not self.exhausted:
             self.exhausted = not (yield from admission.extension(UNSTATED_OUTPUT))
-        return used < admission.output
+        return tokens_in(self.reply.emitted) < admission.output
+
+    def has_room(self, more: int) -> bool:
+        """Whether with so many more characters most of the held output would still be there."""
+        return tokens_in(self.reply.emitted + more) * 5 < self.admission.output * 4

@@ -1,6 +1,6 @@
 """A streamed reply on its way to the agent: text released as early as is safe, tool calls once decided."""
 
-from collections.abc import Generator, Hashable, Iterable
+from collections.abc import Callable, Generator, Hashable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from comptroller.core.call import Change, Chunk
@@ -11,7 +11,7 @@ from comptroller.guardrails.chain import Inspection
 from comptroller.guardrails.window import Window
 from comptroller.wrapper import toolgate
 from comptroller.wrapper.capture import keep_reply
-from comptroller.wrapper.effects import Answer, Effect, Emit
+from comptroller.wrapper.effects import Answer, Effect, Emit, Quick
 from comptroller.wrapper.shared import case_for, enforce
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class StreamedReply:
         self.texts: dict[Hashable, str] = {}
         self.patient = self.desk.book.watches("reply", self.entry.identity)
         self.over = False
+        self.trouble: Exception | None = None  # what the short way met, for the flow to deal with
+        self.delta: Callable[[bytes], Chunk | None] | None = getattr(self.stream, "delta", None)
 
     def run(self) -> Generator[Effect, Any, Answer]:
         """The loop: bytes in, decisions, bytes out."""
@@ -39,9 +41,12 @@ class StreamedReply:
         waiting: list[bytes] = []
         entry.status = "cut"  # until the stream says that it is complete
         entry.if_lost = self.lost
-        data = yield Emit(b"", headers=call.headers())
+        data = yield Emit(b"", headers=call.headers(), quick=self.quick_way())
         while data is not None:
-            ready = yield from self.relay(self.stream.feed(data))
+            if self.trouble is not None:
+                ready = self.stopped(self.trouble)
+            else:
+                ready = yield from self.relay(self.stream.feed(data))
             if self.over:
                 entry.close()
                 yield Emit(b"".join((*waiting, ready)) if waiting else ready, last=True)
@@ -64,6 +69,29 @@ class StreamedReply:
         entry.close()
         yield Emit(rest, last=True)
         return Answer()
+
+    def quick_way(self) -> Quick | None:
+        return None if self.patient or self.delta is None else self.quick
+
+    def quick(self, data: bytes) -> bytes | None:
+        """What may be handed on of a single delta of text; None, with nothing lost, for anything else."""
+        if self.delta is None or (self.unbounded and not self.call.has_room(len(data))):
+            return None
+        try:
+            chunk = self.delta(data)
+            if chunk is None:
+                return None
+            self.entry.keep_alive()
+            return self.text(chunk) if self.plan else data
+        except Exception as error:  # noqa: BLE001 - raised again in the flow, which puts it on record
+            self.trouble = error
+            return None
+
+    def stopped(self, trouble: Exception) -> bytes:
+        """What is handed on in place of a text that the short way found must not pass."""
+        if isinstance(trouble, Refused):
+            return self.cut(trouble)
+        raise trouble
 
     def finish(self) -> None:
         """The reply is complete, or will never be: settle and record before the last bytes are handed out."""
