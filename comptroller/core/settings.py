@@ -120,11 +120,20 @@ def load_settings(
         values["ledger"] = str(base / str(values["ledger"]))
     if isinstance(values.get("policies"), list):
         values["policies"] = [str(base / str(item)) for item in values["policies"]]  # type: ignore[attr-defined]
+    if isinstance(values.get("upstreams"), list):
+        values["upstreams"] = [_beside(base, item) for item in values["upstreams"]]  # type: ignore[attr-defined]
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         where = str(path or "config")
         raise SettingsError("\n".join(_mistake(where, item) for item in error.errors())) from None
+
+
+def _beside(base: Path, upstream: object) -> object:
+    """An upstream whose key file is found from where the settings lie."""
+    if isinstance(upstream, Mapping) and isinstance(upstream.get("key_file"), str) and upstream["key_file"]:
+        return {**upstream, "key_file": str(base / upstream["key_file"])}
+    return upstream
 
 
 def _config_path(config: object) -> Path | None:
