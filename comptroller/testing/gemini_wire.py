@@ -15,8 +15,7 @@ def whole(say: Say, asked: Received) -> bytes:
     """The body of a whole reply, or all replies of a stream as one array."""
     if asked.stream:
         return msgspec.json.encode(list(_replies(say, asked)))
-    parts = [part for part in _parts(say, asked, 0) if part.get("text") != "" or not say.calls]
-    return msgspec.json.encode(_reply(say, asked, parts, _finish(say), say.usage_times > 0))
+    return msgspec.json.encode(_reply(say, asked, list(_parts(say, 0)), _finish(say), say.usage_times > 0))
 
 
 def events(say: Say, asked: Received) -> Iterator[bytes]:
@@ -32,16 +31,17 @@ def error(status: int, message: str) -> bytes:
 
 def _replies(say: Say, asked: Received) -> Iterator[dict[str, Any]]:
     """The last piece comes with the finish reason and the usage, as Gemini has it."""
-    parts = list(_parts(say, asked, say.chunk))
+    parts = list(_parts(say, say.chunk))
     for part in parts[:-1]:
         yield _reply(say, asked, [part], "", say.usage_times > 1)
     yield _reply(say, asked, parts[-1:], _finish(say), say.usage_times > 0)
 
 
-def _parts(say: Say, asked: Received, chunk: int) -> Iterator[dict[str, Any]]:
+def _parts(say: Say, chunk: int) -> Iterator[dict[str, Any]]:
     for text, more in ((say.thinking, {"thought": True}), (say.text or say.refusal, {})):
-        for start in range(0, len(text), chunk or len(text)):
-            yield {"text": text[start : start + (chunk or len(text))], **more}
+        size = chunk or len(text) or 1
+        for start in range(0, len(text), size):
+            yield {"text": text[start : start + size], **more}
     for use in say.calls:
         yield {"functionCall": _call(use), "thoughtSignature": "c2lnbmVk"}
     if not (say.thinking or say.text or say.refusal or say.calls):
