@@ -1,0 +1,81 @@
+"""`comptroller up`, as a person starts and stops it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from comptroller.testing.upstream import Upstream
+
+pytest.importorskip("uvicorn")
+ASK = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hi"}]}
+SECRET = "sk-" + "house" * 8
+
+
+@contextmanager
+def up(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+    """The command in a process of its own: yields it, its address and what it printed."""
+    env = {name: text for name, text in os.environ.items() if not name.startswith(("COMPTROLLER_", "OTEL_"))}
+    command = [sys.executable, "-W", "error", "-m", "comptroller.cli", "up", "--port", "0", *arguments]
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=folder, env={**env, "HOUSE_KEY": SECRET}, **streams) as process:
+        assert process.stdout is not None
+        said = [process.stdout.readline()]
+        try:
+            yield process, said[0].split()[-1], said
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    with Upstream("Hello.") as model:
+        upstreams = [{"name": "o", "format": "openai", "url": f"{model.url}/v1", "key_env": "HOUSE_KEY"}]
+        (tmp_path / "comptroller.yaml").write_text(json.dumps({"upstreams": upstreams}), encoding="utf-8")
+        yield tmp_path
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM to send")
+def test_it_serves_until_it_is_told_to_stop_and_leaves_a_run_that_can_be_read(place: Path) -> None:
+    with up(place) as (process, url, _):
+        reply = httpx.post(f"{url}/v1/chat/completions", json=ASK, trust_env=False)
+        assert reply.json()["choices"][0]["message"]["content"] == "Hello."
+        assert httpx.get(f"{url}/readyz", trust_env=False).json()["ready"] is True
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "No Comptroller key was issued" in out
+    assert SECRET not in out + err
+    assert all(json.loads(line)["level"] for line in err.splitlines())
+    listed = subprocess.run(
+        [sys.executable, "-m", "comptroller.cli", "runs", "ls", "--json"], cwd=place, capture_output=True, text=True
+    )
+    assert [(row["calls"], row["status"]) for row in json.loads(listed.stdout)] == [(1, "ok")]
+
+
+def test_without_a_key_no_address_beyond_this_machine_is_served(cli: Callable[..., Any]) -> None:
+    refused = cli("up", "--host", "0.0.0.0", "--port", "0")
+    assert refused.code == 2
+    assert "comptroller keys issue" in refused.err
+
+
+def test_a_stand_in_nobody_knows_is_refused_with_its_place(cli: Callable[..., Any], tmp_path: Path) -> None:
+    upstreams = [{"name": "a", "format": "openai", "url": "http://h/v1", "fallback": ["b"]}]
+    (tmp_path / "c.yaml").write_text(json.dumps({"upstreams": upstreams}), encoding="utf-8")
+    refused = cli("up", "--config", tmp_path / "c.yaml", "--port", "0")
+    assert refused.code == 2
+    assert "fallback: b" in refused.err
+
+
+def test_a_key_file_is_looked_for_beside_the_settings(cli: Callable[..., Any], tmp_path: Path) -> None:
+    upstreams = [{"name": "a", "format": "openai", "url": "http://h/v1", "key_file": "none.key"}]
+    (tmp_path / "c.yaml").write_text(json.dumps({"upstreams": upstreams}), encoding="utf-8")
+    assert str(tmp_path / "none.key") in cli("up", "--config", tmp_path / "c.yaml", "--port", "0").err

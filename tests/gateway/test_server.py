@@ -1,0 +1,140 @@
+"""The server around the application: bounds on clients, and a stop that lets calls finish."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+
+from comptroller.core.errors import SettingsError
+from comptroller.core.facts import RUN_CLOSED
+from comptroller.core.settings import Gateway
+from comptroller.gateway.gate import Gate
+from comptroller.gateway.protocol import Bounded
+from comptroller.gateway.server import bind
+from comptroller.testing.script import Say
+from tests.gateway.house import HI, house
+
+
+class Loop:
+    """A clock that a test moves."""
+
+    now = 0.0
+
+    def time(self) -> float:
+        return self.now
+
+
+def connection() -> tuple[Any, Loop]:
+    """A connection as uvicorn would have just made it, on a clock of ours."""
+    made: Any = Bounded.__new__(Bounded)
+    loop = Loop()
+    made.loop, made.cycle, made.limits = loop, None, Gateway(header_s=20)
+    made.waits_since = loop.time()
+    return made, loop
+
+
+def test_a_connection_that_says_nothing_dawdles_after_its_time() -> None:
+    made, _ = connection()
+    assert [made.dawdles(20), made.dawdles(21)] == [False, True]
+
+
+def test_a_body_that_stops_coming_dawdles_and_one_that_was_answered_does_not() -> None:
+    made, _ = connection()
+    made.waits_since, made.body_since = None, 5.0
+    made.cycle = SimpleNamespace(more_body=True, response_complete=False)
+    assert [made.dawdles(25), made.dawdles(26)] == [False, True]
+    made.cycle.response_complete = True
+    assert not made.dawdles(99)
+
+
+def test_a_request_that_waits_for_its_upstream_does_not_dawdle() -> None:
+    made, _ = connection()
+    made.waits_since, made.body_since = None, 0.0
+    made.cycle = SimpleNamespace(more_body=False, response_complete=False)
+    assert not made.dawdles(9_999)
+
+
+@pytest.mark.parametrize("said", [b"", b"POST /v1/chat/completions HTTP/1.1\r\nx-slow: "])
+def test_a_client_that_dawdles_over_its_head_is_dropped(said: bytes) -> None:
+    with house(gateway={"header_s": 1}) as at, socket.create_connection(_address(at.url), timeout=10) as line:
+        line.sendall(said)
+        assert line.recv(100) == b""
+        assert at.get("/healthz").is_success
+
+
+def test_idle_connections_by_the_thousand_hold_nobody_up() -> None:
+    with house() as at:
+
+        async def work() -> int:
+            host, port = _address(at.url)
+            lines = await asyncio.gather(*(asyncio.open_connection(host, port) for _ in range(400)))
+            async with httpx.AsyncClient(trust_env=False) as client:
+                body = {"model": "gpt-4o-mini", "messages": HI}
+                reply = await client.post(f"{at.url}/v1/chat/completions", json=body)
+            for _, writer in lines:
+                writer.close()
+            return reply.status_code
+
+        assert asyncio.run(work()) == 200
+
+
+def test_stopping_lets_a_stream_finish_and_closes_its_run() -> None:
+    with house(Say("word " * 20, pause_s=0.02)) as at:
+        listener = Listener(at.url)
+    listener.join(10)
+    assert "data: [DONE]" in listener.got
+    assert at.last["status"] == "ok"
+    assert len(at.desk.facts(RUN_CLOSED)) == 1
+
+
+def test_stopping_cancels_what_takes_too_long_and_settles_it() -> None:
+    with house(Say("word " * 5_000, pause_s=0.02), gateway={"stop_s": 0}) as at:
+        listener = Listener(at.url)
+    listener.join(10)
+    assert "data: [DONE]" not in listener.got
+    assert (at.last["status"], at.last["estimated"]) == ("cancelled", True)
+    assert at.live_holds == 0
+
+
+class Listener(threading.Thread):
+    """Reads a stream for as long as it goes on; made, it has read the first line."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.url, self.got, self._begun = url, list[str](), threading.Event()
+        self.start()
+        assert self._begun.wait(10)
+
+    def run(self) -> None:
+        body = {"model": "gpt-4o-mini", "messages": HI, "stream": True}
+        address = f"{self.url}/v1/chat/completions"
+        with (
+            contextlib.suppress(httpx.HTTPError),
+            httpx.stream("POST", address, json=body, trust_env=False) as reply,
+        ):
+            for line in reply.iter_lines():
+                self.got.append(line)
+                self._begun.set()
+
+
+def test_a_port_that_is_taken_says_what_to_do() -> None:
+    with bind("127.0.0.1", 0) as taken, pytest.raises(SettingsError, match="--port"):
+        bind("127.0.0.1", taken.getsockname()[1])
+
+
+def test_a_gate_that_stops_is_not_ready() -> None:
+    with house() as at:
+        gate: Gate = at.gate
+        gate.stopping = True
+        reply = at.get("/readyz")
+        assert (reply.status_code, reply.json()["ready"]) == (503, False)
+
+
+def _address(url: str) -> tuple[str, int]:
+    host, port = url.removeprefix("http://").split(":")
+    return host, int(port)
