@@ -56,7 +56,7 @@ class AnthropicMessages:
         return Request(
             model=text_of(tree.value(top, "model")),
             stream=tree.value(top, "stream") is True,
-            max_tokens=count_or_none(tree.value(top, "max_tokens")),
+            max_tokens=count_or_none(tree.value(top, "max_tokens")) or None,
             parts=reader.parts,
             messages=[_kept(top[name]) for name in ("tools", "system") if name in top] + [_kept(m) for m in messages],
             raw=body,

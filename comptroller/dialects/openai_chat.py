@@ -18,6 +18,7 @@ TEXT_FIELDS = (("reasoning_content", "reasoning"), ("reasoning", "reasoning"), (
 # compatible servers know `max_tokens`, and several reject a field they do not know.
 NEWER_FAMILIES = ("gpt-", "o1", "o3", "o4", "o5", "chatgpt-", "codex-", "ft:gpt-", "computer-use")
 HINTS = ("user", "prompt_cache_key", "safety_identifier")
+PLAIN = frozenset({"role", "content"})
 NO_TEXT = frozenset({"type", "id", "file_id", "file_data", "data", "format", "detail", "cache_control"})
 
 
@@ -131,7 +132,7 @@ class _Reader:
             tool = self._tools.get(call_id) or text_of(node.get("name"))
             return self._content(node.get("content"), path, role, tool, call_id)
         self._content(node.get("content"), path, role)
-        if len(node) > 2:
+        if not node.keys() <= PLAIN:
             self._beside_content(node, path, role)
         return None
 
@@ -209,8 +210,9 @@ class _Reader:
 
 
 def _max_tokens(top: Mapping[str, Raw]) -> int | None:
+    """The larger of the two fields, as nobody knows which one a server goes by; zero or less limits nothing."""
     stated = [count_or_none(tree.value(top, name)) for name in ("max_tokens", "max_completion_tokens")]
-    return min((count for count in stated if count is not None), default=None)
+    return max((count for count in stated if count), default=None)
 
 
 def _max_fields(top: Mapping[str, Raw], model: str) -> list[str]:

@@ -227,3 +227,9 @@ def test_a_refusal_is_the_sdks_own_error_with_our_code() -> None:
             client.messages.create(model="m", max_tokens=9, messages=[{"role": "user", "content": "hi"}])
     error: Any = caught.value.body
     assert (error["error"]["code"], error["error"]["rule"]) == ("denied", "secrets")
+
+
+@pytest.mark.parametrize("stated", [0, -1])
+def test_a_limit_of_nothing_is_none(stated: int) -> None:
+    body = {"model": "claude-sonnet-4-5", "max_tokens": stated, "messages": [{"role": "user", "content": "hi"}]}
+    assert MESSAGES.read(json.dumps(body).encode()).max_tokens is None

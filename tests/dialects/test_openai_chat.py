@@ -323,3 +323,28 @@ def test_paths_name_parts_apart() -> None:
     request = read(messages=[HI, HI])
     assert len({part.path for part in request.parts}) == 2
     assert request.parts[0] == Part("text", "hi", ("messages", 0, "content"), "user")
+
+
+def test_a_message_of_role_and_tool_calls_alone_is_read() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"at":1}'}}
+    request = read(
+        messages=[
+            {"role": "assistant", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": "a cat"},
+        ]
+    )
+    assert [(part.kind, part.tool) for part in request.parts] == [("tool_call", "look"), ("tool_result", "look")]
+
+
+@pytest.mark.parametrize(
+    ("fields", "held"),
+    [
+        ({"max_tokens": 1, "max_completion_tokens": 90}, 90),
+        ({"max_tokens": 90, "max_completion_tokens": 1}, 90),
+        ({"max_tokens": -1}, None),
+        ({"max_tokens": 0}, None),
+        ({"max_tokens": 0, "max_completion_tokens": 5}, 5),
+    ],
+)
+def test_the_larger_limit_holds_and_none_is_no_limit(fields: dict[str, int], held: int | None) -> None:
+    assert read(**fields).max_tokens == held
