@@ -96,8 +96,9 @@ def _missing(asked: Asked) -> Stop:
     return Stop(
         404,
         "not_found",
-        f"There is no {asked.method} {asked.path[:200]} here. Served are /v1/chat/completions, /v1/messages, "
-        "/v1/messages/count_tokens and /v1/models; what cannot be metered does not pass.",
+        f"There is no {asked.method} {asked.path[:200]} here. Served are /v1/chat/completions, /v1/responses, "
+        "/v1/embeddings, /v1/messages, /v1/messages/count_tokens, /v1beta/models/MODEL:generateContent and /v1/models; "
+        "what cannot be metered does not pass.",
     )
 
 

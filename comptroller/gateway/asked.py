@@ -53,9 +53,10 @@ def asked_of(scope: MutableMapping[str, Any]) -> Asked:
             "A key in the address is written into logs on its way, so this request is refused. "
             "Send it in a header: authorization, x-api-key or x-goog-api-key; and replace that key.",
         )
-    return Asked(
-        scope["method"], path, scope["raw_path"].decode("ascii"), query.decode("ascii"), headers, dict(headers)
-    )
+    if not query.isascii():
+        raise Stop(400, "bad_address", "The address holds bytes that must be percent-encoded. Encode them.")
+    target = scope["raw_path"].decode("ascii")
+    return Asked(scope["method"], path, target, query.decode("ascii"), headers, dict(headers))
 
 
 async def read_body(asked: Asked, receive: Receive, most: int) -> bytes:

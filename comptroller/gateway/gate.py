@@ -44,7 +44,7 @@ class Gate:
             Repeats(settings.repeats, clock),
             Meters(),
         )
-        desk.watchers.append(made.meters.watch)
+        desk.watchers += [made.meters.watch, made.stitches.watch]
         return made
 
     @property

@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from functools import lru_cache
 
 from comptroller.core.call import Identity, Request
+from comptroller.core.facts import CALL_CLOSED, Fact
 from comptroller.gateway.asked import Asked
 from comptroller.tracing.context import parse_traceparent
 
@@ -14,7 +15,6 @@ SESSION_HEADERS = (b"x-claude-code-session-id", b"session_id", b"conversation_id
 SESSION_HINTS = (
     "session_id",
     "prompt_cache_key",
-    "previous_response_id",
     "conversation",
     "metadata.session_id",
     "metadata.conversation_id",
@@ -39,7 +39,12 @@ class Stitches:
         if hint:
             mark = (*space, hint)
             return Thread(self._runs.get(mark, ""), [mark])
-        if request is None or not request.messages:
+        if request is None:
+            return Thread("", [])
+        answered = request.hints.get("previous_response_id")
+        if answered and (run := self._runs.get((who.tenant, who.key, answered))):
+            return Thread(run, [])
+        if not request.messages:
             return Thread("", [])
         marks = _marks((*space, who.user), request.messages)
         again = bool(asked.named.get(b"x-stainless-retry-count", b"0").strip(b"0"))
@@ -50,8 +55,19 @@ class Stitches:
     def keep(self, thread: "Thread", run: str) -> None:
         """Remember which run the request was given to."""
         for mark in thread.marks:
-            self._runs[mark] = run
-            self._runs.move_to_end(mark)
+            self._remember(mark, run)
+
+    def watch(self, fact: Fact) -> None:
+        """Remember replies that a provider keeps: the next request names one instead of repeating its words."""
+        if fact.kind == CALL_CLOSED and fact.data.get("dialect") == "openai_responses":
+            upstream = fact.data.get("upstream")
+            reply = upstream.get("reply") if isinstance(upstream, dict) else None
+            if reply:
+                self._remember((fact.data["tenant"], fact.data.get("key", ""), reply), fact.run)
+
+    def _remember(self, mark: Hashable, run: str) -> None:
+        self._runs[mark] = run
+        self._runs.move_to_end(mark)
         while len(self._runs) > self._most:
             self._runs.popitem(last=False)
 

@@ -78,6 +78,12 @@ def test_a_key_in_the_address_is_refused_and_not_repeated(
     assert query not in reply.text + caplog.text
 
 
+@pytest.mark.parametrize("target", [b"/v1/chat/completions?x=\xff", b"/v1/chat/completions\xff", b"/v1/\xc3\xa9"])
+def test_bytes_an_address_cannot_have_are_400(at: House, target: bytes) -> None:
+    head = b"POST " + target + b" HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n"
+    assert talk(at, head).startswith(b"HTTP/1.1 400")
+
+
 def test_other_queries_go_along(at: House) -> None:
     assert at.post("/v1/messages?beta=true", {**ASK, "model": "claude-sonnet-5"}).status_code == 200
 

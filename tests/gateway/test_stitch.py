@@ -91,6 +91,15 @@ def test_agents_are_told_apart_by_their_system_prompts_but_not_by_dates_in_them(
     assert agent_of(request("Hi")) == agent_of(None) == ""
 
 
+def test_a_request_that_names_the_reply_before_it_goes_on_with_its_run() -> None:
+    with house() as at:
+        first = at.post("/v1/responses", {"model": "gpt-4o-mini", "input": "Hi"})
+        body = {"model": "gpt-4o-mini", "input": "More", "previous_response_id": first.json()["id"]}
+        second, third = at.post("/v1/responses", body), at.post("/v1/responses", {"model": "gpt-4o-mini", "input": "x"})
+    runs = [reply.headers["comptroller-run"] for reply in (first, second, third)]
+    assert runs[0] == runs[1] != runs[2]
+
+
 def test_a_session_of_claude_code_is_one_run_with_its_agents_apart() -> None:
     user = json.dumps({"device_id": "d", "account_uuid": "", "session_id": "s-42"})
     with house() as at:
