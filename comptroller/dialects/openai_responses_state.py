@@ -7,7 +7,7 @@ from typing import Any
 from comptroller.core.call import Part, ToolCall
 from comptroller.dialects import openai_responses_items as items
 from comptroller.dialects.dialect import Unreadable
-from comptroller.dialects.tree import text_of
+from comptroller.dialects.tree import count_of, text_of
 
 Slot = tuple[int, str, int]  # index of the item, its list, the place there
 Place = tuple[str, str, str]  # list, name of the place in events, type of the piece
@@ -59,6 +59,10 @@ class Told:
             return "".join(self.seen)
         return "".join(self.came[:-1] if undecided else self.came)
 
+    def differs(self, text: object) -> bool:
+        """True where `text` is not, or not surely, what the client saw."""
+        return self.seen is not None or "".join(self.came) != text
+
     def part(self) -> Part:
         return Part(self.kind, "".join(self.came), self.slot, "assistant")
 
@@ -86,11 +90,34 @@ class Told:
         return {"type": f"{PIECES[self.piece]}.done", **self.place(), self.field: text, **more}
 
 
-def piece_of(text: items.Text) -> str:
-    """The type of the piece of content a text was found in."""
-    if text.kind == "reasoning":
-        return "summary_text" if text.name == "summary" else "reasoning_text"
-    return "refusal" if text.kind == "refusal" else "output_text"
+class Texts:
+    """All texts of a response, by their places."""
+
+    def __init__(self) -> None:
+        self.all: dict[Slot, Told] = {}
+
+    def at(self, node: Node, name: str, place: str, piece: str) -> Told:
+        """The text that an event is about."""
+        slot = (count_of(node.get("output_index")), name, count_of(node.get(place)))
+        return self.all.setdefault(slot, Told(slot, piece if piece in PIECES else "output_text"))
+
+    def of_text(self, index: int, text: items.Text) -> Told:
+        """The text that an item tells whole."""
+        slot = (index, text.name, text.at)
+        piece = "refusal" if text.kind == "refusal" else "output_text"
+        if text.kind == "reasoning":
+            piece = "summary_text" if text.name == "summary" else "reasoning_text"
+        return self.all.setdefault(slot, Told(slot, piece))
+
+    def of_item(self, index: int) -> list[Told]:
+        """The texts of an item, in order."""
+        return [self.all[slot] for slot in sorted(self.all) if slot[0] == index]
+
+    def as_seen(self, index: int, whole: Node) -> Node:
+        """The item as the client saw it: the very node where that is what came."""
+        texts = [(text, self.of_text(index, text)) for text in items.texts_in(whole)]
+        wrong = {text.path: told.text() for text, told in texts if told.differs(text.text)}
+        return items.retold(whole, wrong) if wrong else whole
 
 
 @dataclass(slots=True, eq=False)

@@ -4,8 +4,7 @@ Each text is told up to five times: in its deltas, when it is done, with its par
 response. So the reader remembers what the client saw of each and tells that again, never what came.
 """
 
-import re
-from collections.abc import Generator, Hashable, Iterable, Iterator
+from collections.abc import Generator, Hashable, Iterator
 from typing import Literal
 
 import msgspec
@@ -14,27 +13,32 @@ from comptroller.core.call import Chunk, ChunkKind, Reply
 from comptroller.dialects import openai_responses_items as items
 from comptroller.dialects import sse, tree
 from comptroller.dialects.dialect import Unreadable
+from comptroller.dialects.openai_responses_numbers import (
+    Numbers,
+    empty_response,
+    line,
+    number_of,
+    quoteless,
+    stopped,
+)
 from comptroller.dialects.openai_responses_state import (
     ARGUMENTS,
     DELTAS,
     DONES,
     PARTS,
-    PIECES,
     Item,
     Node,
-    Slot,
+    Texts,
     Told,
     call_events,
     emptied,
     item_event,
     message_events,
-    piece_of,
 )
-from comptroller.dialects.tree import count_of, count_or_none, dict_of, dump, list_of, text_of
+from comptroller.dialects.tree import count_of, dict_of, list_of, text_of
 
 ENDS = ("response.completed", "response.incomplete", "response.failed")
 BEGINS = ("response.created", "response.queued", "response.in_progress")
-_NUMBER = re.compile(rb'"sequence_number"\s*:\s*\d+')
 
 
 class _Delta(msgspec.Struct, gc=False):
@@ -58,10 +62,10 @@ class OpenAIResponsesStream:
         self.finished = False
         self._events = sse.Splitter()
         self._items: dict[int, Item] = {}
-        self._texts: dict[Slot, Told] = {}
+        self._texts = Texts()
         self._pending: Told | None = None  # the text whose last delta is being decided on
         self._undecided: Item | None = None  # likewise for a tool call
-        self._next: int | None = None  # the number of the event the client expects
+        self._numbers = Numbers()
         self._response: Node = {}
         self._begun = False  # the client has seen response.created
         self._over = False  # the client has seen the end
@@ -93,7 +97,7 @@ class OpenAIResponsesStream:
 
     def so_far(self) -> Reply:
         """The reply with the texts seen until now, also of those still open."""
-        self.reply.parts = [told.part() for told in self._texts.values() if told.came]
+        self.reply.parts = [told.part() for told in self._texts.all.values() if told.came]
         return self.reply
 
     def _plain(self, data: bytes) -> tuple[Told, _Delta] | None:
@@ -101,7 +105,7 @@ class OpenAIResponsesStream:
             event = _decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        told = self._texts.get((event.output_index, "content", event.content_index))
+        told = self._texts.all.get((event.output_index, "content", event.content_index))
         if told is None or told.over or told.piece != "output_text" or not event.delta:
             return None
         return told, event
@@ -111,7 +115,7 @@ class OpenAIResponsesStream:
         told.came.append(text)
         self.reply.emitted += len(text)
         self._pending = told
-        chunk = Chunk("text", raw if number == self._next else self._numbered(raw, number), told.slot, text)
+        chunk = Chunk("text", self._numbers.fit(raw, number), told.slot, text)
         yield chunk
         self._pending = None
         if chunk.withheld:
@@ -120,8 +124,7 @@ class OpenAIResponsesStream:
         if told.seen is not None:
             told.seen.append(text)
         told.is_shown = True
-        if number is not None:
-            self._next = (number if self._next is None else self._next) + 1
+        self._numbers.count(number)
 
     def _with_care(self, raw: bytes, node: Node) -> Iterator[Chunk]:
         kind = text_of(node.get("type"))
@@ -155,7 +158,7 @@ class OpenAIResponsesStream:
         if response.get("output"):  # items are told of in events of their own, where they can be decided on
             response = {**response, "output": []}
             node = {**node, "response": response}
-            raw = _line(node)
+            raw = line(node)
         self._response = response
         yield from self._pass(raw, node)
         self._begun = True
@@ -172,7 +175,7 @@ class OpenAIResponsesStream:
             return
         if any(text.text for text in items.texts_in(start)):  # its texts come again, at the latest when it is done
             node = {**node, "item": emptied(start)}
-            raw = _line(node)
+            raw = line(node)
         yield from self._pass(raw, node)
         item.is_shown = True
 
@@ -190,10 +193,10 @@ class OpenAIResponsesStream:
             yield from self._tell(item_event("added", index, emptied(whole)))  # its text comes as a delta now
             item.is_shown = True
         yield from self._catch_up_all(item, whole)
-        item.node, item.done = whole, self._as_seen(item, whole)
+        item.node, item.done = whole, self._texts.as_seen(item.index, whole)
         if item.done is not whole:
             node = {**node, "item": item.done}
-            raw = _line(node)
+            raw = line(node)
         yield from self._pass(raw, node)
         item.is_shown = False
 
@@ -201,49 +204,39 @@ class OpenAIResponsesStream:
         if item.done is not None:
             raise Unreadable("A tool call goes on after it was done.")
         self.reply.emitted += len(text_of(node.get("delta")))
-        item.hold(raw, _number(node), node)
+        item.hold(raw, number_of(node), node)
 
     def _call(self, item: Item, whole: Node) -> Iterator[Chunk]:
         """A whole tool call, with all the events it came in."""
         call = item.decide(whole)
         self.reply.calls.append(call)
         self.reply.emitted += max(len(call.text) - sum(map(len, item.args)), 0)
-        raw, after = self._joined(item.raws)
+        raw, after = self._numbers.join(item.raws)
         item.raws.clear()
         chunk, self._undecided = Chunk("call", raw, item.index, call=call), item
         yield chunk
         self._undecided = None
         if not chunk.withheld:
-            self._next = after
-
-    def _joined(self, raws: Iterable[tuple[bytes, int | None]]) -> tuple[bytes, int | None]:
-        """Held events numbered anew from where the client stands, and the number after them."""
-        before, out = self._next, []
-        for raw, number in raws:
-            out.append(self._numbered(raw, number))
-            if number is not None:
-                self._next = (number if self._next is None else self._next) + 1
-        after, self._next = self._next, before
-        return b"".join(out), after
+            self._numbers.next = after
 
     # texts
 
     def _text(self, raw: bytes, node: Node, kind: str) -> Iterator[Chunk]:
-        told, text = self._told(node, *DELTAS[kind]), text_of(node.get("delta"))
+        told, text = self._texts.at(node, *DELTAS[kind]), text_of(node.get("delta"))
         if told.over:
             raise Unreadable("A text goes on after it was done.")
         if text:
-            yield from self._delta(raw, _number(node), told, text)
+            yield from self._delta(raw, number_of(node), told, text)
         else:
             yield from self._pass(raw, node)
 
     def _text_done(self, raw: bytes, node: Node, kind: str) -> Iterator[Chunk]:
-        told = self._told(node, *DONES[kind])
+        told = self._texts.at(node, *DONES[kind])
         yield from self._catch_up(told, text_of(node.get(told.field)))
         yield from self._close(told)
-        if self._differs(told, node.get(told.field)):
-            node = {**node, **_quoteless(node), told.field: tree.clean(told.text())}
-            raw = _line(node)
+        if told.differs(node.get(told.field)):
+            node = {**node, **quoteless(node), told.field: tree.clean(told.text())}
+            raw = line(node)
         yield from self._pass(raw, node)
 
     def _part(self, raw: bytes, node: Node, kind: str) -> Iterator[Chunk]:
@@ -254,7 +247,7 @@ class OpenAIResponsesStream:
         if found is None:
             yield from self._pass(raw, node)
             return
-        told = self._told(node, name, place, text_of(piece.get("type")))
+        told = self._texts.at(node, name, place, text_of(piece.get("type")))
         text = text_of(piece.get(told.field))
         if kind.endswith(".done"):
             yield from self._catch_up(told, text)
@@ -262,9 +255,9 @@ class OpenAIResponsesStream:
             kept = tree.clean(told.text())
         else:
             kept = ""
-        if text != kept or (kind.endswith(".done") and self._differs(told, text)):
-            node = {**node, "part": {**piece, **_quoteless(piece), told.field: kept}}
-            raw = _line(node)
+        if text != kept or (kind.endswith(".done") and told.differs(text)):
+            node = {**node, "part": {**piece, **quoteless(piece), told.field: kept}}
+            raw = line(node)
         yield from self._pass(raw, node)
         told.is_shown = kind.endswith(".added")
         if told.is_shown:
@@ -278,14 +271,14 @@ class OpenAIResponsesStream:
         if not told.is_shown:
             yield from self._tell(told.part_event("added", ""), told)
             told.is_shown = True
-        event = self._own(told.delta_event(text[len(came) :]), told.slot[0])
-        yield from self._delta(_line(event), _number(event), told, text[len(came) :])
+        event = self._numbers.own(self._with_id(told.delta_event(text[len(came) :]), told.slot[0]))
+        yield from self._delta(line(event), number_of(event), told, text[len(came) :])
 
     def _catch_up_all(self, item: Item, whole: Node) -> Iterator[Chunk]:
         for text in items.texts_in(whole):
-            told = self._told_text(item, text)
+            told = self._texts.of_text(item.index, text)
             yield from self._catch_up(told, text.text)
-        for told in self._of(item.index):
+        for told in self._texts.of_item(item.index):
             yield from self._close(told)
 
     def _close(self, told: Told) -> Iterator[Chunk]:
@@ -295,29 +288,8 @@ class OpenAIResponsesStream:
             self.so_far()
 
     def _end_texts(self) -> Iterator[Chunk]:
-        for told in list(self._texts.values()):
+        for told in list(self._texts.all.values()):
             yield from self._close(told)
-
-    def _told(self, node: Node, name: str, place: str, piece: str) -> Told:
-        slot = (count_of(node.get("output_index")), name, count_of(node.get(place)))
-        return self._texts.setdefault(slot, Told(slot, piece if piece in PIECES else "output_text"))
-
-    def _told_text(self, item: Item, text: items.Text) -> Told:
-        slot = (item.index, text.name, text.at)
-        return self._texts.setdefault(slot, Told(slot, piece_of(text)))
-
-    def _of(self, index: int) -> list[Told]:
-        """The texts of an item, in order."""
-        return [self._texts[slot] for slot in sorted(self._texts) if slot[0] == index]
-
-    def _differs(self, told: Told, text: object) -> bool:
-        return told.seen is not None or told.text() != text
-
-    def _as_seen(self, item: Item, whole: Node) -> Node:
-        """The item as the client saw it: the very node where that is what came."""
-        texts = [(text, self._told_text(item, text)) for text in items.texts_in(whole)]
-        wrong = {text.path: told.text() for text, told in texts if self._differs(told, text.text)}
-        return items.retold(whole, wrong) if wrong else whole
 
     # the end
 
@@ -331,11 +303,11 @@ class OpenAIResponsesStream:
         for place, final in enumerate(output):
             told.append(((yield from self._settled(place, final)), final))
         yield from self._end_texts()
-        seen = [item.final(final) if item.is_call else self._as_seen(item, final) for item, final in told]
+        seen = [item.final(final) if item.is_call else self._texts.as_seen(item.index, final) for item, final in told]
         if any(a is not b for a, b in zip(seen, output, strict=True)) or response.get("output_text"):
             whole = {name: value for name, value in response.items() if name != "output_text"}
             node = {**node, "response": {**whole, "output": seen}}
-            raw = _line(node)
+            raw = line(node)
         self.so_far()
         self.finished = True
         yield from self._pass(raw, node, "finish")
@@ -353,12 +325,12 @@ class OpenAIResponsesStream:
         if item.done is not None:
             return item
         if item.is_call:
-            events = [self._own(event) for event in call_events(item.index, final)]
-            item.raws = [(_line(event), _number(event)) for event in events]
+            events = [self._numbers.own(event) for event in call_events(item.index, final)]
+            item.raws = [(line(event), number_of(event)) for event in events]
             yield from self._call(item, final)
             return item
         yield from self._catch_up_all(item, final)
-        item.node, item.done = final, self._as_seen(item, final)
+        item.node, item.done = final, self._texts.as_seen(item.index, final)
         yield from self._tell(item_event("done", item.index, item.done))
         item.is_shown = False
         return item
@@ -376,53 +348,45 @@ class OpenAIResponsesStream:
     # -- handing on
 
     def _pass(self, raw: bytes, node: Node, kind: ChunkKind = "other") -> Iterator[Chunk]:
-        number = _number(node)
-        chunk = Chunk(kind, self._numbered(raw, number))
+        number = number_of(node)
+        chunk = Chunk(kind, self._numbers.fit(raw, number))
         yield chunk
-        if number is not None and not chunk.withheld:
-            self._next = (number if self._next is None else self._next) + 1
+        if not chunk.withheld:
+            self._numbers.count(number)
 
     def _tell(self, event: Node, told: Told | None = None) -> Iterator[Chunk]:
         """An event of our own."""
-        event = self._own(event, told.slot[0] if told else None)
-        yield from self._pass(_line(event), event)
+        event = self._numbers.own(self._with_id(event, told.slot[0]) if told else event)
+        yield from self._pass(line(event), event)
 
-    def _numbered(self, raw: bytes, number: int | None) -> bytes:
-        """Events follow one another without a gap, also where some were left out or put in."""
-        if number is None or self._next is None or number == self._next:
-            return raw
-        return _NUMBER.sub(b'"sequence_number":%d' % self._next, raw, count=1)
-
-    def _own(self, event: Node, index: int | None = None) -> Node:
-        if index is not None:
-            item = self._items.get(index)
-            event = {**event, "item_id": item.id if item else ""}
-        return event if self._next is None else {**event, "sequence_number": self._next}
+    def _with_id(self, event: Node, index: int) -> Node:
+        item = self._items.get(index)
+        return {**event, "item_id": item.id if item else ""}
 
     # -- out
 
     def text(self, slot: Hashable, text: str) -> bytes:
         """A delta of text for the place the slot names."""
-        told = self._texts[slot]  # type: ignore[index]
+        told = self._texts.all[slot]  # type: ignore[index]
         if told.seen is None:
             told.seen = told.came[:-1] if self._pending is told else list(told.came)
         told.seen.append(text)
         told.is_shown = True
-        return self._write([told.delta_event(tree.clean(text))], told.slot[0])
+        return self._numbers.write([self._with_id(told.delta_event(tree.clean(text)), told.slot[0])])
 
     def refuse(self, chunk: Chunk, text: str) -> bytes:
         """A message in the place of the tool call."""
         item = self._items[chunk.slot]  # type: ignore[index]
         chunk.withheld = item.changed = True
         item.done = items.refused(item.node, text)
-        return self._write(message_events(item.index, item.done))
+        return self._numbers.write(message_events(item.index, item.done))
 
     def call(self, chunk: Chunk, args: str) -> bytes:
         """The tool call with other arguments."""
         item = self._items[chunk.slot]  # type: ignore[index]
         chunk.withheld = item.changed = True
         item.done = items.with_args(item.node, args)
-        return self._write(call_events(item.index, item.done))
+        return self._numbers.write(call_events(item.index, item.done))
 
     def cut(self, code: str, message: str) -> bytes:
         """Close what the client saw open, and end with a response that is incomplete, our code beside it."""
@@ -430,55 +394,16 @@ class OpenAIResponsesStream:
             return b""
         out = []
         if not self._begun:
-            self._response, self._next = self._empty(), self._next or 0
-            out.append(self._write([{"type": "response.created", "response": self._response}]))
+            self._response, self._numbers.next = empty_response(self.reply), self._numbers.next or 0
+            out.append(self._numbers.write([{"type": "response.created", "response": self._response}]))
         for item in sorted(self._items.values(), key=lambda item: item.index):
             if item.is_shown:
-                out.append(self._stop(item))
+                out.append(self._numbers.write(stopped(item, self._texts.of_item(item.index), self._pending)))
         reason = "max_output_tokens" if code == "over_budget" else "content_filter"
         done = (item for _, item in sorted(self._items.items()) if item is not self._undecided)
         shown = [item.done for item in done if item.done is not None]
         ended = {"status": "incomplete", "incomplete_details": {"reason": reason}, "output": shown, "error": None}
         end = {"type": "response.incomplete", "response": {**self._response, **ended}}
-        out.append(self._write([{**end, "comptroller": {"code": code, "message": message}}]))
+        out.append(self._numbers.write([{**end, "comptroller": {"code": code, "message": message}}]))
         self._over = True
         return b"".join(out)
-
-    def _stop(self, item: Item) -> bytes:
-        """The events that close an item where it stands."""
-        events: list[Node] = []
-        pieces: dict[str, list[Node]] = {}
-        for told in self._of(item.index):
-            text = tree.clean(told.text(undecided=self._pending is told))
-            if told.is_shown:
-                events += [told.done_event(text)] * (not told.over) + [told.part_event("done", text)]
-                told.is_shown = False
-            pieces.setdefault(told.slot[1], []).append(told.as_piece(text))
-        item.done, item.is_shown = {**emptied(item.node), **pieces, "status": "incomplete"}, False
-        return self._write(events, item.index) + self._write([item_event("done", item.index, item.done)])
-
-    def _empty(self) -> Node:
-        made: Node = {"id": self.reply.id or "resp_comptroller", "object": "response", "created_at": 0}
-        made |= {"model": self.reply.model, "status": "in_progress", "output": [], "tools": [], "tool_choice": "auto"}
-        return {**made, "parallel_tool_calls": True, "error": None, "incomplete_details": None, "usage": None}
-
-    def _write(self, events: Iterable[Node], index: int | None = None) -> bytes:
-        out = []
-        for event in events:
-            out.append(_line(self._own(event, index)))
-            if self._next is not None:
-                self._next += 1
-        return b"".join(out)
-
-
-def _number(node: Node) -> int | None:
-    return count_or_none(node.get("sequence_number"))
-
-
-def _quoteless(piece: Node) -> Node:
-    """Fields that quote a text or spell it out, emptied."""
-    return {name: [] for name in ("annotations", "logprobs") if name in piece}
-
-
-def _line(event: Node) -> bytes:
-    return b"event: " + text_of(event.get("type")).encode("utf-8", "replace") + b"\ndata: " + dump(event) + b"\n\n"
