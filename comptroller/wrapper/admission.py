@@ -211,6 +211,7 @@ class Admission:
 
 def reserve(entry: Entry) -> Generator[Effect, Any, Shortfall | None]:
     """Write the opened fact and hold its lines; a ledger that cannot be written refuses where it must."""
+    entry.held = True  # from here on: a caller who leaves while it is asked for may leave a hold behind
     try:
         short: Shortfall | None = yield Reserve(entry.opened())
     except StoreError as error:

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from comptroller.core.call import Identity
 from comptroller.core.forks import lock_over_forks
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ class Asked:
     entry: "Entry"  # its record, closed by whoever sees what came of it
     taken: bool = False  # a governed function is executing it, and will record it
 
+    def is_for(self, identity: Identity) -> bool:
+        """Whether the decision was made for this agent, with these scopes."""
+        whose = self.entry.identity
+        return whose.agent == identity.agent and whose.scopes == identity.scopes
+
 
 class Boundary:
     """Allowed tool calls by provider id, each consumed once: by a governed function, or by its result."""
@@ -42,11 +48,14 @@ class Boundary:
                 dropped.append(self._open.popitem(last=False)[1])
             return dropped
 
-    def take(self, name: str, digest: str) -> Asked | None:
-        """The decision for a call that is about to be executed with just these arguments; given out once."""
+    def take(self, name: str, digest: str, identity: Identity) -> Asked | None:
+        """The decision for a call that is about to be executed with just these arguments; given out once.
+
+        Only to the agent it was made for: another one's call is decided anew.
+        """
         with _TURN:
             for asked in self._open.values():
-                if not asked.taken and asked.digest == digest and asked.name == name:
+                if not asked.taken and asked.digest == digest and asked.name == name and asked.is_for(identity):
                     asked.taken = True
                     return asked
         return None

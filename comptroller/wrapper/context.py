@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from comptroller.core.call import Identity
 from comptroller.core.verdict import Cap
 from comptroller.wrapper.boundary import Boundary
+from comptroller.wrapper.retries import Retries
 from comptroller.wrapper.thread import Thread
 
 T = TypeVar("T")
@@ -25,6 +26,7 @@ class RunState:
     trace: str
     boundary: Boundary
     thread: Thread = field(default_factory=Thread)
+    retries: Retries = field(default_factory=Retries)
     caps: tuple[Cap, ...] = ()  # the run's own budget and those of the runs it is part of
     error: str = ""
 

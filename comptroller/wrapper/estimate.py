@@ -5,6 +5,9 @@ from comptroller.core.call import Reply, Request, Usage
 FRAME_TOKENS = 16  # role markers and separators that a chat template adds around a message
 MEDIA_TOKENS = 40_000  # the dearest picture billed by a known model is under 37,000 tokens
 UNSTATED_OUTPUT = 16_384  # output assumed when a request states no max_tokens; going beyond is an overrun on record
+TOOL_PROMPT = 1_000  # what a provider adds to the prompt, unseen, when there are tools
+BYTES_PER_MEDIA_TOKEN = 10  # a document of many pages costs by the page; a picture is bounded by MEDIA_TOKENS
+BEYOND_ALL_MODELS = 1 << 32
 CHARS_PER_TOKEN = 3  # ordinary text has about 4; the difference is the safety of an estimate
 
 
@@ -14,13 +17,20 @@ def input_bound(request: Request) -> int:
         return request.tokens
     media = sum(1 for part in request.parts if part.kind == "media")
     text = max(len(request.raw) - request.media_bytes, 0)
-    return text + FRAME_TOKENS * (len(request.messages) + 1) + MEDIA_TOKENS * media
+    frame = FRAME_TOKENS * (len(request.messages) + 1) + (TOOL_PROMPT if request.tools else 0)
+    return text + frame + MEDIA_TOKENS * media + request.media_bytes // BYTES_PER_MEDIA_TOKEN
 
 
 def output_bound(request: Request, context: int | None) -> int:
     """What the request itself allows; without a word from it, a stated assumption."""
-    each = request.max_tokens if request.max_tokens is not None else min(UNSTATED_OUTPUT, context or UNSTATED_OUTPUT)
-    return each * max(request.choices, 1)
+    stated = request.max_tokens
+    each = min(UNSTATED_OUTPUT, context or UNSTATED_OUTPUT) if stated is None else min(stated, BEYOND_ALL_MODELS)
+    return each * min(max(request.choices, 1), 1_000)
+
+
+def is_absurd(usage: Usage) -> bool:
+    """Usage no call can have: a provider that says so is not believed."""
+    return max(usage.input, usage.output, usage.searches) > BEYOND_ALL_MODELS
 
 
 def tokens_in(characters: int) -> int:

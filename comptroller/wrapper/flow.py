@@ -23,6 +23,7 @@ from comptroller.wrapper.reply import Call
 from comptroller.wrapper.shared import (
     Job,
     case_for,
+    covers,
     enforce,
     enforce_guard,
     plan_for,
@@ -90,9 +91,10 @@ def _governed(job: Job, entry: Entry, request: Request) -> Flow:
     entry.name = admission.model
     call = Call(job, entry, request, admission, entry.hard)
     head = yield from call.send(body)
-    if head.status >= 400:
+    if head.status >= 300:
         return (yield from call.turned_down(head))
-    if request.stream and "event-stream" in head.headers.get("content-type", ""):
+    # Clients read what they asked for as a stream whatever it calls itself; JSON is read whole, and must be JSON.
+    if request.stream and "json" not in head.headers.get("content-type", "").lower():
         return (yield from call.stream())
     return (yield from call.whole(head))
 
@@ -104,13 +106,16 @@ def _inbound(job: Job, entry: Entry, request: Request, admission: Admission) -> 
     """Rules and guards on the request; returns the texts to be replaced, by their path."""
     desk, book = job.desk, job.desk.book
     toolgate.answers(entry, request)
-    case = case_for(entry, "model", request=request, admission=admission)
-    decision = book.decide(case)
-    entry.note("model", decision)
-    yield from enforce(entry, decision.verdict, decision.action)
-    if decision.action == "downgrade":
-        admission.downgrade()
-    plan = plan_for(entry, "in", decision.action == "redact")
+    plan = plan_for(entry, "in")
+    clean = covers(plan)
+    if book.watches("model", entry.identity):
+        case = case_for(entry, "model", request=request, admission=admission)
+        decision = book.decide(case)
+        entry.note("model", decision)
+        yield from enforce(entry, decision.verdict, decision.action)
+        if decision.action == "downgrade":
+            admission.downgrade()
+        plan = redacting(plan) if decision.action == "redact" else plan
     texts: dict[Hashable, str] = {}
     for part in request.parts:
         if part.kind == "media":
@@ -118,10 +123,12 @@ def _inbound(job: Job, entry: Entry, request: Request, admission: Admission) -> 
         clear = part.kind == "tool_result" and (yield from toolgate.result(entry, part))
         found = desk.inspect(part.text, redacting(plan) if clear else plan, as_json=part.kind == "tool_call")
         if found is not None:
+            clean = False
             entry.found("model", found, part.tool)
             yield from enforce_guard(entry, found)
             if found.action == "redact":
                 texts[part.path] = found.text
+    entry.clean_request = clean
     return texts
 
 
@@ -155,7 +162,7 @@ def opaque_call(job: Job, entry: Entry, why: str) -> Flow:
     entry.sent = True
     head: Head = yield Send(body)
     entry.upstream = {"status": head.status}
-    if head.status >= 400:
+    if head.status >= 300:
         entry.status = "error"
         entry.error = {"type": "upstream", "status": head.status}
     entry.close()
@@ -171,4 +178,4 @@ def _lost(entry: Entry, error: BaseException) -> None:
     """The upstream failed: a connection that never stood costs nothing, a lost reply costs its estimate."""
     entry.fail(error, "upstream")
     if type(error).__name__ in NEVER_SENT:
-        entry.free, entry.usage, entry.estimated, entry.sent = True, None, False, False
+        entry.free, entry.sent, entry.if_lost = True, False, None

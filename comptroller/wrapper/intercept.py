@@ -6,7 +6,7 @@ from typing import Any
 
 from comptroller.core.call import Identity
 from comptroller.core.errors import Denied
-from comptroller.dialects.routes import dialect_for, is_model_route
+from comptroller.dialects.routes import dialect_for, is_model_route, is_provider_work, plain_path
 from comptroller.tracing.context import format_traceparent, span_of
 from comptroller.wrapper.context import RunState, current
 from comptroller.wrapper.desk import Desk
@@ -33,7 +33,7 @@ class Intercepted:
 
 def in_memory(request: Any, desk: Desk) -> bool:
     """True where the body may be read: model routes always, other HTTP when it states a length we accept."""
-    if is_model_route(request.method, request.url.path):
+    if is_model_route(request.method, plain_path(request.url.path)):
         return True
     length = request.headers.get("content-length", "")
     return length.isdigit() and int(length) <= desk.settings.limits.body_mb << 20
@@ -74,15 +74,18 @@ def _flow(
     desk: Desk, request: Any, where: Where, headers: Mapping[str, str], body: bytes | None, conflict: Denied | None
 ) -> Flow:
     method, url = request.method, request.url
-    path = url.path
-    dialect = dialect_for(method, path)
+    path = plain_path(url.path)
+    sdk = "x-stainless-lang" in headers
+    # An SDK's base URL may lack the version; what an SDK asks of its provider is model work unless we know better.
+    dialect = dialect_for(method, path) or (dialect_for(method, f"/v1{path}") if sdk else None)
     if dialect is not None and conflict is None:
-        attempt = headers.get("x-stainless-retry-count", "")
-        job = Job(desk, where.identity, where.run, dialect, body or b"", int(attempt) if attempt.isdigit() else 0, path)
-        return model_call(job)
+        said = headers.get("x-stainless-retry-count", "")
+        attempt = where.run.retries.attempt(body or b"", int(said) if said.isdigit() else 0)
+        return model_call(Job(desk, where.identity, where.run, dialect, body or b"", attempt, path))
     other = ExternalJob(desk, where.identity, where.run, method, url.host, path, body, conflict)
     other.kind_of_body = headers.get("content-type", "")
-    return unread_model_call(other) if is_model_route(method, path) else external_call(other)
+    paid = is_model_route(method, path) or (sdk and is_provider_work(method, path))
+    return unread_model_call(other) if paid else external_call(other)
 
 
 def _too_large(desk: Desk, body: bytes | None) -> Denied | None:

@@ -1,28 +1,49 @@
 """A model call from sending to its last byte: whole replies here, streams in `streaming`."""
 
+import json
 from collections.abc import Generator, Hashable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from comptroller.core.call import Change, Reply, Request, Usage
 from comptroller.core.errors import Denied
 from comptroller.core.verdict import Action, Verdict
-from comptroller.dialects.dialect import Unreadable
+from comptroller.dialects.dialect import Dialect, Unreadable
 from comptroller.wrapper import toolgate
 from comptroller.wrapper.admission import Admission
 from comptroller.wrapper.capture import keep_reply
 from comptroller.wrapper.effects import Answer, Effect, Head, Read, Send
 from comptroller.wrapper.entry import Entry
-from comptroller.wrapper.estimate import UNSTATED_OUTPUT, estimated_usage, tokens_in
+from comptroller.wrapper.estimate import UNSTATED_OUTPUT, estimated_usage, is_absurd, tokens_in
 from comptroller.wrapper.shared import (
     Job,
     case_for,
+    covers,
     enforce,
     enforce_guard,
     plan_for,
+    redacting,
     reply_headers,
 )
 from comptroller.wrapper.streaming import StreamedReply
+
+
+def readable(dialect: Dialect, data: bytes) -> tuple[bytes, Reply]:
+    """The reply, and the bytes it was read from.
+
+    Clients read more than JSON allows: NaN, a byte order mark, UTF-16. Such a reply is written anew, so that what was
+    judged is what the agent gets.
+    """
+    try:
+        return data, dialect.read_reply(data)
+    except Unreadable:
+        try:
+            anew = msgspec.json.encode(json.loads(data))
+        except (ValueError, RecursionError):
+            raise Unreadable("it is not JSON") from None
+        return anew, dialect.read_reply(anew)
 
 
 class Call:
@@ -38,7 +59,7 @@ class Call:
         entry = self.entry
         entry.sent = True  # from here on it may have cost something, even if nothing ever comes back
         headers = {"comptroller-call": entry.id}
-        self.expect_loss()
+        entry.if_lost = self.expect_loss
         path = self.job.dialect.path_for(self.job.path, entry.name) if entry.name != self.request.model else ""
         head: Head = yield Send(body, headers, entry.name, path if path != self.job.path else "")
         entry.touched()
@@ -58,7 +79,7 @@ class Call:
         """The provider refused: its own words go through; it bills nothing for them."""
         body = yield Read(self.job.desk.settings.limits.body_mb << 20)
         entry = self.entry
-        entry.free, entry.estimated, entry.usage = True, False, None
+        entry.free, entry.if_lost = True, None
         entry.status = "error"
         entry.error = {"type": "upstream", "status": head.status, "message": entry.harmless_bytes(body or b"")}
         entry.close()
@@ -73,10 +94,11 @@ class Call:
             )
         dialect, entry = self.job.dialect, self.entry
         try:
-            self.reply = dialect.read_reply(data)
+            data, self.reply = readable(dialect, data)
         except Unreadable as error:
-            return self.opaque_reply(data, str(error))
+            return self.opaque_reply(head, data, str(error))
         self.meter()
+        entry.if_lost = None
         change = yield from self.outbound()
         if change.texts or change.refused:
             data = dialect.rewrite_reply(self.reply, change)
@@ -84,13 +106,19 @@ class Call:
         entry.close()
         return Answer(head.status, self.headers(whole=True), data)
 
-    def opaque_reply(self, data: bytes, why: str) -> Answer:
-        """A reply we do not understand still passes the guards, as text, and is charged at its estimate."""
+    def opaque_reply(self, head: Head, data: bytes, why: str) -> Answer:
+        """A reply we do not understand is charged at its estimate. Under a policy it is refused: a tool call may be
+        in it, for the client may read what we cannot.
+        """
         entry, desk = self.entry, self.job.desk
-        entry.opaque = True
+        entry.opaque, entry.if_lost = True, None
         entry.say("reply", Verdict("note", "opaque", "", f"The reply was not understood: {why}"))
         self.reply.emitted = len(data)
         self.estimate()
+        if desk.book.files:
+            because = f"The reply could not be read, so it cannot be governed: {why}"
+            entry.say("reply", Verdict("deny", "unreadable", "", because))
+            raise Denied(because, {"rule": "unreadable"})
         found = desk.inspect(data.decode("utf-8", "replace"), self.plan, as_json=True)
         if found is not None:
             entry.found("reply", found)
@@ -99,24 +127,28 @@ class Call:
             if found.action == "redact":
                 data = found.text.encode()
         entry.close()
-        return Answer(200, self.headers(whole=True), data)
+        return Answer(head.status, self.headers(whole=True), data)
 
     def outbound(self) -> Generator[Effect, Any, Change]:
         """Rules and guards on a whole reply, and on every tool call in it."""
         entry, desk, reply = self.entry, self.job.desk, self.reply
-        case = case_for(entry, "reply", request=self.request, admission=self.admission, reply=reply)
-        decision = desk.book.decide(case)
-        entry.note("reply", decision)
-        yield from enforce(entry, decision.verdict, decision.action)
-        plan = plan_for(entry, "out", decision.action == "redact")
+        plan, clean = self.plan, covers(self.plan)
+        if desk.book.watches("reply", entry.identity):
+            case = case_for(entry, "reply", request=self.request, admission=self.admission, reply=reply)
+            decision = desk.book.decide(case)
+            entry.note("reply", decision)
+            yield from enforce(entry, decision.verdict, decision.action)
+            plan = redacting(plan) if decision.action == "redact" else plan
         texts: dict[Hashable, str] = {}
         for part in reply.parts:
             found = None if part.kind in ("media", "tool_call") else desk.inspect(part.text, plan)
             if found is not None:
+                clean = False
                 entry.found("reply", found)
                 yield from enforce_guard(entry, found)
                 if found.action == "redact":
                     texts[part.path] = found.text
+        entry.clean_reply = clean
         refused: dict[Hashable, str] = {}
         for call in reply.calls:
             gate = yield from toolgate.decide(entry, call, plan)
@@ -138,7 +170,11 @@ class Call:
         """Take over the usage the provider reported, or estimate it."""
         reply, entry = self.reply, self.entry
         entry.model, entry.finish = reply.model, reply.finish
-        if reply.usage is None:
+        if reply.usage is None or is_absurd(reply.usage):
+            if reply.usage is not None:
+                entry.say(
+                    "reply", Verdict("note", "usage", "", "The usage reported is beyond any model; estimated instead.")
+                )
             self.estimate()
             return
         entry.usage, entry.estimated = reply.usage, False

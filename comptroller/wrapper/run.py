@@ -204,13 +204,15 @@ def claim(
     share = str(degree)
     try:
         body = msgspec.json.encode(evidence, order="sorted")
-        if not 0 < float(share) <= 1:
-            raise ValueError
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise SettingsError(
             f"The evidence of {type!r} is not JSON: {error}. Give numbers, texts, lists and maps."
         ) from None
+    try:
+        possible = 0 < float(share) <= 1
     except ValueError:
+        possible = False
+    if not possible:
         raise SettingsError(f"The degree of {type!r} is {share}; it must be above 0 and at most 1.") from None
     identity = scope.identity
     case = Case("outcome", identity, kind="outcome", now_ns=desk.clock.now_ns(), known={"outcome.type": type})

@@ -87,14 +87,14 @@ def tool_call(
     where: Scope = current() or ambient(desk)
     text = _text(bound.arguments)
     digest = toolgate.digest_of(desk, name, _plain(text))
-    asked = where.run.boundary.take(name, digest)
+    asked = where.run.boundary.take(name, digest, where.identity)
     entry = asked.entry if asked else Entry(desk, where.identity, where.run, "tool", name=name)
     entry.tool.update(effect=effect, args=digest)
     entry.started = desk.clock.now_ns()
     inner = Scope(replace(where.identity, parent=entry.id), where.run)
     try:
+        _within_scope(entry, scope)  # the boundary knows the tool tables, not what the function itself asks for
         if asked is None:
-            _within_scope(entry, scope)
             redacted = yield from toolgate.judge(entry, name, _plain(text), text, plan_for(entry, "out"))
             if redacted is not None:
                 _replace(entry, bound.arguments, _plain(redacted))

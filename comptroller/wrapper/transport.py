@@ -5,6 +5,7 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
+from comptroller.core.errors import SettingsError
 from comptroller.wrapper.desk import the_desk
 from comptroller.wrapper.drive import Awaiting, Blocking
 from comptroller.wrapper.effects import Answer, Head, Send
@@ -150,8 +151,10 @@ def transports(lib: ModuleType) -> tuple[type, type]:
     return Governed, GovernedAsync
 
 
-# Requests and replies are changed in place where that can be: building one anew costs 60 to 80 us, a fifth of what
-# governing a whole call does. Only public attributes are set.
+# Replies are changed in place where that can be: building one anew costs 60 to 80 us, a fifth of what governing a
+# whole call does. Only public attributes are set. What somebody has read already (a cache, a transport of the user's)
+# keeps its first body whatever is set, so that is built anew; so is a request whose body was decided anew, for the
+# transport behind may read it rather than stream it.
 
 
 def outgoing(lib: Any, request: Any, effect: Send, intercepted: Intercepted) -> Any:
@@ -163,10 +166,11 @@ def outgoing(lib: Any, request: Any, effect: Send, intercepted: Intercepted) -> 
         headers["traceparent"] = intercepted.traceparent
     if effect.path:
         request.url = request.url.copy_with(path=effect.path)
-    if effect.body is not None:
-        request.stream = lib.ByteStream(effect.body)
-        headers["content-length"] = str(len(effect.body))
-    return request
+    if effect.body is None:
+        return request
+    kept = [(n, v) for n, v in headers.raw if n.lower() not in (b"content-length", b"transfer-encoding")]
+    extensions = request.extensions
+    return lib.Request(request.method, request.url, headers=kept, content=effect.body, extensions=extensions)
 
 
 def head_of(response: Any) -> Head:
@@ -177,7 +181,7 @@ def head_of(response: Any) -> Head:
 
 def streaming(lib: Any, upstream: Any, stream: Any, headers: Mapping[str, str]) -> Any:
     """The upstream's head with the governed stream behind it."""
-    if "content-encoding" in upstream.headers:
+    if upstream.is_closed or "content-encoding" in upstream.headers:
         kept = [(n, v) for n, v in upstream.headers.multi_items() if n.lower() not in REWRITTEN]
         upstream = lib.Response(upstream.status_code, headers=kept, stream=stream, extensions=upstream.extensions)
     else:
@@ -196,7 +200,7 @@ def respond(lib: Any, answer: Answer, upstream: Any, raises: bool) -> Any:
     if upstream is None or answer.refused is not None:
         return lib.Response(answer.status, headers=dict(answer.headers), content=answer.body)
     headers = upstream.headers
-    if "content-encoding" in headers:
+    if upstream.is_closed or "content-encoding" in headers:
         kept = [(n, v) for n, v in headers.multi_items() if n.lower() not in REWRITTEN]
         made = lib.Response(answer.status, headers=kept, content=answer.body, extensions=upstream.extensions)
         made.headers.update(answer.headers)
@@ -223,6 +227,13 @@ def governed(client: Any, lib: ModuleType, is_async: bool, bound: Bound, raises:
 def _wrapped(inner: Any, kind: Callable[[Any, Bound, bool], Any], bound: Bound, raises: bool) -> Any:
     if getattr(inner, MARK, False):
         inner.raises = inner.raises and raises
+        for field, value in bound.items():
+            if inner.bound.get(field, value) != value:
+                raise SettingsError(
+                    f"This HTTP client is wrapped for {field} {inner.bound[field]!r}, so not for {value!r} as well. "
+                    "Give each client an HTTP client of its own, or name the "
+                    f"{field} with ct.run(...) around the calls."
+                )
         inner.bound = {**inner.bound, **bound}
         return inner
     return kind(inner, bound, raises)

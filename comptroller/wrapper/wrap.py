@@ -1,6 +1,7 @@
 """`wrap`: put the desk in front of a client that exists, and give it back as what it was."""
 
 import importlib
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -31,9 +32,15 @@ def wrap(client: C, *, agent: str = "", customer: str = "", user: str = "", work
             f"ct.wrap does not know {type(client).__module__}.{type(client).__name__}. "
             "Give an OpenAI or Anthropic client, or the httpx client that another SDK uses."
         )
-    governed(inner, http[0], http[1], bound, raises=False)
-    _name_refusals(client)
+    _govern_sdk(client, bound)
     return client
+
+
+def _govern_sdk(client: Any, bound: Mapping[str, str]) -> None:
+    http = _http_library(client._client)
+    if http is not None:
+        governed(client._client, http[0], http[1], bound, raises=False)
+    _name_refusals(client, bound)
 
 
 def _is_sdk(client: object) -> bool:
@@ -49,7 +56,7 @@ def _http_library(client: object) -> tuple[ModuleType, bool] | None:
     return None
 
 
-def _name_refusals(client: Any) -> None:
+def _name_refusals(client: Any, bound: Mapping[str, str]) -> None:
     """A refusal reaches the caller as the SDK's own status error and as ours.
 
     An exception raised inside a transport would become a connection error and be retried; so the transport answers
@@ -64,7 +71,7 @@ def _name_refusals(client: Any) -> None:
 
     def copy_named(*args: Any, **kwargs: Any) -> Any:
         copied = copy(*args, **kwargs)
-        _name_refusals(copied)
+        _govern_sdk(copied, bound)  # it may have been given another HTTP client
         return copied
 
     client._make_status_error = make_named
