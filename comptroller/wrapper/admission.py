@@ -162,8 +162,12 @@ class Admission:
         if cap.over == "note":
             self.entry.say("budget", verdict)
             self.waived.add(cap)
-        elif (cap.over == "clamp" and self.clamp(cap, short)) or (cap.over == "downgrade" and self.downgrade()):
-            self.entry.say("budget", verdict)
+        elif cap.over == "clamp" and self.clamp(cap, short):
+            said = f"{verdict.because} The reply was limited to {self.max_tokens} tokens."
+            self.entry.say("budget", replace(verdict, because=said))
+        elif cap.over == "downgrade" and self.downgrade():
+            said = f"{verdict.because} {self.model} was asked instead of {self.request.model}."
+            self.entry.say("budget", replace(verdict, because=said))
         elif cap.over == "ask":
             verdict = replace(verdict, ask=AskFor())
             self.entry.say("budget", verdict)
@@ -228,7 +232,10 @@ def ask(entry: Entry, verdict: Verdict, details: dict[str, object]) -> Generator
     data.update({"kind": entry.kind, "name": entry.name, "agent": entry.identity.agent, "place": verdict.place})
     fact = Fact(ASK, entry.desk.clock.new_id(), entry.desk.clock.now_ns(), entry.run.id, entry.id, data)
     if not (yield Ask(fact, verdict)):
-        raise NotApproved(verdict.because, {"approval": fact.id, "rule": verdict.rule, **details})
+        remedy = "Nobody can approve in this version: change the rule, or make the call so that it does not ask."
+        message = verdict.because if verdict.because.endswith(remedy) else f"{verdict.because} {remedy}"
+        details = {"approval": fact.id, "rule": verdict.rule, "place": verdict.place, **details}
+        raise NotApproved(message, {**details, "remedy": remedy})
 
 
 def cap_of(caps: tuple[Cap, ...], line: Line, now_ns: int, run: str) -> Cap:

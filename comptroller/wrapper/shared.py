@@ -68,8 +68,10 @@ def enforce(entry: Entry, verdict: Verdict | None, action: Action) -> Generator[
 
 def enforce_guard(entry: Entry, found: Inspection) -> Generator[Effect, Any, None]:
     """Carry out what the guards decided, as far as it stops the call."""
-    rule = f"guards.{found.failed or (found.findings[0].guard if found.findings else '')}"
-    yield from enforce(entry, Verdict(found.action, rule, "", found.because), found.action)
+    guard = found.failed or (found.findings[0].guard if found.findings else "")
+    said = found.because.rstrip(".")
+    remedy = "Take it out, or change `guards` in the policy." if found.findings else "Mend the guard, or its input."
+    yield from enforce(entry, Verdict(found.action, f"guards.{guard}", "", f"{said}. {remedy}"), found.action)
 
 
 def plan_for(entry: Entry, direction: Any, redact: bool = False) -> Mapping[str, Action]:
@@ -81,6 +83,11 @@ def plan_for(entry: Entry, direction: Any, redact: bool = False) -> Mapping[str,
 def redacting(plan: Mapping[str, Action]) -> dict[str, Action]:
     """The plan with everything that is found replaced."""
     return {**dict.fromkeys(("secrets", "privacy"), "redact"), **dict.fromkeys(plan, "redact")}
+
+
+def covers(plan: Mapping[str, Action]) -> bool:
+    """Whether a text found clean under this plan has nothing in it that would be replaced before it is kept."""
+    return plan.get("secrets", "allow") != "allow" and plan.get("privacy", "allow") != "allow"
 
 
 def reply_headers(entry: Entry, whole: bool) -> dict[str, str]:

@@ -424,3 +424,16 @@ def test_a_body_we_cannot_read_does_not_carry_a_secret_past_the_guards(office: T
     play = call(office, b'{"model": 5, "messages": "my key is ' + KEY.encode() + b'"}')
     play.answer(play_reserve(play))
     assert KEY.encode() not in (play.expect(Send).body or KEY.encode())
+
+
+def test_a_clamp_says_on_record_what_it_lowered() -> None:
+    with desk("policy: p\nbudgets:\n  - {per: run, cap: 0.001 USD, over: clamp}\n") as office:
+        play = call(office, ask(max_tokens=16_000))
+        play.answer(play_reserve(play)).answer(play_reserve(play)).answer(OK).answer(reply())
+        assert "The reply was limited to" in str(closed(office)["because"])
+
+
+def test_a_guards_refusal_says_what_to_do(office: TestDesk) -> None:
+    play = call(office, ask())
+    play.answer(play_reserve(play)).answer(OK).answer(reply(f"the key: {KEY}"))
+    assert b"Take it out, or change `guards`" in play.done().body
