@@ -1,6 +1,6 @@
 """What the reader of a streamed response remembers: of each item what came, of each text what the client saw."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -179,6 +179,17 @@ class Item:
 
     def has_id(self) -> bool:
         return bool(self.id or text_of(self.node.get("call_id")))
+
+
+def known(told: Mapping[int, Item], place: int, final: Node) -> Item | None:
+    """The item that a final response tells again: by its identity, or by its place where it has none."""
+    for item in told.values():
+        if item.is_same(final):
+            return item
+    there = told.get(place)
+    if there is None or there.has_id() or there.node.get("type") != final.get("type"):
+        return None
+    return there
 
 
 def message_events(index: int, node: Node) -> Iterator[Node]:

@@ -33,6 +33,7 @@ from comptroller.dialects.openai_responses_state import (
     call_events,
     emptied,
     item_event,
+    known,
     message_events,
 )
 from comptroller.dialects.tree import count_of, dict_of, list_of, text_of
@@ -315,7 +316,7 @@ class OpenAIResponsesStream:
 
     def _settled(self, place: int, final: Node) -> Generator[Chunk, None, Item]:
         """The item that the final response tells of; whatever it tells for the first time is decided on now."""
-        item = self._find(place, final)
+        item = known(self._items, place, final)
         if item is None:
             place = max(self._items, default=-1) + 1
             item = self._items[place] = Item(place, final, items.is_client_call(final))
@@ -334,16 +335,6 @@ class OpenAIResponsesStream:
         yield from self._tell(item_event("done", item.index, item.done))
         item.is_shown = False
         return item
-
-    def _find(self, place: int, final: Node) -> Item | None:
-        """The item of a final response, by its identity and else by its place."""
-        for item in self._items.values():
-            if item.is_same(final):
-                return item
-        there = self._items.get(place)
-        if there is None or there.has_id() or there.node.get("type") != final.get("type"):
-            return None
-        return there
 
     # -- handing on
 
