@@ -34,6 +34,7 @@ _TIMES = {
 }
 _ERROR_PLACE = re.compile(r"^\w+: (?:ERROR: <input>:-?\d+:-?\d+: )?|\s*\(in container ''\)|\s*\[\w+\]$")
 _OVERLOAD = re.compile(r"found no matching overload for '([^']+)' applied to '([^']*)'")
+_ERRORS = (RuntimeError, ValueError, TypeError, OverflowError)  # e.g. an iteration bomb stopped
 
 
 class Undecided(Exception):
@@ -75,7 +76,10 @@ class Fused:
 
     def answers(self, values: Mapping[str, object]) -> list[bool]:
         """The answer of each; raises Undecided when a single one has none, and then each must be asked alone."""
-        answers = _evaluate(self._program, values)
+        try:
+            answers = self._program.eval(data=values).plain_value()  # that it is a list tells its type well enough
+        except _ERRORS as error:
+            raise Undecided(_plainly(str(error))) from None
         if isinstance(answers, list) and len(answers) == self.size and all(isinstance(item, bool) for item in answers):
             return answers
         raise Undecided("not all gave true or false")
@@ -93,7 +97,7 @@ def _evaluate(program: Any, values: Mapping[str, object]) -> object:
         value = program.eval(data=values)
         kind = value.type().name()
         plain = value.plain_value()
-    except (RuntimeError, ValueError, TypeError, OverflowError) as error:  # e.g. an iteration bomb stopped
+    except _ERRORS as error:
         raise Undecided(_plainly(str(error))) from None
     if kind == "BOOL" or kind.startswith("LIST"):  # a list tells the type of its elements too
         return plain

@@ -20,7 +20,7 @@ def keep_request(entry: Entry, dialect: Dialect, request: Request, path: str) ->
     if capture == "none":
         return
     messages = request.messages
-    shown = _found_in(entry, request.parts) if capture == "redacted" else {}
+    shown = _found_in(entry, request.parts) if capture == "redacted" and not entry.clean_request else {}
     if shown:
         messages = dialect.read(dialect.rewrite(request, Change(texts=shown)), path).messages
     digests = _keep(entry, messages, capture)
@@ -35,7 +35,8 @@ def keep_reply(entry: Entry, reply: Reply, change: Change) -> None:
     texts = {part.path: part.text for part in reply.parts}
     args = {call.path: call.text for call in reply.calls}
     if capture == "redacted":
-        texts = {path: _cleaned(entry, change.texts.get(path, text)) for path, text in texts.items()}
+        if not entry.clean_reply:
+            texts = {path: _cleaned(entry, change.texts.get(path, text)) for path, text in texts.items()}
         args = {path: _cleaned(entry, change.texts.get(path, text), as_json=True) for path, text in args.items()}
     body = {
         "role": "assistant",

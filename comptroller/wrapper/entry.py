@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
 
 from comptroller.core.call import Identity, Kind, Usage
 from comptroller.core.errors import Denied, Refused, StoreError
@@ -51,6 +50,8 @@ class Entry:
     model = ""
     finish = ""
     opaque = False
+    clean_request = False  # guards for all that is replaced before it is kept have found nothing in any of its texts
+    clean_reply = False
     closed = False
     hard = False  # a cap applies that must never be passed
     if_lost: Callable[[], None] | None = None  # says what was used, should the call end before its reply does
@@ -215,58 +216,91 @@ class Entry:
 
     def _closed(self) -> Fact:
         now = self.desk.clock.now_ns()
-        data = self._who()
         cost, currency = self._cost()
-        data.update(
-            started=self.started, ended=now, status=self.status, action=self.action, cost=cost, currency=currency
-        )
-        optional: dict[str, Any] = {
-            "first": self.first,
-            "rule": self.rule,
-            "because": self.because,
-            "place": self.place,
-            "decisions": self.decisions,
-            "worst": self.worst,
-            "price": self.price.version if self.price else "",
-            "estimated": self.estimated,
-            "unpriced": self._unpriced(),
-            "overrun": max(cost - self.worst, 0) if self.held else 0,
-            "request": self.request,
-            "request_after": self.request_after,
-            "reply": self.reply,
-            "error": self.error,
-            "upstream": self.upstream,
-            "finish": self.finish,
-            "zero_cost": self._for_nothing(),
-            "model": self.model if self.model != self.name else "",
-            "attempt": self.attempt,
-            "tool": self.tool,
-            "trace": self.run.trace if self.run.trace != self.run.id else "",
-            "opaque": self.opaque,
-        }
-        data.update({name: value for name, value in optional.items() if value})
+        data = self._who()
+        # Asked one by one, with no table of what might be: what most calls leave out then costs a look and no more.
+        data["started"], data["ended"], data["status"], data["action"] = self.started, now, self.status, self.action
+        data["cost"], data["currency"] = cost, currency
+        if self.first:
+            data["first"] = self.first
         if self.usage is not None:
             data["usage"] = _plain(self.usage)
+        self._price_into(data, cost)
+        self._texts_into(data)
+        if self.decisions:
+            data["decisions"] = self.decisions
+        if self.rule or self.because:
+            self._reason_into(data)
         if self.held and self.lines:
             data["hold"] = {"id": self.id, "lines": self._settled(cost, currency)}
+        if self.upstream:
+            data["upstream"] = self.upstream
+        if self.error:
+            data["error"] = self.error
+        if self.attempt:
+            data["attempt"] = self.attempt
+        if self.tool:
+            data["tool"] = self.tool
+        if self.opaque:
+            data["opaque"] = True
+        if self.run.trace != self.run.id and self.run.trace:
+            data["trace"] = self.run.trace
         return Fact(CALL_CLOSED, self.desk.clock.new_id(), now, self.run.id, self.id, data)
+
+    def _price_into(self, data: dict[str, object], cost: int) -> None:
+        if self.worst:
+            data["worst"] = self.worst
+        if self.price is not None and self.price.version:
+            data["price"] = self.price.version
+        if self.estimated:
+            data["estimated"] = True
+        if self.held and cost > self.worst:
+            data["overrun"] = cost - self.worst
+        if self._unpriced():
+            data["unpriced"] = True
+        if self._for_nothing():
+            data["zero_cost"] = True
+
+    def _texts_into(self, data: dict[str, object]) -> None:
+        if self.request:
+            data["request"] = self.request
+        if self.request_after:
+            data["request_after"] = self.request_after
+        if self.reply:
+            data["reply"] = self.reply
+        if self.finish:
+            data["finish"] = self.finish
+        if self.model and self.model != self.name:
+            data["model"] = self.model
+
+    def _reason_into(self, data: dict[str, object]) -> None:
+        for name, value in (("rule", self.rule), ("because", self.because), ("place", self.place)):
+            if value:
+                data[name] = value
 
     def _who(self) -> dict[str, object]:
         who = self.identity
         data: dict[str, object] = {"tenant": who.tenant, "kind": self.kind, "name": self.name}
-        optional = (
-            ("customer", who.customer),
-            ("user", who.user),
-            ("workflow", who.workflow),
-            ("agent", who.agent),
-            ("key", who.key),
-            ("depth", who.depth),
-            ("parent", who.parent),
-            ("dialect", self.dialect),
-            ("stream", self.stream),
-            ("policy", self.policy),
-        )
-        data.update({name: value for name, value in optional if value})
+        if who.customer:
+            data["customer"] = who.customer
+        if who.user:
+            data["user"] = who.user
+        if who.workflow:
+            data["workflow"] = who.workflow
+        if who.agent:
+            data["agent"] = who.agent
+        if who.key:
+            data["key"] = who.key
+        if who.depth:
+            data["depth"] = who.depth
+        if who.parent:
+            data["parent"] = who.parent
+        if self.dialect:
+            data["dialect"] = self.dialect
+        if self.stream:
+            data["stream"] = True
+        if self.policy:
+            data["policy"] = self.policy
         return data
 
     def _cost(self) -> tuple[int, str]:
