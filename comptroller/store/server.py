@@ -60,7 +60,7 @@ class Server:
 
     def start(self) -> None:
         """Begin to answer, and say where."""
-        self._owner.on_durable = self.wake
+        self._owner.on_durable = self._durable
         self._thread.start()
         folder.replace(self._ledger / folder.OWNER, msgspec.json.encode(self._address))
 
@@ -68,6 +68,11 @@ class Server:
         """Make the thread look at once; full pipes are woken already."""
         with contextlib.suppress(OSError):
             self._waker.send(b".")
+
+    def _durable(self) -> None:
+        # Who comes to wait just after this look is answered in the round he came in, where the flush was done already.
+        if self._waiting:
+            self.wake()
 
     def close(self) -> None:
         """Stop listening and hang up; the callers look for the next owner."""
