@@ -68,7 +68,7 @@ class Owner:
         self._pruned_ns = clock.monotonic_ns()
         self.on_durable: Callable[[], None] | None = None
         self._closing = False
-        self._dirty, self._urgent = threading.Event(), threading.Event()
+        self._written, self._urgent = Bell(), Bell()
         self._syncer = threading.Thread(target=self._sync_loop, name="comptroller-sync", daemon=True)
 
     def begin(self, found: Found, mine: Mapping[str, int], alone: bool, version: str, pid: int) -> None:
@@ -133,8 +133,8 @@ class Owner:
 
     def hurry(self) -> None:
         """Have what is written flushed now; `on_durable` is called when it is."""
-        self._urgent.set()
-        self._dirty.set()
+        self._urgent.ring()
+        self._written.ring()
 
     def sync(self, sequence: int) -> None:
         """Return once the record is durable."""
@@ -237,8 +237,7 @@ class Owner:
         if self._tail.at.segment > 1 and not self._tail.at.offset:
             self._snap()
         self._tail.append(middles)
-        if not self._dirty.is_set():
-            self._dirty.set()
+        self._written.ring()
 
     def _snap(self) -> None:
         self._purse.prune(self._clock.now_ns())
@@ -288,16 +287,33 @@ class Owner:
 
     def _sync_loop(self) -> None:
         while not self._closing:
-            self._dirty.wait()
+            self._written.wait()
             self._urgent.wait(self._sync_s)
-            self._urgent.clear()
-            self._dirty.clear()
             try:
                 self._tail.sync(self._tail.at.sequence)
             except StoreError:
                 self._closing = True  # the tail has failed and tells everyone who writes
             if self.on_durable:
                 self.on_durable()
+
+
+class Bell:
+    """Wakes the one thread that waits, or will; rung twice before that, it wakes once.
+
+    An Event makes a lock for each wait; without it the flusher takes 0.65 of the CPU, flushes aside.
+    """
+
+    def __init__(self) -> None:
+        self._silent = threading.Lock()
+        self._silent.acquire()
+
+    def ring(self) -> None:
+        if self._silent.locked():
+            with contextlib.suppress(RuntimeError):  # somebody else has rung since that look
+                self._silent.release()
+
+    def wait(self, seconds: float = -1) -> bool:
+        return self._silent.acquire(timeout=seconds)
 
 
 def lines_of(fact: Fact) -> list[Line]:
