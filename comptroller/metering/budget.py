@@ -71,17 +71,20 @@ class Purse:
 
     def room(self, lines: Sequence[Line]) -> Shortfall | None:
         """None when all lines fit under their caps, else the first in order that does not."""
-        asked = _amounts(lines)
+        asked, counters = _amounts(lines), self._counters
         for line in lines:
-            if line.cap is not None and not self._fits(line, asked):
-                return self._first_shortfall(lines, asked)
+            if line.cap is not None:
+                account = line.key, line.unit
+                found = counters.get(account)
+                if asked[account] + (found.settled + found.held if found else 0) > line.cap:
+                    return self._first_shortfall(lines, asked)
         return None
 
-    def apply(self, fact: Fact) -> None:
-        """Fold one fact in."""
+    def apply(self, fact: Fact, lines: Sequence[Line] | None = None) -> None:
+        """Fold one fact in; who has read the lines of its hold already gives them."""
         if fact.kind == CALL_OPENED:
             if hold := fact.data.get("hold"):
-                self._open(fact, cast(Mapping[str, Any], hold))
+                self._open(fact, cast(Mapping[str, Any], hold), lines)
         elif fact.kind == CALL_CLOSED:
             self._close(fact)
         elif fact.kind == HOLD_EXTENDED:
@@ -171,17 +174,17 @@ class Purse:
 
     # -- the life of a hold
 
-    def _open(self, fact: Fact, data: Mapping[str, Any]) -> None:
+    def _open(self, fact: Fact, data: Mapping[str, Any], read: Sequence[Line] | None) -> None:
         hold_id = data["id"]
         if hold_id in self._live or hold_id in self._expired or self._has_ended(hold_id):
             return
-        lines = tuple([Line(*row) for row in data["lines"]])
+        lines = tuple([Line(*row) for row in data["lines"]] if read is None else read)
         whose = {name: fact.data[name] for name in IDENTITY if name in fact.data}
         self._live[hold_id] = Hold(
             hold_id, fact.call, fact.run, lines, data.get("lease_ns", 0), data.get("price", ""), fact.at, whose
         )
         for account, amount in _amounts(lines).items():
-            counter = self._counter(account)
+            counter = self._counters.get(account) or self._counter(account)
             counter.held += amount
             counter.touched_ns = fact.at
 
@@ -238,7 +241,7 @@ class Purse:
 
     def _charge(self, used: Amounts, charged: Amounts, at_ns: int) -> None:
         for account, amount in used.items():
-            counter = self._counter(account)
+            counter = self._counters.get(account) or self._counter(account)
             counter.settled += amount
             counter.touched_ns = at_ns
         for account, amount in charged.items():
@@ -247,10 +250,7 @@ class Purse:
     # -- helpers
 
     def _counter(self, account: Account) -> Counter:
-        found = self._counters.get(account)
-        if found is None:
-            found = self._counters[account] = Counter()
-        return found
+        return self._counters.setdefault(account, Counter())
 
     def _fits(self, line: Line, asked: Amounts) -> bool:
         account = line.key, line.unit

@@ -92,16 +92,16 @@ class Owner:
 
     def reserve(self, fact: Fact, middle: bytes, session: str = HERE, again: bool = False) -> Shortfall | None:
         """Admit and journal a call in one step, or say which cap has no room; then nothing is written."""
-        lines = lines_of(fact)
+        lines = _drawn(fact)
         with self._lock:
             return self._reserve(fact, middle, lines, session, again)
 
     def record(self, fact: Fact, middle: bytes, session: str = HERE, again: bool = False) -> int:
         """Write a fact and fold it in; returns its sequence number (or one not before it) for `sync`."""
-        lines_of(fact)
+        check(fact)
         with self._lock:
             if not (again and self._known(fact.id)):
-                self._write([middle])
+                self._write((middle,))
                 self._enter(fact, session)
             return self._tail.at.sequence
 
@@ -111,10 +111,12 @@ class Owner:
             records: list[Entry] = []
             for entry in entries:
                 try:
-                    lines = lines_of(entry.fact)
                     if entry.reserve:
+                        lines = _drawn(entry.fact)
                         entry.short = self._reserve(entry.fact, entry.middle, lines, entry.session, entry.again)
-                    elif not (entry.again and self._known(entry.fact.id)):
+                        continue
+                    check(entry.fact)
+                    if not (entry.again and self._known(entry.fact.id)):
                         records.append(entry)
                 except StoreError as error:
                     entry.error = str(error)
@@ -205,8 +207,8 @@ class Owner:
             return None
         short = self._purse.room(lines)
         if short is None:
-            self._write([middle])
-            self._enter(fact, session)
+            self._write((middle,))
+            self._enter(fact, session, lines)
         return short
 
     def _reclaim(self, session: str, holds: Mapping[str, int]) -> None:
@@ -230,14 +232,17 @@ class Owner:
             self._enter(entry.fact, entry.session)
 
     def _write(self, middles: Sequence[bytes]) -> None:
+        if not 0 < self._tail.at.offset < self._limit:
+            self._turn_page()  # before the record, not behind it: what fails here has not been promised to anybody
+        self._tail.append(middles)
+        self._written.ring()
+
+    def _turn_page(self) -> None:
         if self._tail.at.offset >= self._limit:
-            # Before the record, not behind it: what fails here has not been promised to anybody.
             self._seal()
             self._tail.roll()
         if self._tail.at.segment > 1 and not self._tail.at.offset:
             self._snap()
-        self._tail.append(middles)
-        self._written.ring()
 
     def _snap(self) -> None:
         self._purse.prune(self._clock.now_ns())
@@ -250,8 +255,8 @@ class Owner:
     def _own(self, kind: str, data: dict[str, object]) -> bytes:
         return segment.encode(Fact(kind, self._clock.new_id(), self._clock.now_ns(), data=data))[1]
 
-    def _enter(self, fact: Fact, session: str) -> None:
-        self._purse.apply(fact)
+    def _enter(self, fact: Fact, session: str, lines: Sequence[Line] | None = None) -> None:
+        self._purse.apply(fact, lines)
         if fact.kind in _HOLDING and (hold := fact.data.get("hold")):
             hold_id = cast(Mapping[str, str], hold)["id"]
             if fact.kind == CALL_OPENED:
@@ -316,10 +321,15 @@ class Bell:
         return self._silent.acquire(timeout=seconds)
 
 
-def lines_of(fact: Fact) -> list[Line]:
-    """The lines a fact draws on; refuses a shape that could be written but never folded again."""
+def _drawn(fact: Fact) -> list[Line]:
+    """The lines a reservation draws on."""
+    return [Line(*row) for row in check(fact)]
+
+
+def check(fact: Fact) -> Sequence[Sequence[Any]]:
+    """The rows a fact draws on; refuses a shape that could be written but never folded again."""
     if fact.kind not in _HOLDING:
-        return []
+        return ()
     try:
         hold = cast("Mapping[str, Any] | None", fact.data.get("hold"))
         if hold is not None and not isinstance(hold["id"], str):
@@ -327,13 +337,15 @@ def lines_of(fact: Fact) -> list[Line]:
         if fact.kind == HOLD_EXTENDED and not isinstance(cast(Any, hold)["nth"], int):
             raise TypeError("it does not say which extension it is")
         rows = cast(Any, fact.data if hold is None else hold).get("lines") or ()
-        lines = [Line(*row) for row in rows]
-        for line in lines:
-            if not isinstance(line.key + line.unit, str) or not isinstance(line.amount + (line.cap or 0), int):
+        for row in rows:
+            key, unit, amount, cap = row if len(row) == 4 else (*row, None)
+            if not (isinstance(key, str) and isinstance(unit, str) and isinstance(amount, int)):
                 raise TypeError("a line is of the wrong types")
-    except (TypeError, KeyError, AttributeError) as error:
+            if cap is not None and not isinstance(cap, int):
+                raise TypeError("a cap is of the wrong type")
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise StoreError(
             f"{fact.kind} {fact.id}: its hold cannot be read ({error}). A hold is an id and lines of "
             "[key, unit, amount, cap]; this is a fault of the caller, nothing was written."
         ) from None
-    return lines
+    return cast(Sequence[Sequence[Any]], rows)

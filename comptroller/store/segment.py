@@ -7,8 +7,8 @@ of this line before `,"h":`. Whoever checks the chain hashes what lies on disk a
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,8 +20,7 @@ _HASH = 64
 _TAIL = len(b',"h":"') + _HASH + len(b'"}')  # what follows the hashed part of a line, without the newline
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):  # one is made for each record: in half the time of a frozen dataclass
     """A place in the journal: just behind the record `sequence`, whose chain hash is `chain`."""
 
     segment: int
@@ -71,15 +70,11 @@ def encode(fact: Fact) -> tuple[Fact, bytes]:
     The fact comes back because a lone surrogate (JSON can carry one, UTF-8 cannot) is written out as its escape.
     """
     try:
-        return fact, _middle(fact)
+        return fact, _encode(_Body(fact.kind, fact.id, fact.at, fact.run, fact.call, fact.data))[1:-1]
     except UnicodeEncodeError:
         fields = (_clean(fact.kind), _clean(fact.id), fact.at, _clean(fact.run), _clean(fact.call), _clean(fact.data))
         clean = Fact(*fields)  # type: ignore[arg-type]
-        return clean, _middle(clean)
-
-
-def _middle(fact: Fact) -> bytes:
-    return _encode(_Body(fact.kind, fact.id, fact.at, fact.run, fact.call, fact.data))[1:-1]
+        return clean, _encode(_Body(clean.kind, clean.id, clean.at, clean.run, clean.call, clean.data))[1:-1]
 
 
 def _clean(value: object) -> object:

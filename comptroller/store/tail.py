@@ -31,8 +31,10 @@ class Tail:
 
     def append(self, middles: Sequence[bytes]) -> None:
         """Write records with one write(): all of them are in the file, or none is and StoreError says why."""
-        self._usable()
-        sequence, chain, lines = self.at.sequence, self.at.chain, []
+        if self.failed or self._torn:
+            self._usable()
+        at, lines = self.at, []
+        sequence, chain = at.sequence, at.chain
         for middle in middles:
             sequence += 1
             stored, chain = segment.line(sequence, chain, middle)
@@ -40,7 +42,7 @@ class Tail:
         data = lines[0] if len(lines) == 1 else b"".join(lines)
         self._torn = True  # until it is known where the file ends: Ctrl-C may come between any two steps
         self._write(data)
-        self.at = Position(self.at.segment, self.at.offset + len(data), sequence, chain)
+        self.at = Position(at.segment, at.offset + len(data), sequence, chain)
         self._torn = False
 
     def roll(self) -> None:

@@ -73,12 +73,22 @@ def test_a_hold_that_could_never_be_folded_again_is_not_written(
     seat: int, open_ledger: Open, facts, folder: Path
 ) -> None:
     ledger = [open_ledger(), open_ledger()][seat]
-    for hold in ({"lines": []}, {"id": "h", "lines": [["k"]]}, {"id": "h", "lines": [["k", "USD", "1"]]}, [1], "h"):
+    rows = (["k"], ["k", "USD", "1"], ["k", "USD", 1.5], ["k", 1, 1], ["k", "USD", 1, 2.5], ["k", "USD", 1, 2, 3], 7)
+    for hold in ({"lines": []}, [1], "h", *({"id": "h", "lines": [row]} for row in rows)):
         fact = facts.opened("a")
         fact.data["hold"] = hold
-        with pytest.raises(StoreError, match="its hold cannot be read"):
-            ledger.reserve(fact)
+        for write in (ledger.reserve, ledger.record):
+            with pytest.raises(StoreError, match="its hold cannot be read"):
+                write(fact)
     assert kinds(folder) == ["ledger.opened"]
+
+
+@pytest.mark.parametrize("rings", [0, 1, 2])
+def test_a_bell_wakes_once_however_often_it_was_rung(rings: int) -> None:
+    bell = owner.Bell()
+    for _ in range(rings):
+        bell.ring()
+    assert (bell.wait(0), bell.wait(0)) == (rings > 0, False)
 
 
 def test_threads_and_a_second_process_never_pass_a_cap(open_ledger: Open, facts) -> None:
