@@ -51,7 +51,7 @@ class Hands:
         try:
             self.response = response = await self.session.request(
                 asked.method,
-                target.url(asked.target, asked.query),
+                target.url(effect.path or asked.target, asked.query),
                 data=body or None,
                 headers=outgoing(asked, target),
                 allow_redirects=False,
