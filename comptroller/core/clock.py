@@ -25,6 +25,10 @@ class Clock:
         """Nanoseconds for measuring a duration."""
         return time.monotonic_ns()
 
+    def busy_ns(self) -> int:
+        """Nanoseconds that this thread has worked: for a limit that a loaded machine must not shorten."""
+        return time.thread_time_ns()
+
     def new_id(self) -> str:
         """A UUIDv7 as 32 hex digits: ids made later sort later, even when the wall clock jumps back."""
         with self._lock:
@@ -59,6 +63,9 @@ class FrozenClock(Clock):
         return self._now_ns
 
     def monotonic_ns(self) -> int:
+        return self._now_ns
+
+    def busy_ns(self) -> int:
         return self._now_ns
 
     def tick(self, seconds: float) -> None:

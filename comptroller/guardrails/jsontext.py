@@ -36,9 +36,9 @@ class Leaves:
         """The spots as places in the JSON text: the very characters where nothing is escaped, else the whole value."""
         return [
             spot._replace(start=place[0], end=place[1])
-            for spot in spots
-            for leaf, inner in self._parts([spot])
-            for place in [_place(leaf, inner[0])]
+            for leaf, inner in self._parts(spots)
+            for spot in inner
+            for place in [_place(leaf, spot)]
         ]
 
     def write(self, spots: Sequence[Spot]) -> str:
@@ -62,12 +62,12 @@ class Leaves:
             while first < len(spots) and spots[first].end <= leaf.at:
                 first += 1
             inner = []
-            for spot in spots[first:]:
-                if spot.start >= stop:
-                    break
-                begin, end = max(spot.start, leaf.at) - leaf.at, min(spot.end, stop) - leaf.at
+            at = first
+            while at < len(spots) and spots[at].start < stop:
+                begin, end = max(spots[at].start, leaf.at) - leaf.at, min(spots[at].end, stop) - leaf.at
                 if end > begin:
-                    inner.append(spot._replace(start=begin, end=end))
+                    inner.append(spots[at]._replace(start=begin, end=end))
+                at += 1
             if inner:
                 parts.append((leaf, inner))
         return parts

@@ -1,11 +1,13 @@
 """Findings put in order, and what is written in their place."""
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 from comptroller.core.verdict import Finding
+from comptroller.guardrails.pattern import STRIDE, nothing
 
 NEAR = 1024  # how far beside a finding a second one may come to light; twice the longest bounded match
 
@@ -35,17 +37,37 @@ def merge(spots: Iterable[Spot]) -> list[Spot]:
     return kept
 
 
-def settle(spots: Iterable[Spot], text: str, look: Callable[[str], list[Spot]]) -> list[Spot]:
+def settle(
+    spots: Iterable[Spot], text: str, look: Callable[[str], list[Spot]], tick: Callable[[], None] = nothing
+) -> list[Spot]:
     """Merged spots, and those that come to light beside them once they are gone (`KEY1+49 30 ...` without a space).
 
     Without this, redacting a redacted text could find something new.
     """
     kept = merge(spots)
     fresh = kept
-    while fresh and (added := [s for spot in fresh for s in _beside(spot, kept, text, look)]):
+    while fresh and (added := _all_beside(fresh, kept, text, look, tick)):
         kept, before = merge([*kept, *added]), set(kept)
         fresh = [spot for spot in kept if spot not in before]
     return kept
+
+
+def _all_beside(
+    fresh: Sequence[Spot],
+    kept: Sequence[Spot],
+    text: str,
+    look: Callable[[str], list[Spot]],
+    tick: Callable[[], None],
+) -> list[Spot]:
+    starts, ends = [spot.start for spot in kept], [spot.end for spot in kept]
+    found = []
+    for count, spot in enumerate(fresh):
+        if not count % STRIDE:
+            tick()
+        before, behind = bisect_right(ends, spot.start), bisect_left(starts, spot.end)
+        lower = ends[before - 1] if before else 0
+        found += _beside(spot, lower, starts[behind] if behind < len(starts) else len(text), text, look)
+    return found
 
 
 # What may stand beside a finding without having hidden anything: no pattern looks around itself for these. Behind a
@@ -54,15 +76,14 @@ _HARMLESS = frozenset(" \t\n\r,;!?\"')]}|>")
 _NUMBER = re.compile("[0-9]")
 
 
-def _beside(spot: Spot, kept: Sequence[Spot], text: str, look: Callable[[str], list[Spot]]) -> list[Spot]:
+def _beside(spot: Spot, lower: int, upper: int, text: str, look: Callable[[str], list[Spot]]) -> list[Spot]:
+    """What is found between a spot and its neighbours, of which one ends at `lower` and one begins at `upper`."""
     found = []
     if spot.start and text[spot.start - 1] not in _HARMLESS:
-        lower = max((s.end for s in kept if s.end <= spot.start), default=0)
         begin = max(lower, spot.start - NEAR)
         cut = begin > lower  # an edge we made ourselves proves nothing
         found += [_shift(s, begin) for s in look(text[begin : spot.start]) if not cut or s.start > NEAR // 2]
     if spot.end < len(text) and (text[spot.end] not in _HARMLESS or _NUMBER.search(text, spot.end, spot.end + 4)):
-        upper = min((s.start for s in kept if s.start >= spot.end), default=len(text))
         stop = min(upper, spot.end + NEAR)
         cut = stop < upper
         found += [_shift(s, spot.end) for s in look(text[spot.end : stop]) if not cut or s.end < NEAR // 2]

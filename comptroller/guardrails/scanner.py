@@ -8,7 +8,7 @@ from typing import Any
 
 from comptroller.core.forks import LOADING
 from comptroller.guardrails import database, privacy, secrets
-from comptroller.guardrails.pattern import Pattern
+from comptroller.guardrails.pattern import Pattern, nothing
 from comptroller.guardrails.redact import Spot
 
 BUILT_IN = (secrets.GUARD, privacy.GUARD)
@@ -26,10 +26,6 @@ _PLAIN = {ord(c): " " for c in "\u00a0\u2007\u2008\u2009\u200a\u202f\u205f\u3000
 def plain(text: str) -> str:
     """The text as patterns see it."""
     return text if text.isascii() or not _ODD.search(text) else text.translate(_PLAIN)
-
-
-def nothing() -> None:
-    """Time that is not looked at."""
 
 
 def _note(number: int, start: int, end: int, flags: int, hits: list[tuple[int, int]]) -> None:
@@ -88,14 +84,14 @@ class Scanner:
         """Every confirmed place of these guards' patterns that begins at or after `skip`; overlaps are not resolved."""
         text = plain(text)
         if len(text) <= BLOCK:
-            return self.confirm(text, self.hits(text), guards, skip)
+            return self.confirm(text, self.hits(text), guards, skip, tick=tick)
         spots: list[Spot] = []
         done: dict[int, int] = {}
         for begin in range(0, len(text), BLOCK):
             tick()
             near = max(0, begin - OVERLAP)
             hits = [(n, end + near) for n, end in self.hits(text[near : begin + BLOCK]) if end + near > begin]
-            spots += self.confirm(text, hits, guards, skip, done)
+            spots += self.confirm(text, hits, guards, skip, done, tick)
         return spots
 
     def confirm(
@@ -105,6 +101,7 @@ class Scanner:
         guards: frozenset[str],
         skip: int = 0,
         done: dict[int, int] | None = None,
+        tick: Callable[[], None] = nothing,
     ) -> list[Spot]:
         """Decide about hits. `done` remembers, from block to block, up to where each open pattern has swallowed."""
         if not hits:
@@ -118,7 +115,7 @@ class Scanner:
             if pattern.guard not in guards:
                 continue
             begun = max(skip, done.get(number, 0)) if done is not None else skip
-            found = pattern.find(text, sorted(where), begun)
+            found = pattern.find(text, sorted(where), begun, tick)
             spots += [Spot(start, end, number, pattern.guard, pattern.kind) for start, end in found]
             if done is not None and found and pattern.run:
                 done[number] = found[-1][1]

@@ -10,12 +10,12 @@ guard from elsewhere in the plan, which may find anything anywhere, all is held 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from comptroller.core.verdict import STRICTNESS, Action, Finding
 from comptroller.guardrails.bench import GuardFailed
-from comptroller.guardrails.pattern import BEFORE, Pattern
+from comptroller.guardrails.pattern import BEFORE, Pattern, nothing
 from comptroller.guardrails.redact import NEAR, Spot, because, findings, redact
 from comptroller.guardrails.scanner import plain
 
@@ -54,6 +54,7 @@ class Window:
         self._await: Pattern | None = None  # a PEM block that is open: nothing to do until it closes
         self._engulfed: _Engulfed | None = None
         self._ghost: Spot | None = None  # the finding that `_left` is the end of, where it is one
+        self._tick: Callable[[], None] = nothing
         self._stopped = False
         try:
             self._groups = chain.groups(plan)
@@ -133,7 +134,9 @@ class Window:
         """There is something before the cut: release up to where all is certain."""
         skip = len(self._left)
         text = plain(self._left + self._buffer)
+        self._tick = self._chain.timer(len(text), self._guards)
         while (limit := self._limit(text, hits, cut + skip) - skip) < cut:
+            self._tick()
             self._seen = 0  # a cut that is not safe yet may become so
             cut = self._sure(_CUT(self._buffer, 0, limit)) if limit > 0 else 0
             hits = [hit for hit in hits if hit[1] <= cut + skip]
@@ -181,6 +184,7 @@ class Window:
         """No cut for long: release what is older than any bounded finding can reach back."""
         skip = len(self._left)
         text = plain(self._left + self._buffer)
+        self._tick = self._chain.timer(len(text), self._guards)
         hits = self._scanner.hits(text)
         spots = self._confirm(text, hits)
         waiting, certain = self._open_ones(text, hits, spots)
@@ -245,8 +249,8 @@ class Window:
     def _confirm(self, text: str, hits: Sequence[tuple[int, int]]) -> list[Spot]:
         """What is found in `_left` and buffer. Behind a finding that went on, one may begin within its last words."""
         if not self._ghost:
-            return self._scanner.confirm(text, hits, self._guards, len(self._left))
-        return [self._ghost, *self._scanner.confirm(text, hits, self._guards)]
+            return self._scanner.confirm(text, hits, self._guards, len(self._left), tick=self._tick)
+        return [self._ghost, *self._scanner.confirm(text, hits, self._guards, tick=self._tick)]
 
     def _release(self, text: str, cut: int, spots: list[Spot]) -> str:
         """Record what was found and write the first `cut` characters of the buffer as the plan wants them."""
@@ -254,7 +258,7 @@ class Window:
         raw = self._buffer[:cut]
         if not spots:
             return raw
-        found = self._chain.sort_out(spots, text, self._groups)
+        found = self._chain.sort_out(spots, text, self._groups, self._tick)
         kept = {a: [s for s in listed if skip <= s.start and s.end <= cut + skip] for a, listed in found.items()}
         self._record(kept, self._base - skip)
         if self._stopped:
@@ -280,6 +284,7 @@ class Window:
             released = "" if self._stopped else redact(text, spots_by.get("redact", []))
         else:
             seen = plain(text)
+            self._tick = self._chain.timer(len(text), self._guards)
             spots = self._confirm(seen, self._scanner.hits(seen))
             released = self._release(seen, len(self._buffer), spots)
         self._advance(len(self._buffer))

@@ -7,6 +7,7 @@ import pytest
 
 from comptroller.core.clock import FrozenClock
 from comptroller.core.verdict import Finding
+from comptroller.guardrails.bench import GuardFailed
 from comptroller.guardrails.chain import Chain
 from comptroller.guardrails.scanner import Scanner
 
@@ -106,9 +107,9 @@ def test_a_broken_scanner_denies() -> None:
 
 def test_a_text_that_takes_too_long_denies() -> None:
     class Slow(FrozenClock):
-        def monotonic_ns(self) -> int:
+        def busy_ns(self) -> int:
             self.tick(1)
-            return super().monotonic_ns()
+            return super().busy_ns()
 
     seen = Chain(limit_ms=1500, clock=Slow()).inspect("word " * 100_000, {"secrets": "redact"})
     assert (seen.action, seen.failed) == ("deny", "secrets")
@@ -130,3 +131,52 @@ def test_importing_the_chain_loads_no_heavy_library() -> None:
 def test_a_lone_surrogate_or_a_null_breaks_nothing() -> None:
     seen = Chain().inspect("\ud800 \x00 jane@acme.com \udfff", {"privacy": "redact"})
     assert seen.text == "\ud800 \x00 [email] \udfff"
+
+
+class Working(FrozenClock):
+    """A thread that works for a second between any two looks at the clock."""
+
+    def busy_ns(self) -> int:
+        self.tick(1)
+        return super().busy_ns()
+
+
+def test_time_is_looked_at_between_the_findings_of_one_block() -> None:
+    keys = "AKIAQYLPMN5HFIQR7BBB " * 2000
+    seen = Chain(limit_ms=5000, clock=Working()).inspect(keys, {"secrets": "redact"})
+    assert (seen.action, seen.failed) == ("deny", "secrets")
+
+
+def test_time_is_looked_at_in_a_stream_too() -> None:
+    window = Chain(limit_ms=5000, clock=Working()).window({"secrets": "redact"})
+    assert (window.push("AKIAQYLPMN5HFIQR7BBB, " * 2000), window.failed) == ("", "secrets")
+
+
+def test_a_text_has_one_time_limit_however_many_actions_apply(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[int] = []
+    timer = Chain.timer
+    monkeypatch.setattr(Chain, "timer", lambda self, size, guards: begun.append(size) or timer(self, size, guards))
+    seen = Chain().inspect("jane@acme.com AKIAQYLPMN5HFIQR7BBB", {"secrets": "redact", "privacy": "note"})
+    assert (len(seen.findings), begun) == (2, [34])
+
+
+def test_a_machine_at_work_on_something_else_refuses_nothing() -> None:
+    class Loaded(FrozenClock):
+        def monotonic_ns(self) -> int:
+            self.tick(3600)
+            return super().monotonic_ns()
+
+        def busy_ns(self) -> int:
+            return 0
+
+    assert Chain(clock=Loaded()).inspect("word " * 100_000, {"secrets": "redact"}).action == "allow"
+
+
+def test_a_large_text_may_take_longer() -> None:
+    clock = FrozenClock()
+    tick = Chain(limit_ms=100, clock=clock).timer(20 << 20, frozenset({"secrets"}))
+    clock.tick(0.3)
+    tick()
+    clock.tick(0.1)
+    with pytest.raises(GuardFailed, match=r"limits\.guard_ms"):
+        tick()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from comptroller.guardrails import jsontext
 from comptroller.guardrails.chain import Chain
+from comptroller.guardrails.redact import Spot
 
 CHAIN = Chain()
 PLAN = {"secrets": "redact", "privacy": "redact"}
@@ -94,3 +95,13 @@ def test_flat_text_keeps_values_apart() -> None:
     leaves = jsontext.read('["4012 8888", "8888 1881"]')
     assert leaves is not None
     assert leaves.flat == "4012 8888\n8888 1881\n"
+
+
+def test_a_finding_across_two_values_has_a_place_in_both() -> None:
+    text = '["+49", "x@y.org", "z"]'
+    leaves = jsontext.read(text)
+    assert leaves is not None
+    places = [
+        text[s.start : s.end] for s in leaves.locate([Spot(1, 6, 0, "privacy", "phone"), Spot(6, 11, 0, "a", "b")])
+    ]
+    assert places == ["49", "x@", "y.org"]

@@ -148,3 +148,13 @@ def test_looking_costs_nothing_quadratic() -> None:
     text = "sk-aaaa-" * 2000
     scanner.find(text, BOTH)
     assert counted <= len(text)
+
+
+def test_a_pattern_looks_no_further_than_where_it_may_begin() -> None:
+    for pattern in PATTERNS:
+        if not pattern.exact:
+            match = pattern.begun.match("\n" * 2000)
+            assert match is None or match.end() <= pattern.back
+    [assigned] = [p for p in PATTERNS if p.kind == "password"]
+    assert assigned.begun.match(" " * 49 + "password=aB3xY7pq9") is None
+    assert assigned.begun.match(" " * 48 + "password=aB3xY7pq9")
