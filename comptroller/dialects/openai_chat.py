@@ -8,7 +8,8 @@ from msgspec import Raw
 from comptroller.core.call import Change, Part, Reply, Request
 from comptroller.dialects import tree
 from comptroller.dialects.dialect import Unreadable
-from comptroller.dialects.openai_chat_calls import tool_call
+from comptroller.dialects.openai_chat_calls import inner_of, spelled, tool_call
+from comptroller.dialects.openai_chat_plain import read_plain
 from comptroller.dialects.openai_chat_stream import OpenAIChatStream
 from comptroller.dialects.openai_chat_usage import read_usage, tier_of
 from comptroller.dialects.tree import Path, count_or_none, dict_of, dump, list_of, load, text_of
@@ -79,6 +80,9 @@ class OpenAIChat:
 
     def read_reply(self, body: bytes) -> Reply:
         """A whole completion, all its choices."""
+        plain = read_plain(body)
+        if plain is not None:
+            return plain
         node = load(body)
         if not isinstance(node, dict) or not isinstance(node.get("choices"), list):
             raise Unreadable("The reply has no choices.")
@@ -190,15 +194,15 @@ class _Reader:
             self._call(dict_of(item), (*path, "tool_calls", number), role)
         if isinstance(node.get("function_call"), dict):
             function = node["function_call"]
-            args = text_of(function.get("arguments"))
+            args = spelled(function.get("arguments"))
             place = (*path, "function_call", "arguments")
             if args:
                 self.parts.append(Part("tool_call", args, place, role, text_of(function.get("name"))))
 
     def _call(self, item: dict[str, Any], place: Path, role: str) -> None:
-        field, inner = ("custom", "input") if "custom" in item else ("function", "arguments")
-        name = text_of(dict_of(item.get(field)).get("name"))
-        args = text_of(dict_of(item.get(field)).get(inner))
+        what, inner = inner_of(item)
+        field = "custom" if inner == "input" else "function"
+        name, args = text_of(what.get("name")), spelled(what.get(inner))
         call_id = text_of(item.get("id"))
         self._tools[call_id] = name
         if args:
@@ -264,7 +268,10 @@ def _read_choice(reply: Reply, number: int, choice: dict[str, Any]) -> None:
         reply.parts.append(Part("media", "", (*path, "audio"), "assistant"))
         if text_of(audio.get("transcript")):
             reply.parts.append(Part("text", audio["transcript"], (*path, "audio", "transcript"), "assistant"))
-    for at, item in enumerate(list_of(message.get("tool_calls"))):
+    asked = message.get("tool_calls")
+    if asked is not None and not isinstance(asked, list):
+        raise Unreadable("The tool calls of the reply are not a list.")
+    for at, item in enumerate(list_of(asked)):
         reply.calls.append(tool_call(dict_of(item), (*path, "tool_calls", at)))
     if isinstance(message.get("function_call"), dict):
         reply.calls.append(tool_call({"function": message["function_call"]}, (*path, "function_call")))
@@ -276,7 +283,8 @@ def _args_path(node: Any, path: Path) -> Path:
     item = node
     for step in path:
         item = item[step]
-    return (*path, "custom", "input") if isinstance(item.get("custom"), dict) else (*path, "function", "arguments")
+    name = inner_of(item)[1]
+    return (*path, "custom" if name == "input" else "function", name)
 
 
 def _choice_of(path: Hashable) -> object:

@@ -8,10 +8,12 @@ import msgspec
 
 from comptroller.core.call import Chunk, Part, Reply, ToolCall
 from comptroller.dialects import sse, tree
+from comptroller.dialects.dialect import Unreadable
 from comptroller.dialects.mould import MOULDS, Mould, mould_of
-from comptroller.dialects.openai_chat_calls import Held, hold, inner_of, tool_call, with_args
+from comptroller.dialects.openai_chat_calls import Held, hold, inner_of, spelled, tool_call, with_args
+from comptroller.dialects.openai_chat_rest import beside
 from comptroller.dialects.openai_chat_usage import read_usage, tier_of, usage_node
-from comptroller.dialects.tree import count_of, dict_of, dump, list_of, text_of
+from comptroller.dialects.tree import dict_of, dump, list_of, text_of
 
 TEXT_KINDS: dict[str, Any] = {
     "content": "text",
@@ -35,19 +37,24 @@ class _Delta(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     function_call: None = None
 
 
-class _Choice(msgspec.Struct, gc=False):
+class _Choice(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     delta: _Delta
     index: int = 0
     finish_reason: None = None
+    logprobs: None = None
 
 
-class _Event(msgspec.Struct, gc=False):
+class _Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     choices: tuple[_Choice]
     id: str | None = None
+    object: str | None = None
+    created: int | None = None
     model: str | None = None
     usage: None = None
     x_groq: None = None
     service_tier: str | None = None
+    system_fingerprint: str | None = None
+    obfuscation: str | None = None  # random letters
 
 
 _decode = msgspec.json.Decoder(_Event).decode
@@ -55,6 +62,8 @@ _decode = msgspec.json.Decoder(_Event).decode
 
 FRAME = ("id", "object", "created", "model", "system_fingerprint", "service_tier")
 DONE = b"data: [DONE]\n\n"
+MOST_CHOICES = 256
+HOLDS = ("role", "tool_calls", "function_call")
 
 
 @dataclass(slots=True)
@@ -92,6 +101,8 @@ class OpenAIChatStream:
         self._parts: list[Part] = []  # of slots that are over
         self._choices: dict[int, _State] = {}
         self._frame: dict[str, Any] = {}
+        self._marks: dict[str, Any] = {}  # strings beside the choices that were looked at
+        self._plainly = True  # the event under way holds nothing but what is judged
         self._tier = ""
         self._closed = False  # the client has seen [DONE]
         self._mould: Mould | None = None  # of the commonest event
@@ -104,7 +115,8 @@ class OpenAIChatStream:
     def feed(self, data: bytes) -> Iterator[Chunk]:
         """Chunks of the events completed by `data`."""
         for raw in self._events.split(data):
-            _, text = sse.parse(raw)
+            name, text = sse.parse(raw)
+            raw = sse.written(b"", text) if name and text else sse.plainly(raw, name, text)
             chunk = self._plain(raw, text) if self._frame else None
             if chunk is not None:
                 if self._tries < MOULDS:
@@ -131,6 +143,7 @@ class OpenAIChatStream:
             yield Chunk("other", rest)  # a line end that came apart
         for index in list(self._choices):
             yield from self._close(index, whole=False)
+        self.so_far()
         done = [state.finished for state in self._choices.values()]
         self.finished = self.finished or (bool(done) and all(done))
 
@@ -178,6 +191,7 @@ class OpenAIChatStream:
     def _done(self, raw: bytes) -> Iterator[Chunk]:
         for index in list(self._choices):
             yield from self._close(index)
+        self.so_far()
         self.finished = True
         yield Chunk("other", raw)
         self._closed = True
@@ -185,11 +199,14 @@ class OpenAIChatStream:
     def _event(self, raw: bytes, node: dict[str, Any]) -> Iterator[Chunk]:
         self._note(node)
         choices = [dict_of(choice) for choice in list_of(node.get("choices"))]
+        if said := "".join(text + "\n" for text in beside(node, choices, first=self._marks)):
+            yield Chunk("other", b"", "beside", said)
         if not choices:
             only_usage = usage_node(node) is not None
             yield Chunk("usage" if only_usage else "other", b"" if only_usage and self._swallow else raw)
             return
         pieces = [(choice, piece) for choice in choices for piece in _pieces(choice)]
+        self._plainly = not said
         for number, (choice, piece) in enumerate(pieces, 1):
             last = number == len(pieces)
             own = raw if len(pieces) == 1 else _written(node, choice, piece, last)
@@ -208,7 +225,7 @@ class OpenAIChatStream:
             reply.usage = usage
 
     def _piece(self, raw: bytes, node: dict[str, Any], choice: dict[str, Any], piece: _Piece) -> Iterator[Chunk]:
-        state = self._choices.setdefault(piece.index, _State())
+        state = self._choice(piece.index)
         if piece.kind != "finish":
             self.reply.emitted += len(piece.text)
         if piece.kind == "text":
@@ -217,9 +234,11 @@ class OpenAIChatStream:
         elif piece.kind in ("tool", "function"):
             legacy = piece.kind == "function"
             item = {"function": piece.delta["function_call"]} if legacy else dict_of(piece.delta["tool_calls"][0])
-            hold(state.held, item, piece.text, raw, legacy)
+            bare = self._plainly and not any(value for name, value in piece.delta.items() if name not in HOLDS)
+            hold(state.held, item, piece.text, raw, legacy, bare)
         elif piece.kind == "finish":
             yield from self._close(piece.index)
+            self.so_far()
             self.reply.finish = self.reply.finish or piece.text
             if state.held and state.refused == len(state.held) and piece.text in ("tool_calls", "function_call"):
                 piece.text = "stop"
@@ -230,6 +249,15 @@ class OpenAIChatStream:
             yield Chunk("other", raw)
             state.begun = True
 
+    def _choice(self, index: int) -> _State:
+        """A choice of the reply. Clients file them in the order they begin in, so that must be their own."""
+        state = self._choices.get(index)
+        if state is None:
+            if index >= MOST_CHOICES or index > len(self._choices):
+                raise Unreadable("The stream begins its choices out of order, or has too many of them.")
+            state = self._choices[index] = _State()
+        return state
+
     def _text(self, raw: bytes, index: int, name: str, text: str) -> Chunk:
         slot = (index, name)
         self._texts.setdefault(slot, []).append(text)
@@ -239,10 +267,8 @@ class OpenAIChatStream:
         """The choice is over: so are its texts, and its tool calls are whole."""
         for slot in [slot for slot in self._texts if slot[0] == index]:
             self._parts.append(self._part(slot))
-            self.so_far()
-            yield Chunk("end", b"", slot)
             self._texts.pop(slot, None)
-        self.so_far()
+            yield Chunk("end", b"", slot)
         state = self._choices[index]
         for number, held in enumerate(state.held):
             if held.released or not (whole or tree.is_object("".join(held.texts).encode())):
@@ -251,7 +277,8 @@ class OpenAIChatStream:
             text = "".join(held.texts)
             call = tool_call(with_args(held, text), (index, "tool_calls", number))
             self.reply.calls.append(call)
-            raw = self._call(state, call, text) if state.refused else b"".join(held.raws)
+            as_it_came = held.plain and not state.refused
+            raw = b"".join(held.raws) if as_it_came else self._call(state, call, text)
             yield Chunk("call", raw, index, call=call)
             state.begun = True
 
@@ -322,13 +349,15 @@ class OpenAIChatStream:
 def _pieces(choice: dict[str, Any]) -> Iterator[_Piece]:
     """Everything a choice of an event carries, in the order it is handed on; always at least one."""
     rest = dict(dict_of(choice.get("delta")))
-    index = count_of(choice.get("index"))
+    index = _index(choice)
     pieces = [piece for name in TEXT_KINDS if (piece := _text_piece(index, name, rest)) is not None]
-    if isinstance(rest.get("tool_calls"), list) and rest["tool_calls"]:
+    if rest.get("tool_calls") and not isinstance(rest["tool_calls"], list):
+        raise Unreadable("The tool calls of the stream are not a list.")
+    if rest.get("tool_calls"):
         pieces += [_tool_piece(index, dict_of(item)) for item in rest.pop("tool_calls")]
     if isinstance(rest.get("function_call"), dict):
         function = rest.pop("function_call")
-        pieces.append(_Piece("function", index, {"function_call": function}, text=text_of(function.get("arguments"))))
+        pieces.append(_Piece("function", index, {"function_call": function}, text=spelled(function.get("arguments"))))
     finish = text_of(choice.get("finish_reason"))
     if finish:
         pieces.append(_Piece("finish", index, {}, text=finish))
@@ -338,6 +367,15 @@ def _pieces(choice: dict[str, Any]) -> Iterator[_Piece]:
         pieces.insert(0, _Piece("other", index, {}))  # the role must reach the client even where the text may not
     pieces[0].delta = {**rest, **pieces[0].delta}
     return iter(pieces)
+
+
+def _index(choice: dict[str, Any]) -> int:
+    index = choice.get("index")
+    if index is None:
+        return 0
+    if type(index) is not int or index < 0:
+        raise Unreadable("A choice of the stream has no number.")
+    return index
 
 
 def _text_piece(index: int, name: str, rest: dict[str, Any]) -> _Piece | None:
@@ -356,7 +394,7 @@ def _text_piece(index: int, name: str, rest: dict[str, Any]) -> _Piece | None:
 
 def _tool_piece(index: int, item: dict[str, Any]) -> _Piece:
     inner, field_name = inner_of(item)
-    return _Piece("tool", index, {"tool_calls": [item]}, text=text_of(inner.get(field_name)))
+    return _Piece("tool", index, {"tool_calls": [item]}, text=spelled(inner.get(field_name)))
 
 
 def _written(node: dict[str, Any], choice: dict[str, Any], piece: _Piece, last: bool) -> bytes:

@@ -70,9 +70,25 @@ def parse(event: bytes) -> tuple[bytes, bytes]:
     return _parse_lines(event)
 
 
+def plainly(event: bytes, name: bytes, data: bytes) -> bytes:
+    """The event without the lines that only some clients read: those behind a byte order mark, above all."""
+    if _BOM not in event or _PLAIN.fullmatch(event):
+        return event
+    return written(name, data) if data else b":\n\n"
+
+
+def written(name: bytes, data: bytes) -> bytes:
+    """An event of that name with that data."""
+    lines = [b"event: " + name] if name else []
+    lines += [b"data: " + line for line in _LINE_END.split(data)]
+    return b"\n".join(lines) + b"\n\n"
+
+
 def _parse_lines(event: bytes) -> tuple[bytes, bytes]:
     name, data = b"", []
-    for line in _LINE_END.split(event.removeprefix(_BOM)):
+    for line in _LINE_END.split(event):
+        while line.startswith(_BOM):  # read by some clients, not by others: nobody gets it as it came
+            line = line.removeprefix(_BOM)
         field, _, text = line.partition(b":")
         text = text.removeprefix(b" ")
         if field == b"data":
