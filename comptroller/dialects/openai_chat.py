@@ -10,6 +10,7 @@ from comptroller.dialects import tree
 from comptroller.dialects.dialect import Unreadable
 from comptroller.dialects.openai_chat_calls import inner_of, spelled, tool_call
 from comptroller.dialects.openai_chat_plain import read_plain
+from comptroller.dialects.openai_chat_plain import read_plain
 from comptroller.dialects.openai_chat_stream import OpenAIChatStream
 from comptroller.dialects.openai_chat_usage import read_usage, tier_of
 from comptroller.dialects.tree import Path, count_or_none, dict_of, dump, list_of, load, text_of
@@ -80,6 +81,9 @@ class OpenAIChat:
 
     def read_reply(self, body: bytes) -> Reply:
         """A whole completion, all its choices."""
+        plain = read_plain(body)
+        if plain is not None:
+            return plain
         plain = read_plain(body)
         if plain is not None:
             return plain
