@@ -28,10 +28,14 @@ class StreamedReply:
         self.plan = call.plan
         self.unbounded = call.is_unbounded()
         self.windows: dict[Hashable, Window] = {}
+        self.looking: Window | None = None  # of what can only be handed on as it came
+        self.looked_at: Hashable = None
+        self.unsettled: list[bytes] = []  # events that wait for it
         self.refused: dict[Hashable, str] = {}
         self.texts: dict[Hashable, str] = {}
         self.patient = self.desk.book.watches("reply", self.entry.identity)
         self.over = False
+        self.refusal = ("", "")
         self.trouble: Exception | None = None  # what the short way met, for the flow to deal with
         self.delta: Callable[[bytes], Chunk | None] | None = getattr(self.stream, "delta", None)
 
@@ -49,7 +53,7 @@ class StreamedReply:
                 ready = yield from self.relay(self.stream.feed(data))
             if self.over:
                 entry.close()
-                yield Emit(b"".join((*waiting, ready)) if waiting else ready, last=True)
+                yield Emit(self.unsaid() if self.patient else ready, last=True)
                 return Answer()
             if self.stream.finished:
                 self.finish()
@@ -63,19 +67,34 @@ class StreamedReply:
                 waiting = []
             data = yield Emit(ready)
         rest = yield from self.relay(self.stream.end())
-        rest = b"".join((*waiting, rest, b"" if self.over else self.flush_all()))
+        if not self.over:
+            rest += yield from self.last_words()
         if not entry.closed and not self.over:
             self.finish()
         entry.close()
-        yield Emit(rest, last=True)
+        yield Emit(self.unsaid() if self.over and self.patient else b"".join((*waiting, rest)), last=True)
         return Answer()
+
+    def last_words(self) -> Generator[Effect, Any, bytes]:
+        """What was still held when the upstream closed; judged first where it closed before it was done."""
+        try:
+            if not self.stream.finished:
+                yield from self.whole_text()
+            return self.flush_all()
+        except Refused as refused:
+            return self.cut(refused)
+
+    def unsaid(self) -> bytes:
+        """The end of a reply of which nothing was handed out, because rules on all of it refused it."""
+        code, message = self.refusal
+        return self.call.job.dialect.stream(self.call.request).cut(code, message)
 
     def quick_way(self) -> Quick | None:
         return None if self.patient or self.delta is None else self.quick
 
     def quick(self, data: bytes) -> bytes | None:
         """What may be handed on of a single delta of text; None, with nothing lost, for anything else."""
-        if self.delta is None or (self.unbounded and not self.call.has_room(len(data))):
+        if self.delta is None or self.looking is not None or (self.unbounded and not self.call.has_room(len(data))):
             return None
         try:
             chunk = self.delta(data)
@@ -124,16 +143,19 @@ class StreamedReply:
         try:
             for chunk in chunks:
                 if chunk.kind == "text":
-                    out.append(self.text(chunk) if self.plan else chunk.raw)
+                    out.append(self.settled() + (self.text(chunk) if self.plan else chunk.raw))
+                elif chunk.kind == "other" and self.plan and (chunk.text or chunk.slot == self.looked_at):
+                    out.append(self.beside(chunk))
                 elif chunk.kind == "call":
+                    out.append(self.settled())
                     out.append((yield from self.tool_call(chunk)))
                 elif chunk.kind == "end":
-                    out.append(self.flush(chunk.slot) + chunk.raw)
+                    out.append(self.settled() + self.flush(chunk.slot) + chunk.raw)
                 elif chunk.kind == "finish":
                     yield from self.whole_text()
                     out.append(self.flush_all() + chunk.raw)
                 else:
-                    out.append(chunk.raw)
+                    out.append(self.settled() + chunk.raw if self.stream.finished else chunk.raw)
             if self.unbounded and not self.stream.finished and not (yield from self.call.room_left()):
                 out.append(self.cut_for_money())
         except Refused as refused:
@@ -155,6 +177,40 @@ class StreamedReply:
             self.stop(window)
         return self.stream.text(chunk.slot, released) if released else b""
 
+    def beside(self, chunk: Chunk) -> bytes:
+        """An event that must go out as it came or not at all, once what it says is known to be harmless."""
+        if chunk.text and chunk.slot != self.looked_at:
+            ready = self.settled()
+            self.looking, self.looked_at = self.desk.chain.window(self.plan), chunk.slot
+        else:
+            ready = b"" if chunk.text else self.settled()
+        if self.looking is None or not chunk.text:
+            return ready + chunk.raw
+        self.looking.push(chunk.text)
+        self.unsettled.append(chunk.raw)
+        if self.looking.denied or self.looking.failed:
+            self.stop(self.looking)
+        if not chunk.raw:  # what it tells of comes next
+            return ready + self.settled()
+        if self.looking.held:
+            return ready
+        ready += b"".join(self.unsettled)
+        self.unsettled.clear()
+        return ready
+
+    def settled(self) -> bytes:
+        """Events that wait for their text to be looked at, which is over."""
+        if self.looking is None:
+            return b""
+        window, self.looking, self.looked_at = self.looking, None, None
+        window.finish()
+        if window.denied or window.failed:
+            self.unsettled.clear()
+            self.stop(window)
+        ready = b"".join(self.unsettled)
+        self.unsettled.clear()
+        return ready
+
     def flush(self, slot: Hashable) -> bytes:
         """What a window still holds when its text is over."""
         window = self.windows.pop(slot, None)
@@ -168,7 +224,7 @@ class StreamedReply:
         return self.stream.text(slot, rest) if rest else b""
 
     def flush_all(self) -> bytes:
-        return b"".join([self.flush(slot) for slot in list(self.windows)])
+        return b"".join([self.settled(), *(self.flush(slot) for slot in list(self.windows))])
 
     def stop(self, window: Window) -> None:
         self.found(window)
@@ -193,6 +249,7 @@ class StreamedReply:
         """Rules on the reply, once all of it is there and (where there are any) before any of it is handed out."""
         if not self.patient:
             return
+        self.stream.so_far()
         case = case_for(self.entry, "reply", self.call.request, self.call.admission, self.call.reply)
         decision = self.desk.book.decide(case)
         self.entry.note("reply", decision)
@@ -201,6 +258,7 @@ class StreamedReply:
     def cut(self, refused: Refused) -> bytes:
         """End the stream properly, with our code; what was emitted is charged."""
         self.over = True
+        self.refusal = (refused.code, str(refused))
         self.call.meter()
         self.entry.refuse(refused)
         self.keep()
@@ -209,6 +267,7 @@ class StreamedReply:
     def cut_for_money(self) -> bytes:
         because = "The stream used up the output its budget had held for it and was cut; state a larger max_tokens."
         self.over = True
+        self.refusal = ("over_budget", because)
         self.entry.say("budget", Verdict("deny", "budget.stream", "", because))
         self.call.meter()
         self.keep()

@@ -437,3 +437,39 @@ def test_a_guards_refusal_says_what_to_do(office: TestDesk) -> None:
     play = call(office, ask())
     play.answer(play_reserve(play)).answer(OK).answer(reply(f"the key: {KEY}"))
     assert b"Take it out, or change `guards`" in play.done().body
+
+
+REPLY_RULE = (
+    "policy: p\nrules: [{id: no-bad, on: reply, when: 'reply.text.contains(\"bad\")', then: deny, because: Bad.}]\n"
+)
+
+
+@pytest.mark.parametrize("ending", [event({}, "stop") + DONE, b""], ids=["complete", "broken off"])
+def test_a_streamed_reply_that_a_rule_on_its_text_refuses_is_not_handed_out(ending: bytes) -> None:
+    with desk(REPLY_RULE) as office:
+        play = call(office, ask(stream=True))
+        play.answer(play_reserve(play)).answer(STREAM)
+        out = b""
+        for data in (event({"content": "this is "}), event({"content": "bad "}), *([ending] if ending else []), None):
+            play.answer(data)
+            if not isinstance(play.now, Emit):
+                break
+            out += play.now.data
+        assert b"this is" not in out
+        assert b"denied" in out
+        assert closed(office)["rule"] == "no-bad"
+        assert closed(office)["cost"] > 0  # type: ignore[operator]
+
+
+def test_a_streamed_reply_that_such_a_rule_lets_pass_arrives_whole() -> None:
+    with desk(REPLY_RULE) as office:
+        play = call(office, ask(stream=True))
+        play.answer(play_reserve(play)).answer(STREAM)
+        out = b""
+        for data in (event({"content": "this is "}), event({"content": "good"}), event({}, "stop") + DONE, None):
+            play.answer(data)
+            if isinstance(play.now, Emit):
+                out += play.now.data
+        assert b"this is " in out
+        assert out.endswith(DONE)
+        assert closed(office)["status"] == "ok"
