@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from comptroller.core.verdict import AskFor, Verdict
 from comptroller.policies.amounts import read_cap
@@ -47,9 +48,11 @@ class Compiler:
     drafts: Sequence[Draft]
     known: Known
     mistakes: list[Mistake] = field(default_factory=list)
+    whole: bool = True  # nothing was cut out of the frames: what is not there was never written
 
     def compile(self) -> list[Policy]:
         """A policy for each draft; usable only when no mistakes were found."""
+        self.whole = not self.mistakes
         self._unique_names()
         return [self._policy(draft) for draft in self.drafts]
 
@@ -76,6 +79,9 @@ class Compiler:
         document = draft.document
         self._check_budgets(draft)
         self._check_guards(draft)
+        if self.whole:
+            self._check_agents(draft)
+            self._check_tests(draft)
         rules = [self._rule(draft, number, rule) for number, rule in enumerate(document.rules)]
         compiled = tuple(rule for rule in rules if rule is not None)
         applies = document.applies
@@ -98,6 +104,9 @@ class Compiler:
                     f"There is no rate for {unit}, so this cap cannot be counted. Add one under `fx` in the settings."
                 )
                 self._wrong(draft, ("budgets", number, "cap"), text)
+            if budget.per == "tool" and unit != "calls":
+                text = "`per: tool` counts calls, and a tool has neither price nor tokens. Write it like `100 calls`."
+                self._wrong(draft, ("budgets", number, "cap"), text)
             if budget.over == "downgrade":
                 self._check_downgrade(draft, ("budgets", number, "over"))
 
@@ -106,10 +115,34 @@ class Compiler:
             self._wrong(draft, path, "No policy says what to downgrade to. Add `downgrade: {to: MODEL}`.")
 
     def _check_guards(self, draft: Draft) -> None:
-        for name in draft.document.guards:
+        for name, guard in draft.document.guards.items():
+            if self.whole and not guard.model_fields_set:
+                text = f"The guard `{name}` looks in no direction. Write `in:` or `out:` with an action, or remove it."
+                self._wrong(draft, ("guards", name), text)
             if self.known.guards is not None and name not in self.known.guards:
                 text = f"There is no guard `{name}`. {did_you_mean(name, self.known.guards)}"
                 self._wrong(draft, ("guards", name), text)
+
+    def _check_agents(self, draft: Draft) -> None:
+        """A tool on an agent's list that is nearly one of the tables; others may well be tools that no table needs."""
+        listed = {name for other in self.drafts for name in other.document.tools or {}}
+        for agent, table in draft.document.agents.items():
+            for number, tool in enumerate(table.tools or ()):
+                near = [] if is_glob(tool) or tool in listed else get_close_matches(tool, sorted(listed), n=1)
+                if near:
+                    text = f"No tool table lists `{tool}`. Did you mean `{near[0]}`? Else list it under `tools`."
+                    self._wrong(draft, ("agents", agent, "tools", number), text)
+
+    def _check_tests(self, draft: Draft) -> None:
+        known = {rule.id for other in self.drafts for rule in other.document.rules}
+        for number, example in enumerate(draft.document.tests):
+            by, path = example.by, ("tests", number)
+            if by and by not in known and not _made(by):
+                self._wrong(draft, (*path, "by"), f"There is no rule `{by}`. {did_you_mean(by, known)}")
+            args = _shared_args(self._tables(draft, example.call.tool)) if example.call.tool else None
+            for name in sorted(set(example.call.args or ()) - args.keys()) if args is not None else ():
+                text = f"`{example.call.tool}` takes no argument `{name}`. {did_you_mean(name, args or ())}"
+                self._wrong(draft, (*path, "call", "args", name), text)
 
     def _rule(self, draft: Draft, number: int, rule: Written) -> Rule | None:
         """The compiled rule, or None where a mistake was noted."""
@@ -171,6 +204,11 @@ class Compiler:
         own = _matching(draft.document.tools or {}, tool)
         others = (_matching(other.document.tools or {}, tool) for other in self.drafts if other is not draft)
         return own or [table for found in others for table in found]
+
+
+def _made(rule: str) -> bool:
+    """Whether it is a name that tables give to what they say: `unlisted`, `tools.T.scope`, `agents.A.tools`."""
+    return rule == "unlisted" or rule.startswith(("tools.", "agents."))
 
 
 def _matching(tables: Mapping[str, Tool], tool: str) -> list[Tool]:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from comptroller.policies.amounts import read_cap, read_duration
-from comptroller.policies.globs import check_glob
+from comptroller.policies.globs import check_glob, check_visible
 from comptroller.policies.values import check_type
 
 MAX_WAIT_S = 300.0
@@ -34,7 +34,8 @@ def _zone(name: str) -> str:
 
 
 def _name(name: str) -> str:
-    if not name.strip() or len(name) > 200 or any(ord(char) < 32 for char in name):
+    check_visible(name)
+    if not name.strip() or len(name) > 200:
         raise ValueError(f"{name!r} is not a name. Write a few letters")
     return name
 

@@ -4,13 +4,23 @@ import re
 from collections.abc import Callable, Iterable
 from fnmatch import translate
 from functools import lru_cache
+from unicodedata import category
 
 Matches = Callable[[str], bool]
 
 
+def check_visible(name: str) -> None:
+    """Raise ValueError where a name holds what nobody can see: it looks like another name and never matches it."""
+    hidden = next((char for char in name if category(char) in ("Cc", "Cf", "Zl", "Zp")), None)
+    if hidden is not None:
+        shown = "".join("\ufffd" if category(char) in ("Cc", "Cf", "Zl", "Zp") else char for char in name)
+        raise ValueError(f"`{shown}` holds an invisible character, U+{ord(hidden):04X}. Type the name anew")
+
+
 def check_glob(glob: str) -> str:
     """Return the glob, or raise ValueError with the remedy."""
-    if not glob or glob != glob.strip() or any(ord(c) < 32 for c in glob):
+    check_visible(glob)
+    if not glob or glob != glob.strip():
         raise ValueError(f"{glob!r} is not a name or a glob. Write a name, or `*` for all")
     depth = 0
     for char in glob:

@@ -264,7 +264,7 @@ policy: p
 budgets:
   - {per: tenant, every: day, zone: UTC, cap: 10 USD, over: ask}
   - {per: agent, every: run, cap: 100 calls, over: note, count: attempt}
-  - {per: tool, cap: 50000 tokens}
+  - {per: tool, cap: 50 calls}
   - {per: run, cap: 2.50 USD}
 """
 
@@ -275,7 +275,7 @@ def test_caps_name_whom_they_are_for() -> None:
     assert told == [
         ("tenant", "default", "day", "USD", 10_000_000_000, "ask", "p0.yaml:4", "logical"),
         ("agent", "a", "run", "calls", 100, "note", "p0.yaml:5", "attempt"),
-        ("tool", "t", "", "tokens", 50_000, "deny", "p0.yaml:6", "logical"),
+        ("tool", "t", "", "calls", 50, "deny", "p0.yaml:6", "logical"),
         ("run", "r1", "", "USD", 2_500_000_000, "deny", "p0.yaml:7", "logical"),
     ]
 

@@ -133,3 +133,60 @@ def test_a_folder_is_read_with_its_folders_and_both_endings(tmp_path: Path) -> N
 def test_a_folder_without_policies_is_a_mistake_and_not_a_book_that_allows_everything(tmp_path: Path) -> None:
     with pytest.raises(PolicyErrors, match="holds no policy"):
         load_policies([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("budgets: [{per: tool, cap: 2 USD}]", "`per: tool` counts calls"),
+        ("budgets: [{per: tool, cap: 200 tokens}]", "`per: tool` counts calls"),
+        ("guards: {secrets: {}}", "The guard `secrets` looks in no direction. Write `in:` or `out:`"),
+        ("agents: {a: {tools: [reed_inbox]}}", "No tool table lists `reed_inbox`. Did you mean `read_inbox`?"),
+        (
+            "tests: [{call: {tool: pay, args: {amont: 1.0}}, expect: allow}]",
+            "no argument `amont`. Did you mean `amount`?",
+        ),
+        ("tests: [{call: {tool: pay}, expect: allow, by: deer}]", "There is no rule `deer`. Did you mean `dear`?"),
+        ('applies: {workflows: ["a\\u200b"]}', "holds an invisible character, U+200B. Type the name anew."),
+        ('guards: {"secrets\\u00ad": {in: redact}}', "U+00AD"),
+        ('agents: {a: {scopes: ["x\\u202e"]}}', "U+202E"),
+        ('agents: {"a\\ufeff": {scopes: []}}', "U+FEFF"),
+        ('agents: {a: {tools: ["pay\\u2060"]}}', "U+2060"),
+    ],
+)
+def test_what_would_load_and_never_act_is_a_mistake(text: str, told: str) -> None:
+    base = (
+        "policy: p\ntools: {read_inbox: {}, pay: {args: {amount: double}}}\n"
+        "rules: [{id: dear, on: tool, tool: pay, then: ask}]\n"
+    )
+    [mistake] = mistakes(("p.yaml", f"{base}{text}\n"))
+    assert told in mistake
+    assert mistake.startswith("p.yaml:4: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "policy: p\nbudgets: [{per: tool, cap: 200 calls}]\n",
+        "policy: p\nguards: {secrets: {in: allow}}\n",
+        "policy: p\nagents: {a: {tools: [reed_inbox]}}\n",  # no table to be near to
+        "policy: p\ntools: {pay: {}}\nagents: {a: {tools: [send_mail, 'pa?']}}\n",
+        "policy: p\ntools: {pay: {}}\ntests: [{call: {tool: pay, args: {a: 1}}, expect: allow}]\n",  # takes anything
+        "policy: p\ntests: [{call: {tool: pay}, expect: ask, by: unlisted}]\n",
+        "policy: prüfung-付款\n",
+    ],
+)
+def test_what_may_act_is_none(text: str) -> None:
+    assert load_policies([("p.yaml", text)]).policies
+
+
+@pytest.mark.parametrize("field", ["id", "tool"])
+def test_a_rule_that_names_what_nobody_can_see_is_a_mistake(field: str) -> None:
+    rule = {"id": "a", "tool": "pay"} | {field: r'"pay\u200b"'}
+    [mistake] = mistakes(
+        (
+            "p.yaml",
+            f"policy: p\nrules:\n  - {{{', '.join(f'{k}: {v}' for k, v in rule.items())}, on: tool, then: deny}}\n",
+        )
+    )
+    assert "U+200B" in mistake
