@@ -1,5 +1,7 @@
 """The tests inside policy files: made-up calls, and whether the book says of them what their authors expect."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -8,6 +10,9 @@ from comptroller.core.money import parse_money
 from comptroller.core.verdict import Case, Decision, Stage
 from comptroller.policies.book import Book, Policy
 from comptroller.policies.document import Example, ExampleCall
+from comptroller.policies.globs import Matches
+
+_SET = re.compile(r"\[(!?[^\]]+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +42,36 @@ def run_tests(book: Book) -> list[TestOutcome]:
 def _run(book: Book, policy: Policy, number: int, example: Example) -> TestOutcome:
     place = policy.place("tests", number)
     try:
-        case = case_of(example.call)
+        case = case_of(_presumed(policy, example.call))
     except ValueError as error:
         return TestOutcome(policy.name, place, example.expect, "error", "", False, str(error))
     decision = book.decide(case)
     rule = decision.verdict.rule if decision.verdict else ""
     why = _why(example, decision, rule)
     return TestOutcome(policy.name, place, example.expect, decision.action, rule, not why, why)
+
+
+def _presumed(policy: Policy, call: ExampleCall) -> ExampleCall:
+    """The call with a workflow and an agent that the file applies to, where the test does not say whose it is."""
+    applies, said = policy.document.applies, call.model_fields_set
+    given = {}
+    if "workflow" not in said:
+        given["workflow"] = _one_of(applies.workflows, policy.workflows)
+    if "agent" not in said:
+        given["agent"] = _one_of(applies.agents, policy.agents)
+    return call.model_copy(update=given)
+
+
+def _one_of(globs: Sequence[str], matches: Matches) -> str:
+    """No name where none is needed, else one that the globs match; the first of them where that cannot be told."""
+    names = [_SET.sub(_member, glob).replace("?", "x").replace("*", "") for glob in globs]
+    return next((name for name in ("", *names) if matches(name)), names[0])
+
+
+def _member(found: re.Match[str]) -> str:
+    """A character of `[abc]`, or one that `[!abc]` leaves."""
+    inside = found[1]
+    return next((c for c in "xyz0-" if c not in inside), "_") if inside[0] == "!" else inside[0]
 
 
 def _why(example: Example, decision: Decision, rule: str) -> str:

@@ -54,3 +54,27 @@ def test_the_right_answer_by_the_wrong_rule_fails() -> None:
 @pytest.mark.parametrize("test", ["{call: {spent: much}, expect: allow}", "{call: {now: noon}, expect: allow}"])
 def test_a_call_that_cannot_be_made_up_fails(test: str) -> None:
     assert (run(test).got, run(test).passed) == ("error", False)
+
+
+@pytest.mark.parametrize(
+    "applies",
+    ["workflows: ['support-*']", "agents: [fraud]", "workflows: ['a?[!bc][de]*'], agents: ['x*', y]", "agents: ['*']"],
+)
+def test_a_test_that_names_no_workflow_and_agent_is_of_one_that_the_file_applies_to(applies: str) -> None:
+    text = f"""
+policy: refunds
+applies: {{{applies}}}
+rules: [{{id: dear, on: tool, tool: pay, when: args.amount > 100.0, then: ask}}]
+tests: [{{call: {{tool: pay, args: {{amount: 250.0}}}}, expect: ask, by: dear}}]
+"""
+    assert [outcome.got for outcome in run_tests(load_policies([("p.yaml", text)]))] == ["ask"]
+
+
+def test_a_test_that_names_another_workflow_is_not_of_this_one() -> None:
+    text = """
+policy: refunds
+applies: {workflows: ["support-*"]}
+rules: [{id: dear, on: tool, tool: pay, then: ask}]
+tests: [{call: {tool: pay, workflow: sales}, expect: allow}, {call: {tool: pay, workflow: ""}, expect: allow}]
+"""
+    assert all(outcome.passed for outcome in run_tests(load_policies([("p.yaml", text)])))
