@@ -19,7 +19,7 @@ class _Text(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     text: str
 
 
-class _Delta(msgspec.Struct, gc=False):
+class _Delta(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """The common event, a delta of text; whatever does not fit is read with more care."""
 
     type: Literal["content_block_delta"]
@@ -28,6 +28,23 @@ class _Delta(msgspec.Struct, gc=False):
 
 
 _decode = msgspec.json.Decoder(_Delta).decode
+
+MOST_BLOCKS = 10_000
+CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
+CALL_FIELDS = frozenset({"type", "id", "name", "input", "caller"})
+# Strings that no person wrote.
+NO_TEXT = frozenset(
+    {"type", "id", "tool_use_id", "model", "role", "stop_reason", "usage", "signature", "data"}
+    | {"encrypted_content", "encrypted_index", "encrypted_stdout", "media_type", "page_age", "file_id"}
+)
+# The field of a delta that clients add to a block, and to which kinds of block they add it.
+FIELDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "text_delta": ("text", ("text",)),
+    "input_json_delta": ("partial_json", CALLS),
+    "thinking_delta": ("thinking", ("thinking",)),
+    "signature_delta": ("signature", ("thinking",)),
+    "citations_delta": ("citation", ("text",)),
+}
 
 
 @dataclass(slots=True)
@@ -39,6 +56,7 @@ class _Block:
     texts: list[str] = field(default_factory=list)
     raws: list[bytes] = field(default_factory=list)  # of a tool call, until it is whole
     over: bool = False
+    plain: bool = True  # its events hold nothing but what is judged; else it is written anew
 
 
 class AnthropicStream:
@@ -63,14 +81,19 @@ class AnthropicStream:
     def feed(self, data: bytes) -> Iterator[Chunk]:
         """Chunks of the events completed by `data`."""
         for raw in self._events.split(data):
-            _, text = sse.parse(raw)
-            chunk = self._plain(raw, text)
+            name, text = sse.parse(raw)
+            raw = sse.plainly(raw, name, text)
+            chunk = self._plain(raw, text) if name == b"content_block_delta" else None
             if chunk is not None:
                 if self._tries < MOULDS:
                     self._take_mould(raw, chunk)
                 yield chunk
             elif text:
-                yield from self._with_care(raw, dict_of(tree.load(text)))
+                node = dict_of(tree.load(text))
+                kind = text_of(node.get("type"))
+                if name != kind.encode("utf-8", "replace"):  # by which some clients go, and some do not
+                    raw = sse.written(kind.encode("utf-8", "replace"), text)
+                yield from self._with_care(raw, node)
             else:
                 yield Chunk("other", raw)
 
@@ -112,7 +135,7 @@ class AnthropicStream:
 
     def _text(self, raw: bytes, index: int, text: str) -> Chunk | None:
         block = self._blocks.get(index)
-        if block is None or block.kind != "text":
+        if block is None or block.kind != "text" or block.over:
             return None
         block.texts.append(text)
         self.reply.emitted += len(text)
@@ -130,81 +153,102 @@ class AnthropicStream:
         if kind == "content_block_start":
             yield from self._start(raw, node)
         elif kind == "content_block_delta":
-            yield from self._delta(raw, count_of(node.get("index")), dict_of(node.get("delta")))
+            yield from self._delta(raw, node, _index(node), dict_of(node.get("delta")))
         elif kind == "content_block_stop":
-            yield from self._stop(raw, count_of(node.get("index")))
+            yield from self._stop(raw, _index(node))
         elif kind == "message_start":
             self._begin(dict_of(node.get("message")))
-            yield Chunk("other", raw)
+            yield self._other(raw, node)
             self._stage = 1
         elif kind == "message_delta":
             yield from self._finish(raw, node)
         elif kind == "message_stop":
             self.finished = True
-            yield Chunk("other", raw)
+            yield self._other(raw, node)
             self._stage = 3
         else:
-            yield Chunk("other", raw)
+            yield self._other(raw, node)
+
+    def _other(self, raw: bytes, node: Any, slot: Hashable = None, skip: frozenset[str] = NO_TEXT) -> Chunk:
+        """An event that is handed on as it came, with every string in it for guards to look at."""
+        said = "".join(text + "\n" for _, text in tree.strings(node, (), skip))
+        return Chunk("other", raw, slot if slot is None else ("beside", slot), said)
 
     def _begin(self, message: dict[str, Any]) -> None:
+        if self._stage or message.get("content"):
+            raise Unreadable("The stream begins with content, or twice.")
         self.reply.id, self.reply.model = text_of(message.get("id")), text_of(message.get("model"))
         self._usage = merged(self._usage, message.get("usage"))
 
     def _start(self, raw: bytes, node: dict[str, Any]) -> Iterator[Chunk]:
-        if self._held is not None:
-            raise Unreadable("Content blocks of the stream overlap.")
-        index, start = count_of(node.get("index")), dict_of(node.get("content_block"))
+        if self._held is not None or self._stage > 1:
+            raise Unreadable("Content blocks of the stream overlap, or follow its end.")
+        index, start = _index(node), dict_of(node.get("content_block"))
+        if index != len(self._blocks) or index >= MOST_BLOCKS:  # clients file blocks in the order they begin in
+            raise Unreadable("Content blocks of the stream are out of order, or too many.")
         block = self._blocks[index] = _Block(text_of(start.get("type")), start)
         if block.kind == "tool_use":
             self._held = index
             block.raws.append(raw)
+            block.plain = node.keys() == {"type", "index", "content_block"} and start.keys() <= CALL_FIELDS
             return
         text = text_of(start.get("text")) if block.kind == "text" else ""
         if text:
             raw = _line("content_block_start", index=index, content_block={**start, "text": ""})
         elif block.kind == "thinking":
             block.texts.append(text_of(start.get("thinking")))
-        yield Chunk("other", raw, index)
+        rest = {"block": {**start, "text": ""}, "node": {**node, "content_block": None}}
+        yield self._other(raw, rest, index)
         self._shown[index] = None
         if text:
             self.reply.emitted += len(text)
             block.texts.append(text)
             yield Chunk("text", self.text(index, text), index, text)
 
-    def _delta(self, raw: bytes, index: int, delta: dict[str, Any]) -> Iterator[Chunk]:
+    def _delta(self, raw: bytes, node: dict[str, Any], index: int, delta: dict[str, Any]) -> Iterator[Chunk]:
         block = self._blocks.get(index)
-        if block is None:
-            raise Unreadable("The stream goes on with a content block it never began.")
-        text = text_of(delta.get("text")) or text_of(delta.get("thinking")) or text_of(delta.get("partial_json"))
-        self.reply.emitted += len(text)
-        if delta.get("type") == "input_json_delta" and block.kind == "tool_use":
-            if block.over:
-                raise Unreadable("A tool call goes on after its block stopped.")
+        if block is None or block.over:
+            raise Unreadable("The stream goes on with a content block that is not open.")
+        kind = text_of(delta.get("type"))
+        name, kinds = FIELDS.get(kind, ("", ()))
+        if (kinds and block.kind not in kinds) or (not kinds and index == self._held):
+            raise Unreadable("A delta of the stream is of another kind than its content block.")
+        text = text_of(delta.get(name))
+        rest = {
+            **node,
+            "delta": {key: value for key, value in delta.items() if key != name or kind == "citations_delta"},
+        }
+        self.reply.emitted += 0 if kind == "signature_delta" else len(text)
+        if kind in ("text_delta", "thinking_delta") or index == self._held:
             block.texts.append(text)
-        elif delta.get("type") in ("text_delta", "thinking_delta"):
-            block.texts.append(text)
-        elif delta.get("type") == "signature_delta":
+        elif kind == "signature_delta":
             block.start["signature"] = "seen"
         if index == self._held:
             block.raws.append(raw)
-        elif delta.get("type") == "text_delta" and text:
+            block.plain = block.plain and rest.keys() == {"type", "index", "delta"} and rest["delta"].keys() == {"type"}
+            return
+        beside = self._other(b"", rest, index)
+        if beside.text:
+            yield beside
+        if kind == "text_delta" and text:
             yield Chunk("text", raw, index, text)
         else:
-            yield Chunk("other", raw, index)
+            yield Chunk("other", raw, index, "" if kind == "signature_delta" else text)
 
     def _stop(self, raw: bytes, index: int) -> Iterator[Chunk]:
         block = self._blocks.get(index)
-        if block is None:
-            raise Unreadable("The stream stops a content block it never began.")
+        if block is None or block.over:
+            raise Unreadable("The stream stops a content block that is not open.")
         block.over = True
         if index == self._held:
             self._held = None
             call = _call(block, index)
             self.reply.calls.append(call)
-            yield Chunk("call", b"".join((*block.raws, raw)), index, call=call)
+            chunk = Chunk("call", b"".join((*block.raws, raw)), index, call=call)
+            if not block.plain or (block.start.get("input") and any(block.texts)):
+                chunk.raw = self.call(chunk, call.text)
+            yield chunk
             return
-        if block.kind == "text":
-            self.so_far()
         yield Chunk("end" if block.kind == "text" else "other", raw, index)
         self._shown.pop(index, None)
 
@@ -214,11 +258,14 @@ class AnthropicStream:
             self.reply.usage = read_usage(self._usage)
         delta = dict_of(node.get("delta"))
         reason = text_of(delta.get("stop_reason"))
+        beside = self._other(raw if not reason else b"", node)
+        if beside.text or not reason:
+            yield beside
         if not reason:
-            yield Chunk("other", raw)
             return
         self.reply.finish = reason
-        self.so_far()
+        if self._stage < 2:
+            self.so_far()
         if reason == "tool_use" and self._refused and self._refused == len(self.reply.calls):
             raw = _line("message_delta", **{**node, "delta": {**delta, "stop_reason": "end_turn"}})
         yield Chunk("finish", raw)
@@ -281,6 +328,13 @@ def _text_in(event: bytes, index: int) -> object:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return found.delta.text if found.index == index else None
+
+
+def _index(node: dict[str, Any]) -> int:
+    index = node.get("index")
+    if type(index) is not int:
+        raise Unreadable("A content block of the stream has no number.")
+    return index
 
 
 def _role(block: _Block) -> str:
