@@ -31,7 +31,10 @@ def transports(lib: ModuleType) -> tuple[type, type]:
         def send(self, effect: Send) -> Head:
             self.response = self.inner.handle_request(outgoing(lib, self.request, effect, self.intercepted))
             self.stream, head = self.response.stream, head_of(self.response)
-            self.chunks = self.response.iter_bytes() if "content-encoding" in head.headers else iter(self.stream)
+            if self.response.is_closed:  # somebody has read it already; its stream has nothing more to give
+                self.chunks = iter((self.response.content,))
+            else:
+                self.chunks = self.response.iter_bytes() if "content-encoding" in head.headers else iter(self.stream)
             return head
 
         def read(self, limit: int) -> bytes | None:
@@ -64,7 +67,10 @@ def transports(lib: ModuleType) -> tuple[type, type]:
             request = outgoing(lib, self.request, effect, self.intercepted)
             self.response = await self.inner.handle_async_request(request)
             self.stream, head = self.response.stream, head_of(self.response)
-            self.chunks = self.response.aiter_bytes() if "content-encoding" in head.headers else aiter(self.stream)
+            if self.response.is_closed:
+                self.chunks = _once(self.response.content)
+            else:
+                self.chunks = self.response.aiter_bytes() if "content-encoding" in head.headers else aiter(self.stream)
             return head
 
         async def read(self, limit: int) -> bytes | None:
@@ -171,6 +177,10 @@ def outgoing(lib: Any, request: Any, effect: Send, intercepted: Intercepted) -> 
     kept = [(n, v) for n, v in headers.raw if n.lower() not in (b"content-length", b"transfer-encoding")]
     extensions = request.extensions
     return lib.Request(request.method, request.url, headers=kept, content=effect.body, extensions=extensions)
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
 
 
 def head_of(response: Any) -> Head:

@@ -11,7 +11,7 @@ import pytest
 import comptroller as ct
 from comptroller.core.facts import CALL_CLOSED
 from comptroller.dialects.routes import dialect_for, is_model_route, plain_path
-from comptroller.testing import TestDesk, desk
+from comptroller.testing import TestDesk, Upstream, desk
 from tests.wrapper.bodies import DONE, event, reply
 
 POLICY = """
@@ -204,3 +204,18 @@ def test_what_an_sdk_makes_its_provider_do_is_refused_under_a_hard_cap() -> None
         with pytest.raises(ct.Denied):
             c.post("/threads/runs", body={"assistant_id": "a"}, cast_to=object)
         assert office.facts(CALL_CLOSED)[-1]["opaque"] is True
+
+
+def test_a_transport_that_reads_replies_over_a_real_connection_hangs_nobody(office: TestDesk) -> None:
+    class Reads(httpx2.HTTPTransport):
+        def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            response = super().handle_request(request)
+            response.read()
+            return response
+
+    with Upstream("Hello there.") as up, ct.run("w"), httpx2.Client(transport=Reads()) as http:
+        sdk = ct.wrap(openai.OpenAI(api_key="k", base_url=up.url + "/v1", max_retries=0, timeout=5, http_client=http))
+        whole = sdk.chat.completions.create(model="gpt-4o-mini", messages=HI, max_tokens=9)
+        assert whole.choices[0].message.content == "Hello there."
+        chunks = list(sdk.chat.completions.create(model="gpt-4o-mini", messages=HI, max_tokens=9, stream=True))
+        assert "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices) == "Hello there."
