@@ -3,7 +3,7 @@
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from comptroller.core.errors import StoreError
 from comptroller.store import journal, statements
 from comptroller.store.locks import Lock
 from comptroller.store.segment import Position
-from comptroller.store.writer import Writer
+from comptroller.store.writer import Writer, confirm, watermark
 
 if TYPE_CHECKING:
     import pyarrow
@@ -34,37 +34,41 @@ class Busy(StoreError):
 class Books:
     """The open books: one process at a time has them. Queries may come from any thread, ingest from one at a time."""
 
-    def __init__(self, ledger: Path, lock: Lock, connection: "DuckDBPyConnection") -> None:
+    def __init__(self, ledger: Path, lock: Lock, connection: "DuckDBPyConnection", home: Path) -> None:
         self.ledger = ledger
+        self._file = home / FILE
         self._lock = lock
         self._connection = connection
         self._writing = threading.Lock()
-        self._writer = Writer(ledger, connection)
+        self._writer = Writer(ledger, connection, home=home)
 
     @classmethod
-    def open(cls, ledger: str | Path) -> "Books":
-        """Take the lock and open the file, making it where there is none; raises Busy or StoreError."""
-        place = Path(ledger)
+    def open(cls, ledger: str | Path, home: Path | None = None) -> "Books":
+        """Take the lock and open the file, making it where there is none; raises Busy or StoreError.
+
+        `home` is where the books lie, for a ledger in which nothing can be written; else they lie in the ledger.
+        """
+        place, home = Path(ledger), home or Path(ledger)
         begun = _begin(place)
-        lock = Lock(place / LOCK)
+        lock = Lock(home / LOCK)
         if not lock.take():
-            raise Busy(f"{place / LOCK}: another process has the books open.")
+            raise Busy(f"{home / LOCK}: another process has the books open.")
         try:
-            return cls(place, lock, connect(place, place / FILE, begun))
+            return cls(place, lock, connect(place, home / FILE, begun), home)
         except BaseException:
             lock.drop()
             raise
 
     def ingest(self) -> int:
         """Bring the books up to the end of the journal; returns how many records were new."""
-        with self._writing, store_errors(self.ledger / FILE):
+        with self._writing, store_errors(self._file):
             return self._writer.run()
 
     def query(self, name: str, params: dict[str, object] | None = None) -> "pyarrow.Table":
         """The answer to a named query as an Arrow table."""
         asked = statements.query(name)
         values = asked.bind(params or {})
-        with store_errors(self.ledger / FILE), contextlib.closing(self._connection.cursor()) as cursor:
+        with store_errors(self._file), contextlib.closing(self._connection.cursor()) as cursor:
             _settle(cursor)
             return cursor.sql(asked.sql, params=values or None).to_arrow_table()
 
@@ -111,11 +115,11 @@ def connect(ledger: Path, file: Path, begun: Position) -> "DuckDBPyConnection":
             # Set first: a checkpoint at the default of 16 MB stalls writers for 200-340 ms, with this 12-21 ms.
             connection.execute("SET checkpoint_threshold = '256MB'")
             connection.execute(f"SET memory_limit = '{MEMORY}'")
-            connection.execute(f"SET temp_directory = {_quoted(ledger / SCRATCH)}")
+            connection.execute(f"SET temp_directory = {_quoted(file.parent / SCRATCH)}")
             connection.execute("SET GLOBAL TimeZone = 'UTC'")
             connection.execute(f"ATTACH {_quoted(file)} AS books (STORAGE_VERSION '{LAYOUT}')")
             _settle(connection)
-            _migrate(connection, file, begun)
+            _migrate(connection, ledger, file, begun)
             with contextlib.suppress(OSError):
                 file.chmod(0o600)
         except BaseException:
@@ -152,7 +156,7 @@ def _settle(connection: "DuckDBPyConnection") -> None:
     connection.execute("USE books")
 
 
-def _migrate(connection: "DuckDBPyConnection", file: Path, begun: Position) -> None:
+def _migrate(connection: "DuckDBPyConnection", ledger: Path, file: Path, begun: Position) -> None:
     connection.execute("CREATE TABLE IF NOT EXISTS books.version (number INTEGER)")
     row = connection.execute("SELECT coalesce(max(number), 0) FROM books.version").fetchone()
     have, steps = (row[0] if row else 0), statements.migrations()
@@ -161,18 +165,25 @@ def _migrate(connection: "DuckDBPyConnection", file: Path, begun: Position) -> N
             f"{file}: these books have version {have}, this version reads up to {steps[-1][0]}. "
             "Upgrade: pip install --upgrade 'comptroller[server]'."
         )
-    for number, sql in steps:
-        if number > have:
-            _step(connection, number, sql, begun)
+    if have == steps[-1][0]:
+        return
+    if have:  # an older version's: what it knew of the journal's end is asked a last time
+        confirm(ledger, watermark(connection))
+    _make(connection, steps, begun)
 
 
-def _step(connection: "DuckDBPyConnection", number: int, sql: str, begun: Position) -> None:
+def _make(connection: "DuckDBPyConnection", steps: Sequence[tuple[int, str]], begun: Position) -> None:
+    """Make the tables, all anew where there were older ones: every row is a reading of the journal."""
     connection.execute("BEGIN")
-    connection.execute(sql)
-    connection.execute("INSERT INTO books.version VALUES (?)", [number])
-    if number == 1:
-        place = [begun.segment, begun.offset, begun.sequence, begun.chain]
-        connection.execute("INSERT INTO books.watermark VALUES (?, ?, ?, ?)", place)
+    for (name,) in connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'books' AND table_name <> 'version'"
+    ).fetchall():
+        connection.execute(f'DROP TABLE books."{name}"')
+    for number, sql in steps:
+        connection.execute(sql)
+        connection.execute("INSERT INTO books.version VALUES (?)", [number])
+    place = [begun.segment, begun.offset, begun.sequence, begun.chain]
+    connection.execute("INSERT INTO books.watermark VALUES (?, ?, ?, ?)", place)
     connection.execute("COMMIT")
 
 

@@ -1,13 +1,17 @@
 """Reading a ledger: in this process where the books are free, else by asking the process that has them."""
 
+import os
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from comptroller.core.errors import StoreError
-from comptroller.store.books import LOCK, Books, Busy
+from comptroller.store import folder
+from comptroller.store.books import FILE, LOCK, Books, Busy
 from comptroller.store.enquiry import Asker, Keeper
+from comptroller.store.locks import SHARES, Lock
 from comptroller.store.wire import Gone
 
 if TYPE_CHECKING:
@@ -24,9 +28,15 @@ class Reader:
         self.ledger = ledger
         self._serve, self._wait_s = serve, wait_s
         self._books: Books | None = None
+        self._aside: TemporaryDirectory[str] | None = None
+        self._idle = False  # nobody used the ledger when the books were brought up to date
         self._keeper: Keeper | None = None
         self._asker: Asker | None = None
-        self._connect()
+        try:
+            self._connect()
+        except BaseException:
+            self.close()
+            raise
 
     @classmethod
     def open(cls, ledger: str | Path, serve: bool = False, wait_s: float = WAIT_S) -> Self:
@@ -37,6 +47,16 @@ class Reader:
     def local(self) -> bool:
         """True where this process has the books open itself."""
         return self._books is not None
+
+    @property
+    def aside(self) -> bool:
+        """True where nothing can be written in the ledger, so that its books were made elsewhere for this reader."""
+        return self._aside is not None
+
+    @property
+    def deserted(self) -> bool:
+        """True where no process uses the ledger: what is unfinished in it will stay so."""
+        return self._idle and _deserted(self.ledger)
 
     def query(self, name: str, **params: object) -> "pyarrow.Table":
         """The answer as an Arrow table; parameters not given are NULL."""
@@ -74,6 +94,9 @@ class Reader:
             if held is not None:
                 held.close()
         self._keeper = self._asker = self._books = None
+        if self._aside is not None:
+            self._aside.cleanup()
+            self._aside = None
 
     def __enter__(self) -> Self:
         return self
@@ -85,10 +108,12 @@ class Reader:
 
     def _connect(self) -> None:
         self.close()
+        self._idle = _deserted(self.ledger)
+        home = self._elsewhere()
         until = time.monotonic() + self._wait_s
         while True:
             try:
-                self._books = Books.open(self.ledger)
+                self._books = Books.open(self.ledger, home)
                 break
             except Busy:
                 if self._ask():
@@ -101,10 +126,17 @@ class Reader:
             time.sleep(_PAUSE_S)
         self._begin(self._books)
 
+    def _elsewhere(self) -> Path | None:
+        """Where the books go when they cannot lie in the ledger: a place that leaves with this reader."""
+        if not self.ledger.is_dir() or _writable(self.ledger):
+            return None
+        self._aside = TemporaryDirectory(prefix="comptroller-books-", ignore_cleanup_errors=True)
+        return Path(self._aside.name)
+
     def _begin(self, books: Books) -> None:
         try:
             books.ingest()
-            if self._serve:
+            if self._serve and not self.aside:
                 self._keeper = Keeper(books)
                 self._keeper.start()
         except BaseException:
@@ -121,3 +153,17 @@ class Reader:
             self.close()
             raise
         return self._asker is not None
+
+
+def _writable(ledger: Path) -> bool:
+    return all(os.access(path, os.W_OK) for path in (ledger, ledger / FILE, ledger / LOCK) if path.exists())
+
+
+def _deserted(ledger: Path) -> bool:
+    """True where every process that used the ledger has let go of it; never on systems without shared locks."""
+    if not SHARES or not (ledger / folder.MEMBERS).exists() or not os.access(ledger / folder.MEMBERS, os.W_OK):
+        return False
+    lock = Lock(ledger / folder.MEMBERS)
+    free = lock.take()
+    lock.drop()
+    return free

@@ -50,7 +50,7 @@ def names() -> tuple[str, ...]:
 
 @cache
 def migrations() -> tuple[tuple[int, str], ...]:
-    """The steps that make the tables, in order: `schema/NNN_*.sql`."""
+    """The steps that make the tables, in order: `schema/NNN_*.sql`. A new version of them has a new number."""
     steps = [p.name for p in _folder("schema") if re.match(r"\d{3}_\w+\.sql$", p.name)]
     return tuple((int(name[:3]), _text("schema", name)) for name in sorted(steps))
 

@@ -24,7 +24,7 @@ from comptroller.core.facts import (
     RUN_CLOSED,
     RUN_OPENED,
 )
-from comptroller.store import segment, statements
+from comptroller.store import failures, segment, statements
 from comptroller.store.segment import Position
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ _RECORD = """{n: 'BIGINT', k: 'VARCHAR', i: 'VARCHAR', t: 'BIGINT', r: 'VARCHAR'
 # The same with every particular as text: one odd value becomes NULL then, instead of stopping the books.
 _LENIENT = re.compile(r"\b(BIGINT|INTEGER|BOOLEAN)\b")
 _ODD = _RECORD[: _RECORD.index("d:")] + _LENIENT.sub("VARCHAR", _RECORD[_RECORD.index("d:") :])
-_LOST = """{n: 'BIGINT', k: 'VARCHAR', t: 'BIGINT', c: 'VARCHAR',
+_LOST = """{n: 'BIGINT', k: 'VARCHAR', t: 'BIGINT', r: 'VARCHAR', c: 'VARCHAR',
   d: 'STRUCT(hold STRUCT(lines VARCHAR[][]), reason VARCHAR)'}"""
 
 
@@ -73,12 +73,14 @@ class Slice:
 class Writer:
     """Fills the books behind `connection`, where they are attached as `books`. Used by one thread at a time."""
 
-    def __init__(self, ledger: Path, connection: "DuckDBPyConnection", size: int = SLICE) -> None:
+    def __init__(
+        self, ledger: Path, connection: "DuckDBPyConnection", size: int = SLICE, home: Path | None = None
+    ) -> None:
         self._ledger = ledger
         self._connection = connection
         self._size = size
-        self._file = ledger / SLICE_FILE
-        self.position = self._watermark()
+        self._file = (home or ledger) / SLICE_FILE
+        self.position = watermark(connection)
         self._currencies = self._known_currencies()
         confirm(ledger, self.position)
 
@@ -117,15 +119,23 @@ class Writer:
                 self._read("fresh", _ODD, piece)
             except duckdb.Error as error:
                 raise StoreError(_unreadable(self.position, piece, str(error))) from error
-        counted, most, kinds = self._rows("SELECT count(*), max(seq), list(DISTINCT fact) FROM fresh")[0]
+        counted, most, kinds, failed = self._rows(
+            "SELECT count(*), max(seq), list(DISTINCT fact), bool_or(error LIKE '{%') FROM fresh"
+        )[0]
         expected = piece.end.sequence - self.position.sequence
         if (counted, most) != (expected, piece.end.sequence):
             raise StoreError(_unreadable(self.position, piece, "records are missing or doubled"))
         self._kinds = set(kinds)  # type: ignore[call-overload]
+        if failed:
+            self._tell_failures()
         self._do("no_gone")
         self._do("new_calls")
         if HOLD_EXPIRED in self._kinds:
             self._read("lost", _LOST, piece)
+
+    def _tell_failures(self) -> None:
+        raw = [str(row[0]) for row in self._rows("SELECT DISTINCT error FROM fresh WHERE error LIKE '{%'")]
+        self._do("failures", {"raw": raw, "told": [failures.told(error) for error in raw]})
 
     def _read(self, name: str, columns: str, piece: Slice) -> None:
         sql = statements.ingest()[name].replace("{columns}", columns)
@@ -139,9 +149,11 @@ class Writer:
 
     def _book(self) -> None:
         displaced = self._calls()
-        if self._kinds & {RUN_OPENED, RUN_CLOSED, CALL_OPENED, CALL_CLOSED, AGENT_OPENED}:
+        if self._kinds & {RUN_OPENED, RUN_CLOSED, CALL_OPENED, CALL_CLOSED, AGENT_OPENED, HOLD_EXPIRED}:
             self._do("run_moves")
             self._do("runs")
+        if HOLD_EXPIRED in self._kinds:
+            self._do("runs_lost")
         self._money(displaced)
         for kind, name in (
             (AGENT_OPENED, "agents_opened"),
@@ -195,14 +207,16 @@ class Writer:
     def _rows(self, sql: str) -> Sequence[tuple[object, ...]]:
         return self._connection.execute(sql).fetchall()
 
-    def _watermark(self) -> Position:
-        row = self._connection.execute("SELECT segment, byte_offset, sequence, chain FROM books.watermark").fetchone()
-        if row is None:
-            raise StoreError("The books have no watermark. Remove books.duckdb: it is made anew from the journal.")
-        return Position(*row)
-
     def _known_currencies(self) -> set[str]:
         return {str(row[0]) for row in self._rows("SELECT DISTINCT currency FROM books.costs_daily")}
+
+
+def watermark(connection: "DuckDBPyConnection") -> Position:
+    """How far the books behind a connection have come."""
+    row = connection.execute("SELECT segment, byte_offset, sequence, chain FROM books.watermark").fetchone()
+    if row is None:
+        raise StoreError("The books have no watermark. Remove books.duckdb: it is made anew from the journal.")
+    return Position(*row)
 
 
 def confirm(ledger: Path, at: Position) -> None:

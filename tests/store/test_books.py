@@ -190,7 +190,7 @@ def test_every_sum_of_the_rollups_foots_with_the_calls(pen: Pen) -> None:
     tables = everything(pen.path)
     cost = sum(row[31] for row in tables["calls"])
     assert cost > 0
-    assert sum(row[26] for row in tables["runs"]) == cost == sum(row[-1] for row in tables["costs_daily"])
+    assert sum(row[29] for row in tables["runs"]) == cost == sum(row[-1] for row in tables["costs_daily"])
 
 
 def test_the_same_call_told_twice_is_counted_once(pen: Pen) -> None:
@@ -214,6 +214,15 @@ def test_a_call_without_an_end_is_open_and_a_lost_one_is_charged_its_estimate(pe
     (row,) = rows(pen, "call", call=call)
     assert (row["status"], row["cost"], row["estimated"], row["error"]) == ("expired", 2, True, "killed")
     assert rows(pen, "run", run=run)[0]["unfinished"] == 0
+
+
+def test_a_lost_call_that_is_all_there_is_to_read_counts_in_its_run(pen: Pen) -> None:
+    run = pen.run()
+    call = pen.opened(run)
+    everything(pen.path)
+    pen.lost(run, call, nanos=2 * NANO)
+    row = rows(pen, "run", run=run)[0]
+    assert (row["calls"], row["failed"], row["cost"]) == (1, 1, 2)
 
 
 def test_a_reply_after_all_corrects_what_was_charged_for_a_lost_call(pen: Pen) -> None:
@@ -367,6 +376,46 @@ def test_books_of_a_newer_version_are_left_alone(pen: Pen) -> None:
     opened.close()
     with pytest.raises(StoreError, match=r"version 999.*Upgrade"):
         Books.open(pen.path)
+
+
+def test_books_of_an_older_version_are_made_anew(pen: Pen) -> None:
+    pen.called(pen.run())
+    now = everything(pen.path)
+    _age(pen)
+    assert everything(pen.path) == now
+
+
+def test_books_of_an_older_version_still_tell_that_the_journal_was_cut(pen: Pen) -> None:
+    pen.called(pen.run())
+    everything(pen.path)
+    _age(pen)
+    pen.ledger.close()
+    path = segment.path_of(pen.path, 1)
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
+    with pytest.raises(StoreError, match="cut or replaced"):
+        Books.open(pen.path)
+
+
+def _age(pen: Pen) -> None:
+    opened = Books.open(pen.path)
+    opened._connection.execute("UPDATE books.version SET number = 1")
+    opened._connection.execute("ALTER TABLE books.runs DROP COLUMN opaque")
+    opened.close()
+
+
+def test_failures_are_told_in_words_and_odd_ones_as_they_are(pen: Pen) -> None:
+    run = pen.run()
+    said = [{"type": "upstream", "status": 429, "message": '{"error":{"type":"slow_down","message":"wait"}}'}, "{odd"]
+    calls = [pen.called(run, status="error", error=error) for error in said]
+    told = [rows(pen, "call", call=call)[0]["error"] for call in calls]
+    assert told == ["429 slow_down: wait", "{odd"]
+
+
+def test_attempts_are_counted_from_one(pen: Pen) -> None:
+    run = pen.run()
+    pen.called(run)
+    pen.called(run, attempt=1)
+    assert [row["attempt"] for row in rows(pen, "run_tree", run=run)] == [1, 2]
 
 
 def test_the_books_are_for_one_process_at_a_time(pen: Pen) -> None:

@@ -15,7 +15,8 @@ from comptroller.store import statements
 from comptroller.store.books import Books
 from comptroller.store.ledger import Ledger
 
-RUN, CALL = "0" * 31 + "1", "0" * 31 + "2"
+RUN, CALL, INNER = "0" * 31 + "1", "0" * 31 + "2", "0" * 31 + "3"
+FILE = {"path": "p.yaml", "digest": "d", "text": "policy: p"}
 START = 1_767_225_600_000_000_000
 ANSWERS = {
     "run": {"run": RUN},
@@ -25,6 +26,8 @@ ANSWERS = {
     "run_texts": {"run": RUN},
     "run_claims": {"run": RUN},
     "call": {"call": CALL},
+    "run_inner": {"run": RUN},
+    "policy_files": {"version": "v1"},
 }
 WHO: dict[str, object] = {"tenant": "default", "customer": "acme", "workflow": "loans", "agent": "fraud"}
 
@@ -57,10 +60,12 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
             ),
             Fact("call.opened", "4", START + 4, RUN, "9" * 32, call),
             Fact("claim", "5", START + 5, RUN, data={**WHO, "type": "done", "subject": "s", "degree": "0.25"}),
+            Fact("run.opened", "7", START + 5, INNER, data={**WHO, "workflow": "inner", "outer": RUN}),
+            Fact("policy.loaded", "8", START + 5, data={"version": "v1", "rules": 1, "files": [FILE]}),
             Fact("agent.closed", "6", START + 6, RUN, data={**WHO, "span": "span", "status": "ok"}),
         ]
     ):
-        assert number < 9
+        assert number < 11
         ledger.record(fact)
     ledger.close()
     books = Books.open(path)
@@ -81,7 +86,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
 
 @pytest.mark.parametrize("name", statements.names())
 def test_every_query_runs_on_an_empty_ledger(name: str, empty: Books) -> None:
-    assert empty.query(name).num_rows == (1 if name == "totals" else 0)
+    assert empty.query(name).num_rows == (1 if name in ("totals", "runs_count", "unknown_costs") else 0)
 
 
 @pytest.mark.parametrize("name", statements.names())
@@ -97,7 +102,7 @@ def test_every_query_begins_with_what_it_answers(name: str) -> None:
 def test_a_query_or_parameter_that_does_not_exist_is_told_with_those_that_do(empty: Books) -> None:
     with pytest.raises(StoreError, match=r"no query called 'rums_list'.*runs_list"):
         empty.query("rums_list")
-    with pytest.raises(StoreError, match=r"no parameter runn.*It takes: run"):
+    with pytest.raises(StoreError, match=r"no parameter runn.*It takes: deserted, run"):
         empty.query("run", {"runn": 1})
 
 

@@ -12,12 +12,11 @@ SELECT n AS seq, c AS call, r AS run, coalesce(d.parent, '') AS parent, coalesce
   coalesce(d."key", '') AS "key", coalesce(d.status, '') AS status, coalesce(d.action, 'allow') AS action,
   coalesce(d.rule, '') AS rule, coalesce(d.because, '') AS because, coalesce(d.policy, '') AS policy,
   coalesce(d.place, '') AS place,
-  CASE WHEN d.error LIKE '{%' THEN concat_ws(': ', d.error ->> '$.type', d.error ->> '$.message')
-    ELSE coalesce(d.error, '') END AS error,
+  coalesce(d.error, '') AS error,
   make_timestamptz(coalesce(TRY_CAST(d.started AS BIGINT), t) // 1000) AS started,
   make_timestamptz(TRY_CAST(d.first AS BIGINT) // 1000) AS first,
   make_timestamptz(coalesce(TRY_CAST(d.ended AS BIGINT), t) // 1000) AS ended,
-  coalesce(TRY_CAST(d.stream AS BOOLEAN), false) AS stream, coalesce(TRY_CAST(d.attempt AS INTEGER), 1) AS attempt,
+  coalesce(TRY_CAST(d.stream AS BOOLEAN), false) AS stream, coalesce(TRY_CAST(d.attempt AS INTEGER), 0) + 1 AS attempt,
   coalesce(TRY_CAST(d.usage.input AS BIGINT), 0) AS input, coalesce(TRY_CAST(d.usage.output AS BIGINT), 0) AS output,
   coalesce(TRY_CAST(d.usage.cache_read AS BIGINT), 0) AS cache_read,
   coalesce(TRY_CAST(d.usage.cache_write_5m AS BIGINT), 0)
@@ -52,10 +51,14 @@ FROM fresh WHERE fact = 'call.closed' UNION ALL SELECT * FROM gone;
 -- name: no_gone
 CREATE OR REPLACE TEMP TABLE gone AS SELECT * FROM books.calls LIMIT 0;
 
+-- name: failures
+-- The errors of this slice that are records, and the words for them, which `failures.py` finds.
+UPDATE fresh SET error = w.told FROM (SELECT unnest($raw) AS raw, unnest($told) AS told) AS w WHERE error = w.raw;
+
 -- name: lost
 -- Holds that ended without their calls: a second look at the slice, for what only these records have.
 CREATE OR REPLACE TEMP TABLE lost AS
-SELECT n AS seq, c AS call, make_timestamptz(t // 1000) AS happened, d.reason AS reason,
+SELECT n AS seq, r AS run, c AS call, make_timestamptz(t // 1000) AS happened, d.reason AS reason,
   list_filter(d.hold.lines, lambda line: regexp_full_match(line[2], '[A-Z]{3}'))[1] AS line
 FROM read_json($file, format = 'newline_delimited', maximum_object_size = $most, columns = {columns})
 WHERE k = 'hold.expired';
@@ -143,7 +146,7 @@ WITH facts AS (
   SELECT *, fact = 'run.opened' AS opens, fact = 'run.closed' AS closes FROM fresh
   WHERE run <> '' AND fact IN ('run.opened', 'run.closed', 'call.opened', 'call.closed', 'agent.opened')
 ), who AS (
-  SELECT run, min(seq) AS seq, arg_min(tenant, seq) AS tenant, arg_min(customer, seq) AS customer,
+  SELECT run, min(seq) AS seq, max(seq) AS last, arg_min(tenant, seq) AS tenant, arg_min(customer, seq) AS customer,
     arg_min("user", seq) AS "user", arg_min(workflow, seq) AS workflow, arg_min(agent, seq) AS agent,
     arg_min("key", seq) AS "key", arg_min(parent, seq) AS parent, arg_min(trace, seq) AS trace,
     arg_min(outer_run, seq) AS outer_run,
@@ -155,10 +158,12 @@ WITH facts AS (
   SELECT run, count(*) AS calls, count(*) FILTER (status IN ('error', 'cut', 'cancelled', 'expired')) AS failed,
     count(*) FILTER (status IN ('denied', 'over_budget', 'pending')) AS refused,
     count(*) FILTER (action = 'redact') AS redacted, count(*) FILTER (estimated) AS estimated,
-    count(*) FILTER (unpriced) AS unpriced, CAST(sum(input) AS BIGINT) AS input, CAST(sum(output) AS BIGINT) AS output,
-    min(started) AS started, max(ended) AS latest, arg_min(error, seq) FILTER (error <> '') AS first_error,
+    count(*) FILTER (unpriced) AS unpriced, count(*) FILTER (unknown) AS opaque,
+    CAST(sum(input) AS BIGINT) AS input, CAST(sum(output) AS BIGINT) AS output, min(started) AS started, max(ended) AS latest,
+    arg_min(error, seq) FILTER (error <> '') AS first_error,
     arg_min(currency, seq) FILTER (currency <> '') AS currency, sum(cost) AS cost
-  FROM new_calls WHERE run <> '' GROUP BY run
+  FROM (SELECT *, opaque AND status NOT IN ('denied', 'over_budget', 'pending') AS unknown FROM new_calls WHERE run <> '')
+  GROUP BY run
 )
 SELECT coalesce(who.run, sums.run) AS run, who.* EXCLUDE (run), sums.* EXCLUDE (run)
 FROM who FULL JOIN sums ON sums.run = who.run;
@@ -171,7 +176,7 @@ WHEN MATCHED THEN UPDATE SET
   "user" = CASE WHEN m.opens AND NOT r.declared THEN m."user" ELSE r."user" END,
   workflow = CASE WHEN m.opens AND NOT r.declared THEN m.workflow ELSE r.workflow END,
   agent = CASE WHEN m.opens AND NOT r.declared THEN m.agent ELSE r.agent END,
-  declared = r.declared OR coalesce(m.opens, false),
+  declared = r.declared OR coalesce(m.opens, false), last = greatest(r.last, m.last),
   status = coalesce(m.status, r.status), error = coalesce(m.error, r.error),
   first_error = coalesce(nullif(r.first_error, ''), m.first_error, ''),
   started = CASE WHEN r.declared THEN r.started ELSE coalesce(m.opened, least(r.started, m.began, m.started)) END,
@@ -179,18 +184,25 @@ WHEN MATCHED THEN UPDATE SET
   calls = r.calls + coalesce(m.calls, 0), failed = r.failed + coalesce(m.failed, 0),
   refused = r.refused + coalesce(m.refused, 0), redacted = r.redacted + coalesce(m.redacted, 0),
   estimated = r.estimated + coalesce(m.estimated, 0), unpriced = r.unpriced + coalesce(m.unpriced, 0),
-  input = r.input + coalesce(m.input, 0), output = r.output + coalesce(m.output, 0),
+  opaque = r.opaque + coalesce(m.opaque, 0), input = r.input + coalesce(m.input, 0), output = r.output + coalesce(m.output, 0),
   cost = r.cost + coalesce(m.cost, 0), currency = coalesce(nullif(r.currency, ''), m.currency, ''),
   budget = coalesce(r.budget, CAST(TRY_CAST(m.budget[1] AS BIGINT) * 0.000000001 AS DECIMAL(38,9))),
   budget_currency = coalesce(nullif(r.budget_currency, ''), m.budget[2], '')
 WHEN NOT MATCHED THEN INSERT VALUES (
-  m.seq, m.run, m.tenant, m.customer, m."user", m.workflow, m.agent, m."key", m.parent, m.outer_run, m.trace, coalesce(m.opens, false),
+  m.seq, m.last, NULL, m.run, m.tenant, m.customer, m."user", m.workflow, m.agent, m."key", m.parent, m.outer_run,
+  m.trace, coalesce(m.opens, false),
   coalesce(m.status, 'open'), coalesce(m.error, ''), coalesce(m.first_error, ''),
   coalesce(m.opened, least(m.began, m.started)), m.latest, m.ended,
   coalesce(m.calls, 0), coalesce(m.failed, 0), coalesce(m.refused, 0), coalesce(m.redacted, 0),
-  coalesce(m.estimated, 0), coalesce(m.unpriced, 0), coalesce(m.input, 0), coalesce(m.output, 0),
+  coalesce(m.estimated, 0), coalesce(m.unpriced, 0), coalesce(m.opaque, 0),
+  coalesce(m.input, 0), coalesce(m.output, 0),
   coalesce(m.cost, 0), coalesce(m.currency, ''), CAST(TRY_CAST(m.budget[1] AS BIGINT) * 0.000000001 AS DECIMAL(38,9)),
   coalesce(m.budget[2], ''));
+
+-- name: runs_lost
+-- A process that was gone before its call ended takes its run with it, unless the run is heard of again.
+UPDATE books.runs AS r SET lost = greatest(r.lost, e.seq)
+FROM (SELECT run, max(seq) AS seq FROM lost WHERE reason LIKE 'its process ended%' GROUP BY run) AS e WHERE r.run = e.run;
 
 -- name: mixed
 -- Runs whose calls were charged in more than one currency; asked only where the books know more than one at all.
@@ -200,13 +212,15 @@ WHERE c.currency <> '' AND c.currency <> r.currency AND c.run <> '';
 -- name: recount
 -- The exact sums of a few runs from their calls: after a correction, or where currencies must not be mixed.
 UPDATE books.runs AS r SET calls = s.calls, failed = s.failed, refused = s.refused, redacted = s.redacted,
-  estimated = s.estimated, unpriced = s.unpriced, input = s.input, output = s.output, latest = s.latest,
+  estimated = s.estimated, unpriced = s.unpriced, opaque = s.opaque, input = s.input, output = s.output, latest = s.latest,
   first_error = s.first_error, currency = s.currency, cost = s.cost
 FROM (
   SELECT run, count(*) AS calls, count(*) FILTER (status IN ('error', 'cut', 'cancelled', 'expired')) AS failed,
     count(*) FILTER (status IN ('denied', 'over_budget', 'pending')) AS refused,
     count(*) FILTER (action = 'redact') AS redacted, count(*) FILTER (estimated) AS estimated,
-    count(*) FILTER (unpriced) AS unpriced, CAST(sum(input) AS BIGINT) AS input, CAST(sum(output) AS BIGINT) AS output,
+    count(*) FILTER (unpriced) AS unpriced,
+    count(*) FILTER (opaque AND status NOT IN ('denied', 'over_budget', 'pending')) AS opaque,
+    CAST(sum(input) AS BIGINT) AS input, CAST(sum(output) AS BIGINT) AS output,
     max(ended) AS latest, coalesce(arg_min(error, seq) FILTER (error <> ''), '') AS first_error,
     any_value(main) AS currency, coalesce(sum(cost) FILTER (currency IN (main, '')), 0) AS cost
   FROM (SELECT *, coalesce(arg_min(currency, seq) FILTER (currency <> '') OVER (PARTITION BY run), '') AS main

@@ -30,11 +30,12 @@ CREATE TABLE texts (
   request VARCHAR[], reply VARCHAR[], args VARCHAR
 );
 
+-- `last` is the record with its latest own sign of life, `lost` the latest that told that its process was gone.
 CREATE TABLE runs (
-  seq BIGINT, run VARCHAR, tenant VARCHAR, customer VARCHAR, "user" VARCHAR, workflow VARCHAR, agent VARCHAR,
-  "key" VARCHAR, parent VARCHAR, outer_run VARCHAR, trace VARCHAR, declared BOOLEAN, status VARCHAR, error VARCHAR, first_error VARCHAR,
-  started TIMESTAMPTZ, latest TIMESTAMPTZ, ended TIMESTAMPTZ,
-  calls BIGINT, failed BIGINT, refused BIGINT, redacted BIGINT, estimated BIGINT, unpriced BIGINT,
+  seq BIGINT, last BIGINT, lost BIGINT, run VARCHAR, tenant VARCHAR, customer VARCHAR, "user" VARCHAR, workflow VARCHAR, agent VARCHAR,
+  "key" VARCHAR, parent VARCHAR, outer_run VARCHAR, trace VARCHAR, declared BOOLEAN, status VARCHAR, error VARCHAR,
+  first_error VARCHAR, started TIMESTAMPTZ, latest TIMESTAMPTZ, ended TIMESTAMPTZ,
+  calls BIGINT, failed BIGINT, refused BIGINT, redacted BIGINT, estimated BIGINT, unpriced BIGINT, opaque BIGINT,
   input BIGINT, output BIGINT, cost DECIMAL(38,9), currency VARCHAR, budget DECIMAL(38,9), budget_currency VARCHAR
 );
 
