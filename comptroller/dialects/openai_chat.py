@@ -1,16 +1,16 @@
 """OpenAI chat completions, as OpenAI, Azure and the many compatible servers speak it."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Raw
 
 from comptroller.core.call import Change, Part, Reply, Request
-from comptroller.dialects import tree
+from comptroller.dialects import fields, tree
 from comptroller.dialects.dialect import Unreadable
 from comptroller.dialects.openai_chat_calls import inner_of, spelled, tool_call
 from comptroller.dialects.openai_chat_plain import read_plain
-from comptroller.dialects.openai_chat_plain import read_plain
+from comptroller.dialects.openai_chat_rest import spelled_out
 from comptroller.dialects.openai_chat_stream import OpenAIChatStream
 from comptroller.dialects.openai_chat_usage import read_usage, tier_of
 from comptroller.dialects.tree import Path, count_or_none, dict_of, dump, list_of, load, text_of
@@ -21,6 +21,20 @@ TEXT_FIELDS = (("reasoning_content", "reasoning"), ("reasoning", "reasoning"), (
 NEWER_FAMILIES = ("gpt-", "o1", "o3", "o4", "o5", "chatgpt-", "codex-", "ft:gpt-", "computer-use")
 HINTS = ("user", "prompt_cache_key", "safety_identifier")
 PLAIN = frozenset({"role", "content"})
+# What is read, or holds words of the format only. The rest is walked for the guards.
+READ = frozenset(
+    {"messages", "model", "stream", "stream_options", "prediction", "service_tier", "tool_choice", "modalities"}
+    | {"reasoning_effort", "verbosity", "max_tokens", "max_completion_tokens", "n", "temperature", "top_p", "seed"}
+)
+MESSAGE = PLAIN | {"tool_calls", "function_call", "tool_call_id", "reasoning_content", "reasoning", "refusal"}
+PIECE = frozenset({"type", "text"})
+CALL = frozenset({"index", "id", "type", "function", "custom"})
+CHOICE = frozenset({"index", "message", "finish_reason", "logprobs"})
+COMPLETION = frozenset({"id", "object", "created", "model", "choices", "usage", "service_tier"})
+USUAL = frozenset(  # of a request, what is read from every one, and what is read from none
+    {"model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens"}
+    | {"temperature", "top_p", "seed", "presence_penalty", "frequency_penalty"}
+)
 NO_TEXT = frozenset({"type", "id", "file_id", "file_data", "data", "format", "detail", "cache_control"})
 
 
@@ -47,24 +61,20 @@ class OpenAIChat:
         reader = _Reader()
         for number, node in enumerate(load(top["messages"])):
             reader.message(number, node)
-        reader.rest_of(top)
-        options = dict_of(tree.value(top, "stream_options"))
-        kept = [bytes(top["tools"])] if "tools" in top else []
-        return Request(
+        request = Request(
             model=text_of(tree.value(top, "model")) or _deployment(path),
             stream=tree.value(top, "stream") is True,
             max_tokens=_max_tokens(top),
             parts=reader.parts,
-            messages=kept + [bytes(raw) for raw in messages],
+            messages=[bytes(raw) for raw in messages],
             raw=body,
-            choices=max(tree.count_of(tree.value(top, "n")), 1),
-            tier=tier_of(tree.value(top, "service_tier")),
-            tools=_tool_names(top),
-            wants_usage=options.get("include_usage") is True,
-            unbounded=tuple(dict.fromkeys(reader.unbounded)),
+            wants_usage=_wants_usage(top),
             media_bytes=reader.media_bytes,
-            hints=_hints(top),
         )
+        if not top.keys() <= USUAL:  # few do, and to ask each for it took 0.3 of all
+            _unusual(request, reader, top)
+        request.unbounded = tuple(dict.fromkeys(reader.unbounded))
+        return request
 
     def rewrite(self, request: Request, change: Change) -> bytes:
         """The body with the change made; messages without a change keep their bytes."""
@@ -84,9 +94,6 @@ class OpenAIChat:
         plain = read_plain(body)
         if plain is not None:
             return plain
-        plain = read_plain(body)
-        if plain is not None:
-            return plain
         node = load(body)
         if not isinstance(node, dict) or not isinstance(node.get("choices"), list):
             raise Unreadable("The reply has no choices.")
@@ -94,7 +101,11 @@ class OpenAIChat:
         for number, choice in enumerate(node["choices"]):
             _read_choice(reply, number, dict_of(choice))
         reply.usage = read_usage(node)
-        reply.emitted = sum(len(part.text) for part in reply.parts) + sum(len(call.text) for call in reply.calls)
+        emitted = list(reply.parts)
+        reply.parts += fields.walk_rest(node, COMPLETION, ())
+        for number, choice in enumerate(node["choices"]):
+            reply.parts += _beside(dict_of(choice), ("choices", number))
+        reply.emitted = sum(len(part.text) for part in emitted) + sum(len(call.text) for call in reply.calls)
         return reply
 
     def rewrite_reply(self, reply: Reply, change: Change) -> bytes:
@@ -104,7 +115,8 @@ class OpenAIChat:
         for path, text in change.texts.items():
             assert isinstance(path, tuple)
             tree.put(node, _args_path(node, path) if path in calls else path, tree.clean(text))
-            node["choices"][path[1]].pop("logprobs", None)  # they spell the text out, token by token
+            if path[0] == "choices":
+                node["choices"][path[1]].pop("logprobs", None)  # they spell the text out, token by token
         for number, choice in enumerate(node["choices"]):
             refused = {path: text for path, text in change.refused.items() if _choice_of(path) == number}
             if refused:
@@ -138,6 +150,7 @@ class _Reader:
         if role in ("tool", "function"):
             call_id = text_of(node.get("tool_call_id"))
             tool = self._tools.get(call_id) or text_of(node.get("name"))
+            self.parts += fields.walk_rest(node, MESSAGE, path)
             return self._content(node.get("content"), path, role, tool, call_id)
         self._content(node.get("content"), path, role)
         if not node.keys() <= PLAIN:
@@ -148,6 +161,7 @@ class _Reader:
         """What stands beside the messages."""
         if "prediction" in top:
             self._walk(tree.value(top, "prediction"), ("prediction",), "")
+        self.parts += fields.beside(top, READ)
         if tree.value(top, "web_search_options") is not None:
             self.unbounded.append("web_search")
         if tree.value(top, "models") or tree.value(top, "plugins"):
@@ -165,6 +179,8 @@ class _Reader:
             place = (*path, "content", number)
             if isinstance(piece, dict) and isinstance(piece.get("text"), str):
                 self.parts.append(Part(kind, piece["text"], (*place, "text"), role, tool, call_id))
+                if len(piece) > 2:
+                    self.parts += fields.walk_rest(piece, PIECE, place)
             else:
                 self._piece(piece, place, role)
         return None
@@ -172,14 +188,19 @@ class _Reader:
     def _piece(self, piece: Any, place: Path, role: str) -> None:
         kind = piece.get("type") if isinstance(piece, dict) else None
         if kind in ("image_url", "input_audio", "file", "video_url", "audio_url"):
-            self._media(dict_of(piece.get(kind)) or {"url": piece.get(kind)}, place, str(kind), role)
+            self._media(piece, place, str(kind), role)
         elif kind == "refusal" and text_of(piece.get("refusal")):
             self.parts.append(Part("refusal", piece["refusal"], (*place, "refusal"), role))
         else:
             self._walk(piece, place, role)
 
-    def _media(self, node: dict[str, Any], place: Path, kind: str, role: str) -> None:
+    def _media(self, piece: dict[str, Any], place: Path, kind: str, role: str) -> None:
+        node = dict_of(piece.get(kind)) or {"url": piece.get(kind)}
+        self.parts += fields.walk_rest(piece, PIECE | {kind}, place)
         self.parts.append(Part("media", "", place, role))
+        for part in fields.walk(piece.get(kind), (*place, kind)):
+            if not part.text.startswith("data:") or part.text.startswith("data:text/"):
+                self.parts.append(part)
         for name in ("url", "data", "file_data"):
             text = text_of(node.get(name))
             if name == "url" and text and not text.startswith("data:"):
@@ -194,6 +215,7 @@ class _Reader:
                 self.parts.append(Part(kind, node[name], (*path, name), role))  # type: ignore[arg-type]
         if dict_of(node.get("audio")).get("id"):
             self.unbounded.append("audio")
+        self.parts += fields.walk_rest(node, MESSAGE, path)
         for number, item in enumerate(list_of(node.get("tool_calls"))):
             self._call(dict_of(item), (*path, "tool_calls", number), role)
         if isinstance(node.get("function_call"), dict):
@@ -209,12 +231,28 @@ class _Reader:
         name, args = text_of(what.get("name")), spelled(what.get(inner))
         call_id = text_of(item.get("id"))
         self._tools[call_id] = name
+        self.parts += fields.walk_rest(item, CALL, place)
         if args:
             self.parts.append(Part("tool_call", args, (*place, field, inner), role, name, call_id))
 
     def _walk(self, node: Any, path: Path, role: str) -> None:
         for place, text in tree.strings(node, path, NO_TEXT):
             self.parts.append(Part("text", text, place, role))
+
+
+def _unusual(request: Request, reader: _Reader, top: Mapping[str, Raw]) -> None:
+    """What only some requests hold."""
+    reader.rest_of(top)
+    if "tools" in top:
+        request.messages.insert(0, bytes(top["tools"]))
+    request.choices = max(tree.count_of(tree.value(top, "n")), 1)
+    request.tier = tier_of(tree.value(top, "service_tier"))
+    request.tools = _tool_names(top)
+    request.hints = _hints(top)
+
+
+def _wants_usage(top: Mapping[str, Raw]) -> bool:
+    return "stream_options" in top and dict_of(tree.value(top, "stream_options")).get("include_usage") is True
 
 
 def _max_tokens(top: Mapping[str, Raw]) -> int | None:
@@ -279,6 +317,22 @@ def _read_choice(reply: Reply, number: int, choice: dict[str, Any]) -> None:
         reply.calls.append(tool_call(dict_of(item), (*path, "tool_calls", at)))
     if isinstance(message.get("function_call"), dict):
         reply.calls.append(tool_call({"function": message["function_call"]}, (*path, "function_call")))
+
+
+def _beside(choice: dict[str, Any], path: Path) -> Iterator[Part]:
+    """Strings of a choice that are neither its text nor arguments of its tool calls."""
+    message, place = dict_of(choice.get("message")), (*path, "message")
+    yield from fields.walk_rest(choice, CHOICE, path)
+    yield from fields.walk_rest(message, MESSAGE | {"audio"}, place)
+    for text in spelled_out(choice.get("logprobs")):
+        yield Part("text", text, (*path, "logprobs"), fields.FIELD)
+    for number, item in enumerate(map(dict_of, list_of(message.get("tool_calls")))):
+        spot = (*place, "tool_calls", number)
+        yield from fields.walk_rest(item, CALL - {"custom", "function"}, spot) if len(item) > 3 else ()
+        inner, name = inner_of(item)
+        what = "custom" if name == "input" else "function"
+        if text_of(inner.get("name")):
+            yield Part("text", inner["name"], (*spot, what, "name"), fields.FIELD)
 
 
 def _args_path(node: Any, path: Path) -> Path:
