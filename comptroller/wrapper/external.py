@@ -1,8 +1,11 @@
 """Other HTTP through a governed client: recorded and scanned, never refused for money; and model calls unread."""
 
+import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -17,6 +20,11 @@ from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.shared import REFUSING, enforce_guard, plan_for, reply_headers
 
 Flow = Generator[Effect, Any, Answer]
+PLACES = 1_024  # addresses of a desk whose names are kept; an agent's paths may hold an id each
+NAMED = 2_048  # characters of a path that are told
+_PLACES: "WeakKeyDictionary[Desk, dict[str, str]]" = WeakKeyDictionary()
+_LONG = re.compile(r"[A-Za-z0-9_=+~-]{20,}")
+_WORDS = re.compile(r"[A-Z]?[a-z]+(?:[_=+~-]+[A-Z]?[a-z]+|[A-Z][a-z]+)*[_=+~-]*")
 TEXTUAL = ("json", "text/", "xml", "x-www-form-urlencoded", "javascript", "multipart/form-data")
 
 
@@ -37,15 +45,41 @@ class ExternalJob:
 
 def external_call(job: ExternalJob) -> Flow:
     """Any other HTTP: guards look at what leaves; the reply passes as it comes."""
-    entry = Entry(job.desk, job.identity, job.run, "external", name=f"{job.method} {job.host}{job.path}")
+    entry = Entry(job.desk, job.identity, job.run, "external", name=_name(job))
     return (yield from _passed(job, entry, _look(job, entry)))
 
 
 def unread_model_call(job: ExternalJob) -> Flow:
     """A model route we have no reader for: on record as opaque, refused under a hard cap."""
-    entry = Entry(job.desk, job.identity, job.run, "model", name=f"{job.method} {job.host}{job.path}")
+    entry = Entry(job.desk, job.identity, job.run, "model", name=_name(job))
     entry.opaque = True
     return (yield from _passed(job, entry, _unmetered(job, entry)))
+
+
+def _name(job: ExternalJob) -> str:
+    """Where the request goes, as the journal may say it in clear: hooks and bots carry their key in the path."""
+    known = _PLACES.get(job.desk)
+    if known is None:
+        known = _PLACES[job.desk] = {}
+    place = job.host + job.path
+    told = known.get(place)
+    if told is None:
+        if len(known) >= PLACES:
+            known.clear()
+        told = known[place] = _without_keys(job.desk, job.host, job.path)
+    return f"{job.method} {told}"
+
+
+def _without_keys(desk: Desk, host: str, path: str) -> str:
+    path = unquote(path)[:NAMED]  # an address may be written `jane%40acme.com`
+    found = desk.chain.inspect(path, {"secrets": "redact", "privacy": "redact"})
+    # What the guards would not look at is not told at all.
+    return host + ("/[...]" if found.failed else _LONG.sub(_masked, found.text))
+
+
+def _masked(segment: re.Match[str]) -> str:
+    """A long piece of a path: `list-of-all-open-orders` and a number stay, what looks drawn goes."""
+    return segment[0] if segment[0].isdigit() or _WORDS.fullmatch(segment[0]) else "[...]"
 
 
 def _passed(
