@@ -9,12 +9,13 @@ from comptroller.cli import screen
 from comptroller.store.reader import Reader
 
 Row = dict[str, Any]
+SHORT_VERSION = 8
 _IDENTITY = ("tenant", "workflow", "customer", "user", "agent", "key")
 
 
 def gather(reader: Reader, run: str) -> Row:
     """Everything the books know of a run."""
-    told: Row = reader.rows("run", run=run)[0]
+    told = run_row(reader, run)
     texts = {row["call"]: row for row in reader.rows("run_texts", run=run)}
     said: dict[str, list[Row]] = {}
     for decision in reader.rows("run_decisions", run=run):
@@ -27,16 +28,48 @@ def gather(reader: Reader, run: str) -> Row:
         if row["row"] == "agent"
     ]
     told["claims"] = reader.rows("run_claims", run=run)
+    told["inner"] = [
+        {name: row[name] for name in ("run", "outer", "workflow", "customer", "status", "calls", "cost", "currency")}
+        | {"costs": costs_of(row)}
+        for row in inner_runs(reader, run)
+    ]
     return told
 
 
+def run_row(reader: Reader, run: str) -> Row:
+    """What the books know of a run as a whole."""
+    row: Row = reader.rows("run", run=run, deserted=reader.deserted)[0]
+    row["outer"] = row.pop("outer_run")
+    row["costs"] = costs_of(row)
+    return row
+
+
+def inner_runs(reader: Reader, run: str) -> list[Row]:
+    """The runs that were opened inside it, each with the run around it as `outer`."""
+    rows: list[Row] = reader.rows("run_inner", run=run, deserted=reader.deserted)
+    return [{**row, "outer": row["outer_run"]} for row in rows]
+
+
+def costs_of(row: Row) -> dict[str, Decimal]:
+    """What a run cost by currency; nothing that was never charged in any."""
+    costs = {row["currency"]: row["cost"]} if row["currency"] else {}
+    return costs | {other["currency"]: other["cost"] for other in row["other_costs"] or []}
+
+
+def costs_in_words(row: Row) -> str:
+    """The same for people."""
+    said = [screen.money(Decimal(cost), currency) for currency, cost in costs_of(row).items()]
+    return " + ".join(said) or screen.money(Decimal(row["cost"]), row["currency"])
+
+
 def _call(row: Row, texts: dict[object, Row], said: dict[str, list[Row]]) -> Row:
-    hidden = ("row", "seq")
+    hidden = ("row", "seq", "upstream_status", "upstream_id")
     call = {("call" if name == "id" else name): value for name, value in row.items() if name not in hidden}
     kept = texts.get(row["id"], {})
     # History is named, not repeated: the first messages are those of an earlier call.
     call["request_after"] = [kept["after_call"], kept["after_count"]] if kept.get("after_count") else None
     call["request"], call["reply"] = kept.get("request") or [], kept.get("reply") or []
+    call["upstream"] = {"status": row["upstream_status"], "id": row["upstream_id"]}
     call["decisions"] = said.get(str(row["id"]), [])
     return call
 
@@ -92,19 +125,49 @@ def head(told: Row) -> None:
     screen.say(f"  {_costs(told)}")
     counts = [
         screen.count(int(told[name]), name, name)
-        for name in ("failed", "refused", "redacted", "estimated", "unpriced", "unfinished")
+        for name in ("failed", "refused", "redacted", "estimated", "unpriced", "opaque", "unfinished")
         if told[name]
     ]
     tokens = f"{told['input']:,} tokens in, {told['output']:,} out"
     screen.say(f"  {screen.count(told['calls'], 'call')}, {tokens}" + "".join(f", {item}" for item in counts))
     if told["error"]:
         screen.say(f"  error: {screen.short(told['error'], 300)}")
+    for number, call in enumerate(told["calls_in_order"], 1):
+        if call["error"]:
+            screen.say(f"  first error: call {number}, {screen.short(failure(call), 300)}")
+            break
+    if told["status"] == "abandoned":
+        screen.say("  its process ended without closing it")
+    _write_relatives(told)
+
+
+def _write_relatives(told: Row) -> None:
+    """The run around this one, and those inside it."""
+    if told["outer"]:
+        screen.say(f"  inside run {screen.clean(told['outer'])}")
+    for inner in told["inner"]:
+        name = screen.short(inner["workflow"], 40) or "-"
+        cost = " + ".join(screen.money(Decimal(cost), unit) for unit, cost in inner["costs"].items()) or "0.00"
+        calls = screen.count(inner["calls"], "call")
+        screen.say(
+            f"  inner run {screen.clean(inner['run'])}  {name}  {screen.status(inner['status'])}  {calls}, {cost}"
+        )
+
+
+def failure(call: Row) -> str:
+    """What went wrong with a call, and by which number its provider knows it."""
+    id = call["upstream"]["id"]
+    return f"{call['error']} ({id})" if id else str(call["error"])
+
+
+def cost_unknown(call: Row) -> bool:
+    """True where a call was made whose cost nobody knows: 0 would be a guess."""
+    refused = call["status"] in ("denied", "over_budget", "pending", "open")
+    return bool(call["unpriced"] or (call["opaque"] and not call["estimated"] and not refused))
 
 
 def _costs(told: Row) -> str:
-    costs = [(told["cost"], told["currency"])]
-    costs += [(other["cost"], other["currency"]) for other in told["other_costs"] or []]
-    text = "cost " + " + ".join(screen.money(Decimal(cost), currency) for cost, currency in costs)
+    text = f"cost {costs_in_words(told)}"
     if told["budget"] is not None:
         text += f" of a budget of {screen.money(told['budget'], told['budget_currency'])}"
     return text
@@ -119,10 +182,10 @@ def _write_call(number: int, call: Row) -> None:
     facts = []
     if call["input"] or call["output"]:
         facts.append(f"{call['input']:,} tokens in, {call['output']:,} out")
-    if call["cost"] or call["kind"] == "model":
+    if cost_unknown(call):
+        facts.append("cost unknown" + (": no price for this model" if call["unpriced"] else ": not understood"))
+    elif call["cost"] or call["kind"] == "model":
         facts.append(screen.money(call["cost"], call["currency"]) + (" (estimated)" if call["estimated"] else ""))
-    if call["unpriced"]:
-        facts.append("no price known")
     facts.append(screen.duration(call["started"], call["ended"]))
     if call["attempt"] > 1:
         facts.append(f"attempt {call['attempt']}")
@@ -130,7 +193,20 @@ def _write_call(number: int, call: Row) -> None:
     for decision in call["decisions"]:
         _write_decision(decision)
     if call["error"]:
-        screen.say(f"     error: {screen.short(call['error'], 300)}")
+        screen.say(f"     error: {screen.short(failure(call), 300)}")
+    if under := _under(call):
+        screen.say(f"     {under}")
+
+
+def _under(call: Row) -> str:
+    """The rules and prices in force at this call, and what its provider knows it by."""
+    policy, price, upstream = call["policy"], call["price"], call["upstream"]
+    parts = [f"policy {screen.clean(policy[:SHORT_VERSION])}"] if policy else []
+    if price:
+        parts.append(f"price {screen.clean(price)}")
+    if upstream["status"] and not call["error"]:
+        parts.append(f"upstream {upstream['status']} {screen.short(upstream['id'], 60)}".rstrip())
+    return ", ".join(parts)
 
 
 def _write_decision(decision: Row) -> None:
@@ -172,10 +248,10 @@ def _write_message(body: object) -> None:
 
 def _readable(body: object) -> tuple[str, str]:
     """Who speaks, and what; whatever we do not understand is shown as it is."""
+    if offered := _offered(body):
+        return "tools offered", ", ".join(offered)
     if not isinstance(body, dict):
         return "text", body if isinstance(body, str) else _flat(body)
-    if "role" not in body and (offered := _offered(body)):
-        return "tool on offer", offered
     parts = [_flat(body["content"])] if body.get("content") else []
     for call in body.get("tool_calls") or []:
         parts.append(_tool_call(call))
@@ -187,11 +263,23 @@ def _readable(body: object) -> tuple[str, str]:
     return str(body.get("role") or "text"), "\n".join(parts)
 
 
-def _offered(body: Row) -> str:
-    """The name of a tool that the request puts on offer, in either provider's shape."""
-    tool = body["function"] if isinstance(body.get("function"), dict) else body
-    shaped = "parameters" in tool or "input_schema" in tool
-    return str(tool["name"]) if shaped and isinstance(tool.get("name"), str) else ""
+def _offered(body: object) -> list[str]:
+    """The names of the tools that a request puts on offer, in any provider's shape; none for any other message."""
+    tools = body if isinstance(body, list) else [body]
+    names = [name for tool in tools if isinstance(tool, dict) for name in _tool_names(tool)]
+    return names if len(names) >= len(tools) else []
+
+
+def _tool_names(tool: Row) -> list[str]:
+    if "role" in tool or "content" in tool or "text" in tool:
+        return []
+    if isinstance(declared := tool.get("functionDeclarations") or tool.get("function_declarations"), list):
+        return [str(one.get("name", "?")) for one in declared if isinstance(one, dict)]
+    inner = tool["function"] if isinstance(tool.get("function"), dict) else tool
+    if isinstance(inner.get("name"), str):
+        return [inner["name"]]
+    # Tools the provider runs itself may have a type and no name.
+    return [tool["type"]] if isinstance(tool.get("type"), str) else []
 
 
 def _flat(content: object) -> str:

@@ -1,18 +1,20 @@
 """`comptroller runs`: find runs, read one from its first call to its last, see it as a tree."""
 
-from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
 
-from comptroller.cli import screen
+from comptroller.cli import account, screen
 from comptroller.cli.main import Json, Ledger, Misuse
-from comptroller.cli.place import ledger_of
+from comptroller.cli.place import ledger_of, reading
 from comptroller.store.reader import Reader
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Find and read runs.")
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="An id, a unique beginning of one, or `last`.")]
 SHORT = 16  # of 32 digits: the time to the millisecond and a counter
+LATEST = 50  # runs listed for people unless --limit says otherwise; machines get all
+ALL = 2**40
+STATUSES = ("ok", "error", "open", "abandoned")
 Row = dict[str, Any]
 
 
@@ -25,28 +27,36 @@ def ls(
         str | None, typer.Option("--customer", metavar="NAME", help="Only runs for this customer.")
     ] = None,
     status: Annotated[
-        str | None, typer.Option("--status", metavar="WORD", help="Only runs that are ok, error or open.")
+        str | None, typer.Option("--status", metavar="WORD", help="Only runs that are ok, error, open or abandoned.")
     ] = None,
     since: Annotated[
         str | None, typer.Option("--since", metavar="TIME", help="Only runs started at or after this time (UTC).")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most so many.")] = 50,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", metavar="N", min=1, help=f"At most so many; {LATEST} unless said, with --json all."),
+    ] = None,
     ledger: Ledger = "",
     as_json: Json = False,
 ) -> None:
     """List the latest runs."""
-    with Reader.open(ledger_of(ledger)) as reader:
-        rows = reader.rows(
-            "runs_list", workflow=workflow, customer=customer, status=status, since=_time(since), limit=limit
-        )
+    if status is not None and status not in STATUSES:
+        raise Misuse(f"--status {status!r}: there is no such status. Say one of: {', '.join(STATUSES)}.")
+    wanted: Row = {"workflow": workflow, "customer": customer, "status": status, "since": _time(since)}
+    most = limit or (ALL if as_json else LATEST)
+    with reading(ledger_of(ledger)) as reader:
+        wanted["deserted"] = reader.deserted
+        rows = reader.rows("runs_list", limit=most, **wanted)
+        there = int(str(reader.rows("runs_count", **wanted)[0]["runs"])) if len(rows) == most else len(rows)
     if as_json:
-        names = ("run", "workflow", "customer", "calls", "cost", "currency", "status", "started")
-        screen.say_json([{name: row[name] for name in names} for row in rows])
+        screen.say_json([_for_machines(row) for row in rows])
     elif not rows:
         screen.say("No runs here" + (" that match." if workflow or customer or status or since else " yet."))
     else:
         heads = ("RUN", "STARTED (UTC)", "WORKFLOW", "CUSTOMER", "STATUS", "CALLS", "COST", "NOTES")
         screen.table(heads, [_listed(row) for row in rows], right=(5, 6))
+        if there > len(rows):
+            screen.say(f"{len(rows):,} of {there:,}, see --limit")
 
 
 @app.command("show")
@@ -57,10 +67,8 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one run: who, when, what it cost, and every call in order."""
-    from comptroller.cli import account
-
     place = ledger_of(ledger)
-    with Reader.open(place) as reader:
+    with reading(place) as reader:
         told = account.gather(reader, _meant(reader, run))
     if bodies:
         account.add_bodies(told, place)
@@ -75,9 +83,10 @@ def tree(run: RunId, ledger: Ledger = "", as_json: Json = False) -> None:
     """Draw one run as a tree of agents, calls and tool calls, with cost and status at each node."""
     from comptroller.cli import tree as drawing
 
-    with Reader.open(ledger_of(ledger)) as reader:
+    with reading(ledger_of(ledger)) as reader:
         id = _meant(reader, run)
-        root = drawing.grow(reader.rows("run", run=id)[0], reader.rows("run_tree", run=id))
+        told = account.run_row(reader, id)
+        root = drawing.grow(told, reader.rows("run_tree", run=id), account.inner_runs(reader, id))
     if as_json:
         screen.say_json(drawing.as_json(root))
     else:
@@ -105,10 +114,12 @@ def _meant(reader: Reader, named: str) -> str:
 
 def _listed(row: Row) -> list[str]:
     notes = [
-        screen.count(int(row[name]), name, name) for name in ("failed", "refused", "redacted", "unpriced") if row[name]
+        screen.count(int(row[name]), name, name)
+        for name in ("failed", "refused", "redacted", "unpriced", "opaque")
+        if row[name]
     ]
-    if row["error"]:
-        notes.append(screen.short(row["error"], 50))
+    if trouble := row["error"] or row["first_error"]:
+        notes.append(screen.short(trouble, 50))
     return [
         _short_id(str(row["run"])),
         screen.moment(row["started"]),
@@ -116,9 +127,15 @@ def _listed(row: Row) -> list[str]:
         screen.short(row["customer"], 24) or "-",
         screen.status(str(row["status"])),
         f"{row['calls']:,}",
-        screen.money(Decimal(row["cost"]), row["currency"]),
+        account.costs_in_words(row),
         ", ".join(notes),
     ]
+
+
+def _for_machines(row: Row) -> Row:
+    names = ("run", "workflow", "customer", "calls", "cost", "currency")
+    more = {"costs": account.costs_of(row), "status": row["status"], "started": row["started"]}
+    return {name: row[name] for name in names} | more
 
 
 def _short_id(run: str) -> str:

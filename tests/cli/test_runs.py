@@ -1,6 +1,7 @@
 """Reading runs from a terminal: the truth about them, and nothing a terminal would act on."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ def test_the_list_for_machines_has_the_promised_shape(cli: Cli, world: Any, refu
         "calls": 7,
         "cost": "0.003",
         "currency": "USD",
+        "costs": {"USD": "0.003"},
         "status": "ok",
         "started": "2026-01-01T00:00:00Z",
     }
@@ -180,3 +182,163 @@ def test_a_conversation_is_printed_once_and_its_history_named(cli: Cli, world: A
     out = cli("runs", "show", run, "--bodies", "--ledger", world.path).out
     assert out.count("user: Hello") == 1
     assert "(1 message as in call 1)\n       user: And more" in out
+
+
+def test_a_list_cut_short_says_of_how_many(cli: Cli, world: Any) -> None:
+    for _ in range(60):
+        world.run()
+    lines = cli("runs", "ls", "--ledger", world.path).out.splitlines()
+    assert (len(lines), lines[-1]) == (52, "50 of 60, see --limit")
+    assert "2 of 60, see --limit" in cli("runs", "ls", "--limit", 2, "--ledger", world.path).out
+    assert "see --limit" not in cli("runs", "ls", "--limit", 60, "--ledger", world.path).out
+
+
+def test_machines_get_the_whole_list_unless_they_say_how_many(cli: Cli, world: Any) -> None:
+    for _ in range(60):
+        world.run()
+    assert len(json.loads(cli("runs", "ls", "--json", "--ledger", world.path).out)) == 60
+
+
+def test_a_run_in_two_currencies_shows_both(cli: Cli, world: Any) -> None:
+    run = world.run()
+    world.call(run)
+    world.call(run, cost=2_000_000_000, currency="EUR")
+    (row,) = json.loads(cli("runs", "ls", "--json", "--ledger", world.path).out)
+    assert (row["cost"], row["currency"]) == ("0.0015", "USD")
+    assert row["costs"] == {"USD": "0.0015", "EUR": "2.00"}
+    for command in ("ls", "show", "tree"):
+        named = () if command == "ls" else (run,)
+        assert "0.0015 USD + 2.00 EUR" in cli("runs", command, *named, "--ledger", world.path).out
+
+
+def test_a_status_that_does_not_exist_is_wrong_use_and_told_with_those_that_do(cli: Cli, world: Any) -> None:
+    said = cli("runs", "ls", "--status", "failed", "--ledger", world.path)
+    assert (said.code, said.out) == (2, "")
+    assert "Say one of: ok, error, open, abandoned." in said.err
+
+
+def test_every_call_says_which_rules_and_prices_were_in_force(cli: Cli, world: Any) -> None:
+    run = world.run()
+    more = {"policy": "c8cd6bfc9d850003", "price": "prices@2026", "upstream": {"status": 200, "id": "req_7"}}
+    world.call(run, **more)
+    world.call(run, "tool", "read_order", 0, policy="c8cd6bfc9d850003")
+    out = cli("runs", "show", run, "--ledger", world.path).out
+    assert "policy c8cd6bfc, price prices@2026, upstream 200 req_7\n" in out
+    assert "policy c8cd6bfc\n" in out
+    first, second = json.loads(cli("runs", "show", run, "--json", "--ledger", world.path).out)["calls_in_order"]
+    assert {name: first[name] for name in more} == more
+    assert (second["policy"], second["price"], second["upstream"]) == (more["policy"], "", {"status": None, "id": ""})
+
+
+def test_a_failure_is_told_with_status_type_message_and_request_id(cli: Cli, world: Any) -> None:
+    run = world.run()
+    world.call(run)
+    body = '{"type":"error","error":{"type":"rate_limit_error","message":"slow"}}'
+    refused = {"type": "upstream", "status": 429, "message": body}
+    world.call(run, status="error", error=refused, attempt=1, upstream={"status": 429, "id": "req_000100"})
+    world.call(
+        run,
+        "tool",
+        "read_order",
+        0,
+        status="error",
+        error={"type": "KeyError", "message": "'x'", "place": "tool read_order"},
+    )
+    world.fact("run.closed", run, status="ok")
+    out = cli("runs", "show", run, "--ledger", world.path).out
+    assert "first error: call 2, 429 rate_limit_error: slow (req_000100)\n" in out
+    assert "     error: 429 rate_limit_error: slow (req_000100)\n" in out
+    assert "     error: KeyError in tool read_order: 'x'\n" in out
+    assert "attempt 2" in out
+    assert "  error: " not in out.split("  1. ")[0]
+
+
+def test_what_nobody_can_price_is_unknown_and_not_nothing(cli: Cli, world: Any) -> None:
+    run = world.run()
+    world.call(run, name="strange", cost=0, opaque=True)
+    world.call(run, name="new-model", cost=0, unpriced=True)
+    world.call(run, name="refused", cost=0, opaque=True, status="denied", action="deny")
+    out = cli("runs", "show", run, "--ledger", world.path).out
+    assert "1 unpriced, 1 opaque" in out
+    assert "cost unknown: not understood" in out
+    assert "cost unknown: no price for this model" in out
+    assert "1 opaque" in cli("runs", "ls", "--ledger", world.path).out
+    assert cli("runs", "tree", run, "--ledger", world.path).out.count("cost unknown") == 2
+
+
+def test_a_run_whose_process_died_in_a_call_is_abandoned_until_it_is_heard_of_again(cli: Cli, world: Any) -> None:
+    run, call = world.run(), world.clock.new_id()
+    assert "open" in cli("runs", "ls", "--ledger", world.path).out
+    world.fact("call.opened", run, call, kind="model", name="gpt-4o")
+    world.fact(
+        "hold.expired", run, call, hold={"id": call, "lines": []}, reason="its process ended before the call did"
+    )
+    assert "abandoned" in cli("runs", "ls", "--status", "abandoned", "--ledger", world.path).out
+    assert "its process ended without closing it" in cli("runs", "show", run, "--ledger", world.path).out
+    world.call(run)
+    assert "abandoned" not in cli("runs", "ls", "--ledger", world.path).out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no shared locks")
+def test_an_open_run_is_abandoned_where_nobody_uses_the_ledger_any_more(cli: Cli, world: Any) -> None:
+    run = world.run()
+    assert json.loads(cli("runs", "ls", "--json", "--ledger", world.path).out)[0]["status"] == "open"
+    world.ledger.close()
+    assert json.loads(cli("runs", "ls", "--json", "--ledger", world.path).out)[0]["status"] == "abandoned"
+    assert "abandoned" in cli("runs", "tree", run, "--ledger", world.path).out
+    assert "match" in cli("runs", "ls", "--status", "open", "--ledger", world.path).out
+
+
+def test_runs_inside_a_run_are_nodes_of_its_tree_and_linked_from_it(cli: Cli, world: Any) -> None:
+    outer = world.run("outer")
+    desk = world.fact("agent.opened", outer, agent="desk")
+    inner, innermost = world.clock.new_id(), world.clock.new_id()
+    world.fact("run.opened", inner, workflow="inner", outer=outer, parent=desk)
+    world.call(inner)
+    world.fact("run.opened", innermost, workflow="innermost", outer=inner, parent=inner)
+    world.call(innermost, cost=1, currency="EUR")
+    for run in (innermost, inner, outer):
+        world.fact("run.closed", run, status="ok")
+    lines = cli("runs", "tree", outer, "--ledger", world.path).out.splitlines()
+    assert lines[0].startswith("outer for acme  ✓ ok  0.0015 USD + 0.000000001 EUR")
+    assert lines[1] == "└─ agent desk  … open  0.0015 USD + 0.000000001 EUR"
+    assert lines[2].startswith(f"   └─ run inner  ✓ ok  0.0015 USD + 0.000000001 EUR  1 call  {inner}")
+    assert lines[3].startswith(f"      └─ run innermost  ✓ ok  0.000000001 EUR  1 call  {innermost}")
+    assert (
+        f"inner run {inner}  inner  ✓ ok  1 call, 0.0015 USD" in cli("runs", "show", outer, "--ledger", world.path).out
+    )
+    assert f"inside run {outer}" in cli("runs", "show", inner, "--ledger", world.path).out
+    told = json.loads(cli("runs", "show", outer, "--json", "--ledger", world.path).out)
+    assert [(row["run"], row["outer"]) for row in told["inner"]] == [(inner, outer), (innermost, inner)]
+
+
+def test_runs_that_claim_to_lie_in_each_other_are_shown_all_the_same(cli: Cli, world: Any) -> None:
+    one, two = world.clock.new_id(), world.clock.new_id()
+    world.fact("run.opened", one, workflow="one", outer=two)
+    world.fact("run.opened", two, workflow="two", outer=one)
+    assert "run two" in cli("runs", "tree", one, "--ledger", world.path).out
+    assert "inner run" in cli("runs", "show", two, "--ledger", world.path).out
+
+
+def test_what_is_folded_is_summed_on_every_level(cli: Cli, world: Any) -> None:
+    run = world.run()
+    for _ in range(3):
+        span = world.fact("agent.opened", run, agent="worker")
+        world.call(run, parent=span)
+        world.fact("agent.closed", run, span=span, status="ok")
+    lines = cli("runs", "tree", run, "--ledger", world.path).out.splitlines()
+    assert lines[1:3] == ["└─ agent worker  ✓ ok  x3  0.0045 USD", "   └─ model gpt-4o  ✓ ok  x3  0.0045 USD"]
+
+
+def test_tools_on_offer_are_named_and_not_printed_as_json(cli: Cli, world: Any) -> None:
+    run = world.run()
+    openai = [{"type": "function", "function": {"name": n, "parameters": {}}} for n in ("read_order", "issue_refund")]
+    anthropic = [{"name": "lookup", "input_schema": {}}, {"type": "web_search_20250305", "name": "web_search"}]
+    gemini = [{"functionDeclarations": [{"name": "one"}, {"name": "two"}]}]
+    said = [{"type": "text", "text": "You are kind."}]
+    for body in (openai, anthropic, gemini, said):
+        world.call(run, request=world.keep(json.dumps(body)))
+    out = cli("runs", "show", run, "--bodies", "--ledger", world.path).out
+    for names in ("read_order, issue_refund", "lookup, web_search", "one, two"):
+        assert f"tools offered: {names}\n" in out
+    assert "text: You are kind." in out
