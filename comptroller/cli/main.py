@@ -47,7 +47,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: it reads the same everywhere and starts in a third of the time
     pretty_exceptions_enable=False,
 )
-app.add_typer(_later("comptroller.cli.policy", "Check policy files and run the tests inside them."), name="policy")
+app.add_typer(_later("comptroller.cli.policy", "Check policy files, test them, read past versions."), name="policy")
 app.add_typer(_later("comptroller.cli.runs", "Find and read runs."), name="runs")
 app.add_typer(_later("comptroller.cli.audit", "Check the record."), name="audit")
 app.add_typer(_later("comptroller.cli.keys", "Give out keys to the gateway, and end them."), name="keys")

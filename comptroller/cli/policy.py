@@ -1,4 +1,4 @@
-"""`comptroller policy`: check policy files, and run the tests inside them."""
+"""`comptroller policy`: check policy files, run the tests inside them, read what was in force from a ledger."""
 
 import json
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from comptroller.cli.main import Ledger
 from comptroller.core.errors import SettingsError
 from comptroller.core.settings import Settings, load_settings
 from comptroller.policies.book import Book
@@ -15,7 +16,7 @@ from comptroller.policies.mistakes import PolicyErrors
 from comptroller.policies.trial import TestOutcome, run_tests
 from comptroller.wrapper.shelf import load_book
 
-app = typer.Typer(no_args_is_help=True, help="Check policy files and run the tests inside them.")
+app = typer.Typer(no_args_is_help=True, help="Check policy files, run the tests inside them, read past versions.")
 
 Paths = Annotated[
     list[str] | None,
@@ -46,6 +47,21 @@ def try_out(paths: Paths = None, as_json: AsJson = False) -> None:
     else:
         _tell_outcomes(book, outcomes, failed)
     raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def show(
+    version: Annotated[
+        str, typer.Argument(metavar="[VERSION]", help="A version or a unique beginning of one; without any, a list.")
+    ] = "",
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most so many versions in a list.")] = 50,
+    ledger: Ledger = "",
+    as_json: AsJson = False,
+) -> None:
+    """Print the policies of a version as a ledger has them, or list the versions that were in force."""
+    from comptroller.cli import versions
+
+    versions.show(version, limit, ledger, as_json)
 
 
 def _load(paths: Sequence[str] | None, as_json: bool) -> Book:
