@@ -33,7 +33,7 @@ CHOICE = frozenset({"index", "message", "finish_reason", "logprobs"})
 COMPLETION = frozenset({"id", "object", "created", "model", "choices", "usage", "service_tier"})
 USUAL = frozenset(  # of a request, what is read from every one, and what is read from none
     {"model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens"}
-    | {"temperature", "top_p", "seed", "presence_penalty", "frequency_penalty"}
+    | {"temperature", "top_p", "seed"}
 )
 NO_TEXT = frozenset({"type", "id", "file_id", "file_data", "data", "format", "detail", "cache_control"})
 
@@ -114,7 +114,8 @@ class OpenAIChat:
         calls = {call.path: call for call in reply.calls}
         for path, text in change.texts.items():
             assert isinstance(path, tuple)
-            tree.put(node, _args_path(node, path) if path in calls else path, tree.clean(text))
+            if path[-1] != "logprobs":
+                tree.put(node, _args_path(node, path) if path in calls else path, tree.clean(text))
             if path[0] == "choices":
                 node["choices"][path[1]].pop("logprobs", None)  # they spell the text out, token by token
         for number, choice in enumerate(node["choices"]):
@@ -199,13 +200,16 @@ class _Reader:
         self.parts += fields.walk_rest(piece, PIECE | {kind}, place)
         self.parts.append(Part("media", "", place, role))
         for part in fields.walk(piece.get(kind), (*place, kind)):
-            if not part.text.startswith("data:") or part.text.startswith("data:text/"):
+            if not part.text.startswith("data:"):
                 self.parts.append(part)
         for name in ("url", "data", "file_data"):
             text = text_of(node.get(name))
             if name == "url" and text and not text.startswith("data:"):
                 self.unbounded.append(kind)
             self.media_bytes += len(text)
+            if text.startswith("data:text/"):
+                spot = (*place, kind, name) if isinstance(piece.get(kind), dict) else (*place, kind)
+                self.parts.append(Part("text", tree.text_in(text), spot, role))
         if node.get("file_id"):
             self.unbounded.append("file_id")
 

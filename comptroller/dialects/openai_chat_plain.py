@@ -19,7 +19,7 @@ class _Message(_Plain):
     content: str
     role: Any = None
     refusal: None = None
-    annotations: Any = None
+    annotations: tuple[()] | None = None
     audio: None = None
     tool_calls: None = None
     function_call: None = None
@@ -29,7 +29,7 @@ class _Choice(_Plain):
     message: _Message
     finish_reason: str
     index: Any = None
-    logprobs: Any = None
+    logprobs: None = None
 
 
 class _Sent(_Plain):
@@ -60,7 +60,7 @@ class _Completion(_Plain):
     object: Any = None
     created: Any = None
     service_tier: str | None = None
-    system_fingerprint: Any = None
+    system_fingerprint: Annotated[str, msgspec.Meta(pattern="^[a-z]{1,4}_[0-9a-f]{1,16}$")] | None = None
 
 
 _decode = msgspec.json.Decoder(_Completion).decode
@@ -69,7 +69,7 @@ _PATH = ("choices", 0, "message", "content")
 
 
 def read_plain(body: bytes) -> Reply | None:
-    """The reply, or None where it is anything but plain: it takes a third of what the careful way does, half when cold."""
+    """The reply, or None where it is anything but plain: a third of what the careful way takes, half when cold."""
     try:
         found = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -1,8 +1,10 @@
 """JSON as a tree: read with care, changed by path, written so that what did not change keeps its bytes."""
 
 import re
+from base64 import b64decode, b64encode
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import Raw
@@ -61,7 +63,21 @@ def put(node: Any, path: Path, text: str) -> None:
     for step in path[:-1]:
         node = node[step]
     last = path[-1]
-    node[last] = text if isinstance(node[last], str) else as_object(text)
+    before = node[last]
+    if isinstance(before, str) and before.startswith("data:text/"):
+        text = "data:text/plain;base64," + b64encode(text.encode()).decode()
+    node[last] = text if isinstance(before, str) else as_object(text)
+
+
+def text_in(url: str) -> str:
+    """The text of a `data:text/...` URL; the URL itself where it cannot be told."""
+    head, _, body = url.partition(",")
+    if not head.lower().endswith(";base64"):
+        return unquote(body)
+    try:
+        return b64decode(body + "=" * (-len(body) % 4)).decode("utf-8", "replace")
+    except ValueError:
+        return url
 
 
 def as_object(text: str) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def keep_reply(entry: Entry, reply: Reply, change: Change) -> None:
         args = {path: _cleaned(entry, change.texts.get(path, text), as_json=True) for path, text in args.items()}
     body = {
         "role": "assistant",
-        "content": [{"kind": p.kind, "text": texts[p.path]} for p in reply.parts if p.kind != "tool_call"],
+        "content": [{"kind": p.kind, "text": texts[p.path]} for p in reply.parts if _is_said(p)],
         "finish": reply.finish,
     }
     if reply.calls:
@@ -49,6 +49,10 @@ def keep_reply(entry: Entry, reply: Reply, change: Change) -> None:
             for call in reply.calls
         ]
     entry.reply = _keep(entry, [msgspec.json.encode(body)], capture)
+
+
+def _is_said(part: Part) -> bool:
+    return part.kind != "tool_call" and part.role != "field"
 
 
 def capture_of(entry: Entry) -> Capture:

@@ -47,11 +47,13 @@ def case_for(
     case.spent_nanos, case.run_calls = entry.run_spent, entry.run_calls
     if request is not None:
         case.model, case.stream, case.max_tokens = request.model, request.stream, request.max_tokens
-        case.text = lambda: "\n".join(part.text for part in request.parts)
+        case.text = lambda: "\n".join(part.text for part in request.parts if part.role != "field")
     if admission is not None:
         case.input_tokens, case.worst_cost_nanos = admission.input, entry.worst
     if reply is not None:
-        case.reply_text = lambda: "\n".join(part.text for part in reply.parts if part.kind == "text")
+        case.reply_text = lambda: "\n".join(
+            part.text for part in reply.parts if part.kind == "text" and part.role != "field"
+        )
     return case
 
 

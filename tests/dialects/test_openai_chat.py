@@ -89,9 +89,9 @@ def test_every_part_can_be_replaced_and_nothing_else_changes() -> None:
     request = read(messages=messages, prediction={"type": "content", "content": "g"}, seed=7, stop=["x"])
     out = rewritten(request, texts={part.path: part.text.upper() for part in request.parts})
     again = CHAT.read(json.dumps(out).encode())
-    assert sorted(part.text for part in request.parts) == list("abcdefg")
+    assert sorted(part.text for part in request.parts) == list("abcdefgx")
     assert [part.text for part in again.parts] == [part.text.upper() for part in request.parts]
-    assert (out["seed"], out["stop"], out["messages"][0]["content"][1]["type"]) == (7, ["x"], "odd")
+    assert (out["seed"], out["stop"], out["messages"][0]["content"][1]["type"]) == (7, ["X"], "odd")
 
 
 def test_the_same_message_has_the_same_bytes_in_every_turn() -> None:
@@ -99,6 +99,40 @@ def test_the_same_message_has_the_same_bytes_in_every_turn() -> None:
     later = read(messages=[HI, {"role": "assistant", "content": "yo"}, HI], tools=json.loads(first.messages[0]))
     assert later.messages[:2] == first.messages
     assert later.tools == ("f",)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"messages": [{**HI, "name": "secret"}]},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "hi", "note": "secret"}]}]},
+        {"messages": [{"role": "user", "content": [{"type": "file", "file": {"filename": "secret"}}]}]},
+        {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [{"type": "file", "file": {"file_data": "data:text/plain;base64,c2VjcmV0"}}],
+                }
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:text/plain,secret"}}]}
+            ]
+        },
+        {"tools": [{"type": "function", "function": {"name": "f", "description": "secret"}}]},
+        {"metadata": {"who": "secret"}},
+        {"user": "secret"},
+        {"stop": ["secret"]},
+        {"instructions": "secret"},
+    ],
+)
+def test_no_string_of_a_request_goes_by_unseen(fields: dict[str, Any]) -> None:
+    request = read(**fields)
+    seen = next(part for part in request.parts if "secret" in part.text)
+    again = CHAT.read(CHAT.rewrite(request, Change(texts={seen.path: seen.text.replace("secret", "gone")})))
+    assert b"secret" not in again.raw
+    assert any("gone" in part.text for part in again.parts)
 
 
 def test_media_are_weighed_and_what_has_no_bound_is_named() -> None:
@@ -117,7 +151,8 @@ def test_media_are_weighed_and_what_has_no_bound_is_named() -> None:
         ],
         web_search_options={},
     )
-    assert [part.kind for part in request.parts] == ["media"] * 4
+    assert [part.kind for part in request.parts if part.role != "field"] == ["media"] * 4
+    assert [part.text for part in request.parts if part.role == "field"] == ["https://example.org/cat.png"]
     assert request.media_bytes == len(data) + len("https://example.org/cat.png") + 100
     assert request.unbounded == ("image_url", "file_id", "web_search")
 
@@ -227,7 +262,11 @@ BODY = json.dumps(REPLY).encode()
 
 def test_a_reply_is_read_with_all_its_choices() -> None:
     reply = CHAT.read_reply(BODY)
-    assert [(part.text, part.role) for part in reply.parts] == [("Secret.", "assistant"), ("Two.", "assistant")]
+    assert [(part.text, part.role) for part in reply.parts if part.role != "field"] == [
+        ("Secret.", "assistant"),
+        ("Two.", "assistant"),
+    ]
+    assert sorted(part.text for part in reply.parts if part.role == "field") == ["Secret", "f", "g"]
     assert [(call.name, call.args) for call in reply.calls] == [("f", {"a": 1}), ("g", None)]
     assert reply.usage == Usage(input=20, output=10, cache_read=8, reasoning=4, tier="priority")
     assert (reply.finish, reply.emitted) == ("tool_calls", len('Secret.Two.{"a":1}oops'))
