@@ -7,18 +7,21 @@ if TYPE_CHECKING:
     from comptroller.core.clock import FrozenClock
     from comptroller.testing.memory import MemoryLedger
     from comptroller.testing.playbook import Playbook
+    from comptroller.testing.script import Say, Use
     from comptroller.testing.testdesk import TestDesk, desk
     from comptroller.testing.upstream import Upstream
 
-__all__ = ["FrozenClock", "MemoryLedger", "Playbook", "TestDesk", "Upstream", "desk"]
+__all__ = ["FrozenClock", "MemoryLedger", "Playbook", "Say", "TestDesk", "Upstream", "Use", "desk"]
 
 # One by one: the upstream alone, in a process of its own, needs none of the rest.
 _HOMES = {
     "FrozenClock": "comptroller.core.clock",
     "MemoryLedger": "comptroller.testing.memory",
     "Playbook": "comptroller.testing.playbook",
+    "Say": "comptroller.testing.script",
     "TestDesk": "comptroller.testing.testdesk",
     "Upstream": "comptroller.testing.upstream",
+    "Use": "comptroller.testing.script",
     "desk": "comptroller.testing.testdesk",
 }
 
