@@ -1,13 +1,13 @@
 """Anthropic messages, as Anthropic and the gateways in front of it speak it."""
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Raw
 
 from comptroller.core.call import Change, Part, Reply, Request, ToolCall
-from comptroller.dialects import tree
+from comptroller.dialects import fields, tree
 from comptroller.dialects.anthropic_stream import AnthropicStream
 from comptroller.dialects.anthropic_usage import read_usage
 from comptroller.dialects.dialect import Unreadable
@@ -16,6 +16,13 @@ from comptroller.dialects.tree import Path, count_or_none, dict_of, dump, list_o
 # Fields whose strings no person wrote and no guard can read.
 MARKS = frozenset({"type", "id", "tool_use_id", "file_id", "media_type", "cache_control", "error_code", "page_age"})
 NO_TEXT = MARKS | {"signature", "data", "encrypted_content", "encrypted_index", "encrypted_stdout"}
+# What is read, or holds words of the format only; `mcp_servers` holds keys that are meant for the provider.
+READ = frozenset(
+    {"messages", "model", "system", "max_tokens", "stream", "service_tier", "tool_choice", "thinking", "mcp_servers"}
+    | {"container", "cache_control", "temperature", "top_p", "top_k"}
+)
+MESSAGE = frozenset({"id", "type", "role", "model", "content", "stop_reason", "usage", "container"})
+TEXT = frozenset({"type", "text", "cache_control"})
 CLIENT_TOOLS = ("bash_", "text_editor_", "computer_", "browser_", "memory_")  # typed, yet run by the client
 ERRORS = {402: "billing_error", 403: "permission_error", 409: "conflict_error", 429: "rate_limit_error"}
 # The marker moves from message to message between turns; without it a message is the same in each of them.
@@ -50,6 +57,7 @@ class AnthropicMessages:
         for number, node in enumerate(load(top["messages"])):
             reader.message(number, node)
         names = reader.tools(tree.value(top, "tools"))
+        reader.parts += fields.beside(top, READ)
         for name in ("mcp_servers", "container"):
             if tree.value(top, name):
                 reader.unbounded.append(name)
@@ -87,6 +95,7 @@ class AnthropicMessages:
         reply.finish = text_of(node.get("stop_reason"))
         reply.usage = read_usage(node.get("usage"))
         reply.emitted = sum(len(part.text) for part in reply.parts) + sum(len(call.text) for call in reply.calls)
+        reply.parts += _beside(node)
         return reply
 
     def rewrite_reply(self, reply: Reply, change: Change) -> bytes:
@@ -96,6 +105,9 @@ class AnthropicMessages:
         touched: list[dict[str, Any]] = []
         for path, text in change.texts.items():
             assert isinstance(path, tuple)
+            if path[0] != "content":
+                tree.put(node, path, tree.clean(text))
+                continue
             block = node["content"][path[1]]
             if path in calls:
                 block["input"] = tree.as_object(text)
@@ -136,6 +148,7 @@ class _Reader:
         path: Path = ("messages", number)
         if isinstance(node, dict):
             self.content(node.get("content"), (*path, "content"), text_of(node.get("role")))
+            self.parts += fields.walk_rest(node, MESSAGE, path)
         else:
             self._walk(node, path, "")
 
@@ -164,6 +177,8 @@ class _Reader:
                 self._walk(block, place, role)
             elif block.get("type") == "text" and isinstance(block.get("text"), str):
                 self.parts.append(Part(kind, block["text"], (*place, "text"), role, tool, call_id))
+                if len(block) > 2:
+                    self.parts += fields.walk_rest(block, TEXT, place)
             else:
                 self._block(block, place, role, kind, tool, call_id)
 
@@ -253,6 +268,16 @@ def _read_block(reply: Reply, path: Path, block: dict[str, Any]) -> None:
         for place, text in tree.strings(block, path, NO_TEXT | {"name"}):
             what: Any = "tool_call" if "input" in place else "tool_result"
             reply.parts.append(Part(what, text, place, "assistant", text_of(block.get("name"))))
+
+
+def _beside(node: dict[str, Any]) -> Iterator[Part]:
+    """Strings of a message that are neither its text nor input of its tool calls."""
+    yield from fields.walk_rest(node, MESSAGE, ())
+    for number, block in enumerate(map(dict_of, node["content"])):
+        if block.get("type") == "text":
+            yield from fields.walk_rest(block, TEXT, ("content", number))
+        elif block.get("type") == "tool_use" and text_of(block.get("name")):
+            yield Part("text", block["name"], ("content", number, "name"), fields.FIELD)
 
 
 def tool_call(block: dict[str, Any], path: Hashable) -> ToolCall:

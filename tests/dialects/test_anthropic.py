@@ -168,7 +168,7 @@ BODY = json.dumps(REPLY).encode()
 
 def test_a_reply_is_read() -> None:
     reply = MESSAGES.read_reply(BODY)
-    assert [(part.kind, part.text, part.tool) for part in reply.parts] == [
+    assert [(part.kind, part.text, part.tool) for part in reply.parts if part.role != "field"] == [
         ("reasoning", "Hm.", ""),
         ("text", "Secret.", ""),
         ("tool_call", "q", "web_search"),
@@ -233,3 +233,27 @@ def test_a_refusal_is_the_sdks_own_error_with_our_code() -> None:
 def test_a_limit_of_nothing_is_none(stated: int) -> None:
     body = {"model": "claude-sonnet-4-5", "max_tokens": stated, "messages": [{"role": "user", "content": "hi"}]}
     assert MESSAGES.read(json.dumps(body).encode()).max_tokens is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tools": [{"name": "f", "description": "secret", "input_schema": {}}]},
+        {"metadata": {"user_id": "secret"}},
+        {"stop_sequences": ["secret"]},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "hi", "note": "secret"}]}]},
+    ],
+)
+def test_no_string_of_a_request_goes_by_unseen(fields: dict[str, Any]) -> None:
+    body = {"model": "claude-sonnet-4-5", "max_tokens": 9, "messages": [HI], **fields}
+    request = MESSAGES.read(json.dumps(body).encode())
+    seen = next(part for part in request.parts if "secret" in part.text)
+    assert b"secret" not in MESSAGES.rewrite(request, Change(texts={seen.path: "gone"}))
+
+
+def test_citations_and_names_of_tools_in_a_reply_are_seen() -> None:
+    cited = {"type": "text", "text": "see", "citations": [{"cited_text": "secret"}]}
+    node = {"content": [cited, {"type": "tool_use", "id": "t", "name": "pay", "input": {}}], "stop_sequence": "END"}
+    reply = MESSAGES.read_reply(json.dumps(node).encode())
+    assert {part.text for part in reply.parts if part.role == "field"} == {"secret", "pay", "END"}
+    assert reply.emitted == len("see{}")
