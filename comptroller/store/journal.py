@@ -1,6 +1,6 @@
 """Reading the journal, without a lock and beside a live owner: facts in order, and the proof that none was touched."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hmac import compare_digest
 from pathlib import Path
@@ -75,13 +75,16 @@ def read(path: str | Path, after: Position | None = None) -> Iterator[tuple[Posi
         ) from None
 
 
-def verify(path: str | Path) -> Verification:
-    """Check every record's hash, number and place in the chain over the stored bytes, and every seal."""
+def verify(path: str | Path, heed: Callable[[Position, bytes], None] | None = None) -> Verification:
+    """Check every record's hash, number and place in the chain over the stored bytes, and every seal.
+
+    `heed` is shown each good record with the place behind it.
+    """
     ledger = Path(path)
     at = begin(ledger)
     if at is None:
         raise StoreError(f"{ledger}: there is no ledger. Name one with --ledger.")
-    return _Check(ledger, at).run()
+    return _Check(ledger, at, heed).run()
 
 
 def begin(ledger: Path) -> Position | None:
@@ -165,8 +168,8 @@ def _check_place(ledger: Path, at: Position) -> None:
 class _Check:
     """One run over the chain."""
 
-    def __init__(self, ledger: Path, at: Position) -> None:
-        self.ledger, self.head = ledger, at
+    def __init__(self, ledger: Path, at: Position, heed: Callable[[Position, bytes], None] | None) -> None:
+        self.ledger, self.head, self.heed = ledger, at, heed
         self.keys = self._keys()
         self.seals = self.sealed = 0
         self.ends_sealed = False  # the last record seen is a seal
@@ -189,6 +192,11 @@ class _Check:
             if self.ends_sealed:
                 self._seal(place, stored)
             self.head = place
+            if self.heed:
+                self.heed(place, stored)
+        newest = segment.numbers(self.ledger)
+        if self.head.sequence and newest[-1] > self.head.segment and not self.ends_sealed:
+            raise Broken(Fault(newest[-1], 0, self.head.sequence + 1, "the segment before it is not sealed"))
 
     def _seal(self, place: Position, stored: bytes) -> None:
         mac = _fact(place, stored).data.get("mac")

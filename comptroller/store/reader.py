@@ -128,7 +128,7 @@ class Reader:
 
     def _elsewhere(self) -> Path | None:
         """Where the books go when they cannot lie in the ledger: a place that leaves with this reader."""
-        if not self.ledger.is_dir() or _writable(self.ledger):
+        if not self.ledger.is_dir() or writable(self.ledger):
             return None
         self._aside = TemporaryDirectory(prefix="comptroller-books-", ignore_cleanup_errors=True)
         return Path(self._aside.name)
@@ -155,7 +155,8 @@ class Reader:
         return self._asker is not None
 
 
-def _writable(ledger: Path) -> bool:
+def writable(ledger: Path) -> bool:
+    """True where books can be kept in the ledger."""
     return all(os.access(path, os.W_OK) for path in (ledger, ledger / FILE, ledger / LOCK) if path.exists())
 
 

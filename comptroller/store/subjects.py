@@ -102,6 +102,12 @@ def find(ledger: Path, stem: str, key_id: bytes, keys: Keys) -> AESGCM | None:
     raise LookupError("its key is missing")
 
 
+def held(ledger: Path, stem: str) -> dict[bytes, tuple[bytes, bytes]]:
+    """Every key of a file by its id: what the wrapping is about, and the wrapped key, all zeros where destroyed."""
+    rows = (row for _, row in _rows(ledger / folder.KEYS / f"{stem}{SUFFIX}"))
+    return {row[_TAG : _TAG + _ID]: (row[: _TAG + _ID], row[_TAG + _ID :]) for row in rows}
+
+
 def destroy(ledger: Path, tag: bytes) -> int:
     """Overwrite every key of a subject, durably; returns how many there were."""
     count = 0

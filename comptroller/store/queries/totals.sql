@@ -2,9 +2,5 @@
 SELECT w.segment, w.byte_offset, w.sequence, w.chain, (SELECT count(*) FROM calls) AS calls,
   (SELECT count(*) FROM open_calls) AS open_calls, (SELECT count(*) FROM runs) AS runs,
   (SELECT count(*) FROM decisions) AS decisions, (SELECT count(*) FROM claims) AS claims,
-  (SELECT count(*) FROM calls WHERE unpriced) AS unpriced,
-  (SELECT list(struct_pack(currency := s.currency, cost := s.cost) ORDER BY s.currency)
-    FROM (SELECT currency, sum(cost) AS cost FROM calls GROUP BY currency HAVING sum(cost) <> 0) AS s) AS costs,
-  (SELECT list(struct_pack(currency := s.currency, cost := s.cost) ORDER BY s.currency)
-    FROM (SELECT currency, sum(cost) AS cost FROM costs_daily GROUP BY currency HAVING sum(cost) <> 0) AS s) AS daily
+  (SELECT count(*) FROM calls WHERE unpriced) AS unpriced
 FROM watermark AS w

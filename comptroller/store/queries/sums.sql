@@ -1,0 +1,12 @@
+-- What each table of the books adds up to, by currency, at one record of the journal: they must all say the same.
+SELECT w.sequence, s.source, s.currency, s.calls, s.cost
+FROM watermark AS w LEFT JOIN (
+  SELECT 'calls' AS source, currency, count(*) AS calls, sum(cost) AS cost FROM calls GROUP BY currency
+  UNION ALL
+  SELECT 'days', currency, CAST(sum(calls) AS BIGINT), sum(cost) FROM costs_daily GROUP BY currency
+  UNION ALL
+  SELECT 'calls of runs', currency, count(*), sum(cost) FROM calls WHERE run <> '' GROUP BY currency
+  UNION ALL
+  SELECT 'runs', currency, CAST(sum(calls) AS BIGINT), sum(cost)
+  FROM (SELECT currency, calls, cost FROM runs UNION ALL SELECT currency, 0, cost FROM other_costs) GROUP BY currency
+) AS s ON true ORDER BY s.source, s.currency
