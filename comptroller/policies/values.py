@@ -65,7 +65,12 @@ def fit(text: str) -> Fit:
 
 
 def clean(text: str) -> str:
-    """Text without lone surrogates; whole pairs become the character they stand for, as in JSON."""
+    """Text without lone surrogates; whole pairs become the character they stand for, as in JSON.
+
+    The evaluator ends a text at its first NUL, so what stands behind one would be hidden from every rule.
+    """
+    if "\0" in text:
+        text = text.replace("\0", "\ufffd")
     if text.isascii():
         return text
     try:

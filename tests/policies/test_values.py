@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from comptroller.core.call import Identity
+from comptroller.core.verdict import Case
 from comptroller.policies.condition import Condition, Undecided
+from comptroller.policies.load import load_policies
 from comptroller.policies.values import Missing, check_type, clean, fit, plain
 
 
@@ -130,3 +133,20 @@ def test_a_condition_on_anything_says_yes_or_no_or_is_undecided(value: object) -
     except (Missing, Undecided):
         return
     assert answer is (isinstance(value, int | float) and value > 5)
+
+
+def test_nothing_hides_behind_a_nul() -> None:
+    book = load_policies(
+        [
+            (
+                "p.yaml",
+                "policy: p\nrules:\n"
+                "  - {id: evil, on: model, when: 'text.contains(\"evil\")', then: deny}\n"
+                "  - {id: not-bob, on: tool, tool: pay, when: args.to != 'bob', then: deny}\n",
+            )
+        ]
+    )
+    told = Case("model", Identity(), text=lambda: "well\0 evil")
+    assert book.decide(told).action == "deny"
+    paid = Case("tool", Identity(), kind="tool", tool="pay", args={"to": "bob\0@evil"})
+    assert book.decide(paid).action == "deny"
