@@ -246,7 +246,7 @@ def cap_of(caps: tuple[Cap, ...], line: Line, now_ns: int, run: str) -> Cap:
 def short_reason(cap: Cap, short: Shortfall, now_ns: int) -> str:
     """Who would pass which cap, by how much, where to raise it and when it starts anew."""
     who = f"{cap.per} {cap.who!r}" if cap.who else cap.per
-    every = {"": "", "run": " for the run"}.get(cap.every, f" this {cap.every}")
+    every = {"": "", "run": " for the run", "day": " today"}.get(cap.every, f" this {cap.every}")
     left = f"spent {_units(short.settled, cap.unit)}, held {_units(short.held, cap.unit)}"
     asked = f"this call may take {_units(short.line.amount, cap.unit)}"
     resets = _resets(cap, now_ns)
@@ -284,7 +284,8 @@ def _number(amount: int, unit: str) -> str:
 
 
 def _units(amount: int, unit: str) -> str:
-    return f"{_number(amount, unit)} {unit}"
+    one = unit.removesuffix("s") if amount == 1 and not is_money(unit) else unit
+    return f"{_number(amount, unit)} {one}"
 
 
 def _logical(cap: Cap) -> bool:
