@@ -1,5 +1,6 @@
 """A ledger with a run of every kind of trouble, and a command line to look at it with."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,3 +106,24 @@ def refund(world: World) -> str:
     world.fact("claim", run, type="refund.made", subject="order 1", degree="0.5")
     world.fact("run.closed", run, status="ok")
     return run
+
+
+@pytest.fixture
+def read_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]:
+    """Takes away the right to write in a ledger; from root too, whom no mode holds off."""
+    allowed: list[tuple[Path, int]] = []
+
+    def shut(ledger: Path) -> None:
+        real = os.access
+
+        def access(path: Path, mode: int) -> bool:
+            return real(path, mode) and not (mode & os.W_OK and Path(path).is_relative_to(ledger))
+
+        monkeypatch.setattr(os, "access", access)
+        for path in (ledger, *ledger.rglob("*")):
+            allowed.append((path, path.stat().st_mode))
+            path.chmod(path.stat().st_mode & ~0o222)
+
+    yield shut
+    for path, mode in allowed:
+        path.chmod(mode)

@@ -236,3 +236,15 @@ def test_the_audits_own_count_is_that_of_the_books_whatever_happened(moves: Any,
         assert audit(path).books == "in step"
     finally:
         ledger.close()
+
+
+def test_a_read_only_ledger_is_judged_by_its_journal_and_vault(
+    cli: Cli, world: Any, refund: str, read_only: Callable[[Path], None]
+) -> None:
+    world.ledger.close()
+    read_only(world.path)
+    said = cli("audit", "verify", "--bodies", "--ledger", world.path)
+    assert said.code == 0
+    assert "books not compared: nothing can be written here, so the journal was judged alone" in said.out
+    assert "2 texts in 1 segment of the vault" in said.out
+    assert not (world.path / FILE).exists()

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -342,3 +343,28 @@ def test_tools_on_offer_are_named_and_not_printed_as_json(cli: Cli, world: Any) 
     for names in ("read_order, issue_refund", "lookup, web_search", "one, two"):
         assert f"tools offered: {names}\n" in out
     assert "text: You are kind." in out
+
+
+def things(ledger: Path) -> dict[str, tuple[int, int]]:
+    return {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(ledger.rglob("*"))}
+
+
+def test_a_ledger_nobody_may_write_in_is_read_without_a_trace(
+    cli: Cli,
+    world: Any,
+    refund: str,
+    read_only: Callable[[Path], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world.ledger.close()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = things(world.path)
+    read_only(world.path)
+    for command in (("ls",), ("show", "last", "--bodies"), ("tree", refund)):
+        said = cli("runs", *command, "--ledger", world.path)
+        assert said.code == 0
+        assert refund[:16] in said.out
+        assert said.err == f"{world.path}: read-only, so its books were made in a temporary directory.\n"
+    assert things(world.path) == before
+    assert not list(tmp_path.glob("comptroller-books-*"))
