@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from comptroller.cli import screen, world
+from comptroller.cli.main import Misuse
 from comptroller.core.errors import ComptrollerError
+from comptroller.store import folder
 from comptroller.testing.upstream import Upstream, load_script
 from comptroller.wrapper.desk import open_desk
 from comptroller.wrapper.wrap import wrap
@@ -21,6 +23,8 @@ POLICIES = DESK / "policies.yaml"
 
 def demo(ledger: str = "demo-ledger") -> None:
     """Play the demo on a ledger, draw what happened, and say where to look next."""
+    if folder.foreign(Path(ledger)) or Path(ledger).is_file():
+        raise Misuse(f"{ledger}: holds other things and is no ledger. Name a new directory, or leave --ledger away.")
     screen.say("A refund desk: a lead and three agents, on a scripted model. No key, no network.")
     screen.say(f"Its policies: {_short(POLICIES)}\n")
     with (

@@ -15,7 +15,7 @@ from typing import TypeVar
 from comptroller.cli import screen
 from comptroller.core.errors import ComptrollerError, SettingsError, StoreError
 from comptroller.core.settings import Settings, load_settings
-from comptroller.store import folder, keys, segment, wire
+from comptroller.store import folder, journal, keys, segment, wire
 from comptroller.store.locks import Lock
 
 T = TypeVar("T")
@@ -68,7 +68,7 @@ def examine(ledger: str) -> Iterator[Check]:
     yield from _safely("policies", _policies, settings)
     yield from _safely("prices", _prices, settings)
     yield _telemetry()
-    yield from _ledger(Path(settings.ledger))
+    yield from _ledger(Path(settings.ledger), bool(ledger))
 
 
 def _python() -> Check:
@@ -131,13 +131,17 @@ def _telemetry() -> Check:
     return Check("telemetry", "ok", ", ".join(f"{name}={os.environ[name]}" for name in wanted) or "otlp to localhost")
 
 
-def _ledger(path: Path) -> Iterator[Check]:
+def _ledger(path: Path, named: bool) -> Iterator[Check]:
     if not path.is_dir():
-        yield Check("ledger", "ok", f"{path}: not there yet; the first governed call makes it")
+        if named:  # who names one on the command line means one that is there
+            yield Check("ledger", "fail", f"{path}: there is no ledger here", "Check the name behind --ledger.")
+        else:
+            yield Check("ledger", "ok", f"{path}: not there yet; the first governed call makes it")
         yield from _safely("disk", _disk, next(p for p in path.absolute().parents if p.is_dir()))
         return
     for name, look in (
         ("ledger", _label),
+        ("journal", _journal),
         ("disk", _disk),
         ("locks", _locks),
         ("owner", _owner),
@@ -157,6 +161,8 @@ def _safely(name: str, look: Callable[[T], Check], subject: T) -> Iterator[Check
 def _label(path: Path) -> Check:
     label = folder.label(path)
     if label is None:
+        if folder.foreign(path):
+            return Check("ledger", "fail", f"{path}: holds other things and no ledger", "Name another directory.")
         return Check("ledger", "ok", f"{path}: empty; the first governed call makes it")
     if not os.access(path, os.W_OK):
         return Check(
@@ -165,6 +171,22 @@ def _label(path: Path) -> Check:
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     segments = screen.count(len(segment.numbers(path)), "segment")
     return Check("ledger", "ok", f"{path}: format {label.format}, {segments}, {size / 1e6:,.1f} MB")
+
+
+def _journal(path: Path) -> Check:
+    """The newest segment, record by record: it is the one that is written to, and soon looked through."""
+    there = segment.numbers(path)
+    if not there:
+        return Check("journal", "ok", "no record yet")
+    try:
+        start = journal.newest(path)
+        records = sum(1 for _ in journal.walk(path, start))
+    except journal.Broken as broken:
+        where = segment.path_of(path, broken.fault.segment)
+        return Check("journal", "fail", f"{where}: {broken.fault}", "See what else with `comptroller audit verify`.")
+    which = "its one segment is" if len(there) == 1 else f"the newest of {len(there)} segments is"
+    found = f"{which} whole, {screen.count(records, 'record')}; seals, vault and sums: `comptroller audit verify`"
+    return Check("journal", "ok", found)
 
 
 def _disk(path: Path) -> Check:
@@ -176,6 +198,8 @@ def _disk(path: Path) -> Check:
 
 
 def _locks(path: Path) -> Check:
+    if not os.access(path, os.W_OK):
+        return Check("locks", "ok", "not tried: read-only, so nobody takes any")
     probe = Lock(path / f"doctor.{os.getpid()}.lock")
     try:
         probe.take()
@@ -192,6 +216,8 @@ def _owner(path: Path) -> Check:
         wire.connect(address, 2.0).close()
         return Check("owner", "ok", f"process {address.pid} writes the journal and answers")
     except wire.Gone:
+        if not os.access(path, os.W_OK):
+            return Check("owner", "ok", "nobody answers, and this user could not tell more")
         lock = Lock(path / folder.LOCK)
         free = lock.take()
         lock.drop()
@@ -219,9 +245,12 @@ def _keys(path: Path) -> Check:
 def _books(path: Path) -> Check:
     from comptroller.store import statements
     from comptroller.store.books import FILE, LOCK, Books
+    from comptroller.store.reader import writable
 
     if folder.label(path) is None:
         return Check("books", "ok", "made when first asked")
+    if not writable(path):
+        return Check("books", "ok", "read-only: each command that reads makes its own in a temporary directory")
     lock = Lock(path / LOCK)
     free = lock.take()
     lock.drop()

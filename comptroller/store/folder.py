@@ -39,6 +39,13 @@ def make(ledger: Path) -> None:
         raise StoreError(unwritable(Path(error.filename or ledger), error)) from error
 
 
+def foreign(directory: Path) -> bool:
+    """True where a directory holds things and is no ledger: nobody means to make one there."""
+    if (directory / LABEL).exists() or not directory.is_dir():
+        return False
+    return any(path.name not in (segment.FOLDER, VAULT, KEYS, LOCK, MEMBERS) for path in directory.iterdir())
+
+
 def label(ledger: Path) -> Label | None:
     """The ledger's label, None where there is no ledger yet; StoreError where this version cannot use it."""
     path = ledger / LABEL

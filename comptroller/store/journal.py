@@ -15,6 +15,8 @@ from comptroller.store.segment import Position
 
 __all__ = ["Fault", "Position", "Verification", "begin", "read", "verify", "walk"]
 
+_LAST = 4096  # bytes in which a seal fits, the last record of a segment
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -91,6 +93,24 @@ def begin(ledger: Path) -> Position | None:
     """The place before the first record; None where there is no ledger."""
     label = folder.label(ledger)
     return Position(1, 0, 0, segment.genesis(label.id)) if label else None
+
+
+def newest(ledger: Path) -> Position:
+    """The place before the first record of the newest segment, by what the segment before it ends with."""
+    number = (segment.numbers(ledger) or [1])[-1]
+    begun = begin(ledger)
+    if number == 1 or begun is None:
+        return begun or Position(1, 0, 0, "")
+    before = segment.path_of(ledger, number - 1)
+    try:
+        with before.open("rb") as file:
+            file.seek(max(0, before.stat().st_size - _LAST))
+            stored = file.read().rstrip(b"\n").rpartition(b"\n")[2]
+            return Position(number, 0, segment.parse(stored).n, segment.hash_of(stored))
+    except FileNotFoundError:
+        raise Broken(Fault(number - 1, 0, 0, "the segment is missing")) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise Broken(Fault(number - 1, 0, 0, "the segment does not end with a whole record")) from None
 
 
 def walk(ledger: Path, at: Position) -> Iterator[tuple[Position, bytes]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from comptroller.cli import demo as play
+from comptroller.cli.main import Misuse
 from comptroller.core.errors import ComptrollerError
 from comptroller.policies.load import load_policies
 from comptroller.policies.trial import run_tests
@@ -90,3 +91,10 @@ def test_without_a_providers_client_the_demo_says_what_to_install(monkeypatch: p
     monkeypatch.setitem(sys.modules, "openai", None)
     with pytest.raises(ComptrollerError, match="make run"), play._clients("http://127.0.0.1:9"):
         pass
+
+
+def test_the_demo_makes_no_ledger_among_other_things(tmp_path: Path) -> None:
+    (tmp_path / "setup.py").touch()
+    with pytest.raises(Misuse, match="holds other things and is no ledger"):
+        play.demo(str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["setup.py"]

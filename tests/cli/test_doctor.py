@@ -11,6 +11,11 @@ import pytest
 pytest.importorskip("duckdb")
 
 from comptroller.cli import doctor
+from comptroller.core.clock import FrozenClock
+from comptroller.core.facts import Fact
+from comptroller.core.settings import Limits, Settings
+from comptroller.store import segment
+from comptroller.store.ledger import Ledger
 
 Cli = Callable[..., Any]
 
@@ -107,3 +112,53 @@ def test_spans_without_an_exporter_are_a_warning(cli: Cli, monkeypatch: pytest.M
 
     monkeypatch.setattr(doctor, "import_module", without)
     assert states(cli)["telemetry"][0] == "warn"
+
+
+def test_a_ledger_that_is_named_and_not_there_fails(cli: Cli, tmp_path: Path) -> None:
+    state, found, remedy = states(cli, "--ledger", tmp_path / "typo")["ledger"]
+    assert (state, found) == ("fail", f"{tmp_path / 'typo'}: there is no ledger here")
+    assert "--ledger" in remedy
+
+
+def test_a_directory_of_other_things_is_no_ledger(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "repo").mkdir()
+    (tmp_path / "repo" / "setup.py").touch()
+    assert states(cli, "--ledger", tmp_path / "repo")["ledger"][0] == "fail"
+
+
+def test_a_damaged_journal_fails_with_its_place(cli: Cli, world: Any, refund: str) -> None:
+    assert states(cli, "--ledger", world.path)["journal"][1].startswith("its one segment is whole, ")
+    world.ledger.close()
+    path = segment.path_of(world.path, 1)
+    path.write_bytes(path.read_bytes().replace(b'"cost":1500000', b'"cost":1500001', 1))
+    state, found, remedy = states(cli, "--ledger", world.path)["journal"]
+    assert state == "fail"
+    assert "its hash does not follow" in found
+    assert "audit verify" in remedy
+
+
+def test_the_newest_of_many_segments_is_looked_at(cli: Cli, tmp_path: Path) -> None:
+    path, clock = tmp_path / "ledger", FrozenClock()
+    ledger = Ledger.open(path, Settings(limits=Limits(segment_mb=1)), clock)
+    for _ in range(30):
+        ledger.record(Fact("claim", clock.new_id(), clock.now_ns(), data={"text": "x" * 80_000}))
+    ledger.close()
+    count = len(segment.numbers(path))
+    assert count > 1
+    assert states(cli, "--ledger", path)["journal"][1].startswith(f"the newest of {count} segments is whole, ")
+    last = segment.path_of(path, count)
+    last.write_bytes(last.read_bytes().replace(b"xx", b"xy", 1))
+    assert states(cli, "--ledger", path)["journal"][0] == "fail"
+    segment.path_of(path, count - 1).write_bytes(b"")
+    assert states(cli, "--ledger", path)["journal"][0] == "fail"
+
+
+def test_a_read_only_ledger_is_looked_at_without_a_failure(
+    cli: Cli, world: Any, refund: str, read_only: Callable[[Path], None]
+) -> None:
+    world.ledger.close()
+    read_only(world.path)
+    found = states(cli, "--ledger", world.path)
+    assert "read-only for this user" in found["ledger"][1]
+    assert {found[name][0] for name in ("journal", "locks", "owner", "keys", "books")} == {"ok"}
+    assert "temporary directory" in found["books"][1]
