@@ -113,7 +113,7 @@ def _frame(asked: Received, kind: str) -> dict[str, Any]:
         "created": CREATED,
         "model": asked.model,
         "service_tier": "default",
-        "system_fingerprint": "fp_script",
+        "system_fingerprint": "fp_5c21b7",
     }
 
 
