@@ -4,6 +4,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -21,6 +22,7 @@ from comptroller.wrapper.context import RunState, Scope, carry_across_threads, c
 from comptroller.wrapper.desk import Desk, the_desk
 from comptroller.wrapper.toolgate import unanswered
 
+_OTHERS = (Path(__file__).parent.parent, Path(functools.__file__).parent)  # our own code, and Python's
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -260,8 +262,22 @@ def who(identity: Identity) -> dict[str, object]:
 def _ending(error: BaseException | None) -> dict[str, object]:
     if error is None or isinstance(error, GeneratorExit):
         return {"status": "ok"}
-    # Only the kind of error: its text may quote what an agent read, and has not passed the guards.
-    return {"status": "error", "error": {"type": type(error).__name__}}
+    # Only its kind and place: its text may quote what an agent read, and has not passed the guards.
+    told = {"type": type(error).__name__}
+    if place := _raised_at(error.__traceback__):
+        told["place"] = place
+    return {"status": "error", "error": told}
+
+
+def _raised_at(trace: TracebackType | None) -> str:
+    """The innermost line of the user's own code that an error came through; not of a library, nor of ours."""
+    place = ""
+    while trace is not None:
+        file = Path(trace.tb_frame.f_code.co_filename)
+        if not any(file.is_relative_to(folder) for folder in _OTHERS) and "site-packages" not in file.parts:
+            place = f"{file.name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
 
 
 def _note(data: dict[str, object], decision: Decision) -> None:

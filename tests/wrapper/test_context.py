@@ -1,9 +1,11 @@
 """Where code stands: the scope follows tasks, threads, executors and generators, and leaks into none of them."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -88,7 +90,17 @@ def test_each_call_of_a_decorated_function_is_a_run_of_its_own(office: TestDesk)
 def test_a_run_that_raises_is_closed_with_the_kind_of_error_and_without_its_text(office: TestDesk) -> None:
     with pytest.raises(ValueError, match="secret"), ct.run("w"):
         raise ValueError("secret")
-    assert office.facts("run.closed")[-1]["error"] == {"type": "ValueError"}
+    error = office.facts("run.closed")[-1]["error"]
+    assert set(error) == {"type", "place"}
+    assert error["type"] == "ValueError"
+
+
+def test_a_run_that_raises_says_in_which_line_of_the_users_own_code(office: TestDesk) -> None:
+    with pytest.raises(json.JSONDecodeError), ct.run("w"):
+        json.loads("{")  # raised inside Python's own library
+    file, _, line = office.facts("run.closed")[-1]["error"]["place"].partition(":")
+    assert file == "test_context.py"
+    assert "json.loads" in Path(__file__).read_text(encoding="utf-8").splitlines()[int(line) - 1]
 
 
 def test_scopes_shrink_down_the_tree_and_never_grow() -> None:
