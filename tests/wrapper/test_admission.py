@@ -13,7 +13,7 @@ NOW = FrozenClock().now_ns()
 @pytest.mark.parametrize(
     ("unit", "every", "said"),
     [
-        ("calls", "day", "cap of 1 call today (spent 1 call, held 0 calls; this call may take 1 call). Raise it in p:3"),
+        ("calls", "day", "cap of 1 call today (spent 1 call, held 0 calls; this call may take 1 call). Raise it"),
         ("tokens", "hour", "cap of 1 token this hour (spent 1 token, held 0 tokens; this call may take 1 token)."),
         ("USD", "month", "(spent 0.000000001 USD, held 0.00 USD; this call may take 0.000000001 USD). Raise it in p:3"),
         ("calls", "", "cap of 1 call (spent"),
