@@ -90,6 +90,23 @@ def doctor(ledger: Ledger = "", as_json: Json = False) -> None:
 
 
 @app.command()
+def spend(
+    by: Annotated[
+        str, typer.Option("--by", metavar="NAMES", help="Sums by day, customer, workflow, agent, model; with commas.")
+    ] = "",
+    since: Annotated[str, typer.Option("--since", metavar="DAY", help="From this day on (UTC).")] = "",
+    until: Annotated[str, typer.Option("--until", metavar="DAY", help="Up to this day, itself included (UTC).")] = "",
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many rows.")] = None,
+    ledger: Ledger = "",
+    as_json: Json = False,
+) -> None:
+    """Say what was spent, exactly, by whatever is asked for."""
+    from comptroller.cli.spend import spend as add_up
+
+    add_up(by, since, until, limit, ledger, as_json)
+
+
+@app.command()
 def up(
     host: Annotated[str, typer.Option("--host", help="Where to listen; beyond this machine only with keys.")] = "",
     port: Annotated[int, typer.Option("--port", help="The gateway's port; 0 for any.")] = 4141,
