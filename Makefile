@@ -1,6 +1,6 @@
 # GNU make and a Python from 3.11 to 3.13 with venv are all this needs: everything else goes into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench chaos compat docs clean
+.PHONY: help run test check bench chaos clients compat docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,6 +16,7 @@ help:
 	@echo "make test    check, then every test"
 	@echo "make bench   every benchmark, as tables"
 	@echo "make chaos   kill agents at random instants, 50 rounds of each kind, and check what they leave"
+	@echo "make clients real SDKs and frameworks, each in an environment of its own, through the gateway; NAMES='crewai' for some"
 	@echo "make compat  the wrapper's tests on the oldest SDKs we support, in an environment of their own"
 	@echo "make clean   remove .venv, caches and the demo ledger"
 
@@ -38,13 +39,16 @@ bench: $(VENV)/.for-test
 chaos: $(VENV)/.for-test
 	@$(BIN)/python -m tests.durability.chaos --rounds 50
 
+clients: $(VENV)/.for-test
+	@$(BIN)/python -m examples.clients $(NAMES)
+
 compat: $(VENV)/.made
 	@$(BIN)/python -m venv $(VENV)-oldest
 	@$(VENV)-oldest/bin/python -m pip install --quiet --disable-pip-version-check --editable . pytest httpx2 -r tests/oldest.txt
 	@$(VENV)-oldest/bin/python -m pytest -W error tests/wrapper
 
 clean:
-	rm -rf $(VENV) $(VENV)-oldest build dist demo-ledger .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-oldest .clients build dist demo-ledger .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # A stamp per set of extras: a second run starts at once, a changed pyproject.toml installs again.
 $(VENV)/.for-run: pyproject.toml $(VENV)/.made
