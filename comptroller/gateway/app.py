@@ -16,6 +16,7 @@ from comptroller.gateway.passing import pass_through
 from comptroller.gateway.relay import LEFT, relay
 from comptroller.gateway.reply import tell
 from comptroller.gateway.stop import JSON, Stop, body_of
+from comptroller.gateway.websocket import serve
 
 log = logging.getLogger("comptroller.gateway")
 ROOTS = ("/v1/", "/v1beta/", "/openai/")
@@ -24,7 +25,7 @@ Answering = Callable[[Gate, Asked, Receive, Send], Awaitable[int]]
 
 
 class App:
-    """Answers HTTP for one gate."""
+    """Answers HTTP and WebSockets for one gate."""
 
     def __init__(self, gate: Gate) -> None:
         self.gate = gate
@@ -34,35 +35,50 @@ class App:
         if scope["type"] == "http":
             await self._http(scope, receive, send)
         elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1003, "reason": "No WebSocket is served here."})
+            await serve(self.gate, self._frame, scope, receive, send)
+
+    async def _frame(self, asked: Asked, dialect: Dialect, receive: Receive, send: Send) -> int:
+        """A frame of a WebSocket, answered as the HTTP request it would have been."""
+
+        async def answer() -> int:
+            return await relay(self.gate, asked, dialect, receive, send)
+
+        return await self._counted(dialect.name, answer, asked.path, send)
 
     async def _http(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        gate, clock = self.gate, self.gate.desk.clock
-        began = clock.monotonic_ns()
-        gate.meters.under_way += 1
-        name, answering = "none", None
-        status = LEFT
-        try:
-            name, dialect, answering = route_of(scope["method"], scope["path"])
+        name, dialect, answering = route_of(scope["method"], scope["path"])
+
+        async def answer() -> int:
             asked = asked_of(scope)
             if name == "missing":
                 raise _missing(asked)
             asked.body = await read_body(asked, receive, self._most)
             if dialect is not None:
-                status = await relay(gate, asked, dialect, receive, send)
-            else:
-                status = await answering(gate, asked, receive, send)
+                return await relay(self.gate, asked, dialect, receive, send)
+            return await answering(self.gate, asked, receive, send)
+
+        await self._counted(name, answer, scope["path"], send)
+
+    async def _counted(self, name: str, answer: Callable[[], Awaitable[int]], path: str, send: Send) -> int:
+        """Whatever becomes of a request is told to its client, and counted."""
+        gate, clock = self.gate, self.gate.desk.clock
+        began = clock.monotonic_ns()
+        gate.meters.under_way += 1
+        status = LEFT
+        try:
+            status = await answer()
         except Stop as stop:
-            status = await self._refuse(stop, scope["path"], send)
+            status = await self._refuse(stop, path, send)
         except Gone:
             pass
         except StoreError as error:
             log.error("The ledger failed: %s", error)
             why = "The ledger cannot be used, so nothing passes; the log says why."
-            status = await self._refuse(Stop(503, "ledger_unavailable", why), scope["path"], send)
+            status = await self._refuse(Stop(503, "ledger_unavailable", why), path, send)
         finally:
             gate.meters.under_way -= 1
             gate.meters.answered(name, status, (clock.monotonic_ns() - began) // 1_000_000)
+        return status
 
     async def _refuse(self, stop: Stop, path: str, send: Send) -> int:
         self.gate.meters.refused(stop.code)

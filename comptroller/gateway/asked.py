@@ -34,6 +34,7 @@ class Asked:
     headers: list[tuple[bytes, bytes]]  # names in lower case
     named: dict[bytes, bytes]  # the same by name; of several the last
     body: bytes = b""
+    goes_on: str = ""  # the reply this goes on with, where the body no longer says so
 
     def header(self, name: bytes) -> str:
         """A header's value; empty where it was not sent."""

@@ -1,6 +1,6 @@
 """The gate: everything the gateway's requests share, built once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiohttp
 
@@ -12,6 +12,7 @@ from comptroller.gateway.repeats import Repeats
 from comptroller.gateway.runs import Runs
 from comptroller.gateway.stitch import Stitches
 from comptroller.gateway.upstream import Upstreams
+from comptroller.gateway.websocket import Socket
 from comptroller.wrapper.desk import Desk
 
 
@@ -27,6 +28,7 @@ class Gate:
     repeats: Repeats
     meters: Meters
     stopping: bool = False
+    sockets: set[Socket] = field(default_factory=set)  # WebSockets that are open
     held: aiohttp.ClientSession | None = None
 
     @classmethod

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from comptroller.core.errors import ComptrollerError, SettingsError
 from comptroller.gateway.app import App
@@ -22,6 +23,13 @@ UPKEEP_S = 1.0
 BACKLOG = 2048
 
 
+class Line(WebSocketsSansIOProtocol):
+    """A WebSocket as uvicorn speaks it. When the gateway stops the application ends it: calls may be under way."""
+
+    def shutdown(self) -> None:
+        self.stop_keepalive()
+
+
 class Server(uvicorn.Server):
     """Uvicorn's server without its logs, and with an exit code of its own making."""
 
@@ -30,7 +38,9 @@ class Server(uvicorn.Server):
         config = uvicorn.Config(
             App(gate),
             http=protocol,
-            ws="none",
+            ws=Line,
+            ws_max_size=gate.desk.settings.limits.body_mb << 20,
+            ws_per_message_deflate=False,  # events are small; packing each costs more than it saves
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -62,6 +72,8 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: "list[socket.socket] | None" = None) -> None:
         """Take no more, let calls under way finish, then close the runs."""
         self.gate.stopping = True
+        for line in list(self.gate.sockets):
+            line.wind_down()
         await super().shutdown(sockets)
 
     async def keep_up(self) -> None:

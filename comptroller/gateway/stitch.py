@@ -41,7 +41,7 @@ class Stitches:
             return Thread(self._runs.get(mark, ""), [mark])
         if request is None:
             return Thread("", [])
-        answered = request.hints.get("previous_response_id")
+        answered = asked.goes_on or request.hints.get("previous_response_id")
         if answered and (run := self._runs.get((who.tenant, who.key, answered))):
             return Thread(run, [])
         if not request.messages:
