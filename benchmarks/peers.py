@@ -332,7 +332,7 @@ def _question(peer: Peer, number: int) -> bytes:
     body = bench.QUESTIONS[number % len(bench.QUESTIONS)] % (number, b"false")
     body = body.replace(b'"model":"gpt-4o-mini"', f'"model":"{peer.model}"'.encode())
     head = (
-        f"POST {peer.path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\naccept: application/json\r\n"
+        f"POST {peer.path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
         f"authorization: Bearer none\r\nuser-agent: load\r\n{peer.headers}content-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
