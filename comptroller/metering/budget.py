@@ -9,12 +9,15 @@ from comptroller.core.facts import (
     CALL_OPENED,
     HOLD_EXPIRED,
     HOLD_EXTENDED,
+    LIVE,
     RUN_CLOSED,
     Fact,
     Line,
     Shortfall,
 )
+from comptroller.core.money import is_money
 from comptroller.core.verdict import Cap
+from comptroller.metering.limits import Row, Throttle
 from comptroller.metering.window import DAY, HOUR, surely_over, window_of
 
 IDENTITY = ("tenant", "customer", "user", "workflow", "agent", "key", "depth", "parent", "kind", "name", "policy")
@@ -68,9 +71,10 @@ class Purse:
         # Two generations of ended ids: forgetting the older one at once costs nothing per hold.
         self._ended: set[str] = set()
         self._ended_before: set[str] = set()
+        self.throttle = Throttle()  # rates: not folded from facts, so that a restart begins them afresh
 
-    def room(self, lines: Sequence[Line]) -> Shortfall | None:
-        """None when all lines fit under their caps, else the first in order that does not."""
+    def room(self, lines: Sequence[Line], rates: Sequence[Row] = (), now_ns: int = 0) -> Shortfall | None:
+        """None when all lines fit under their caps, and what rates count at this monotonic time under their limits."""
         asked, counters = _amounts(lines), self._counters
         for line in lines:
             if line.cap is not None:
@@ -78,7 +82,7 @@ class Purse:
                 found = counters.get(account)
                 if asked[account] + (found.settled + found.held if found else 0) > line.cap:
                     return self._first_shortfall(lines, asked)
-        return None
+        return self.throttle.room(rates, now_ns) if rates else None
 
     def apply(self, fact: Fact, lines: Sequence[Line] | None = None) -> None:
         """Fold one fact in; who has read the lines of its hold already gives them."""
@@ -209,10 +213,12 @@ class Purse:
                 self._settle(fact.id, _totals(lines), {}, fact.at)
             return
         hold_id, lines = data["id"], data.get("lines")
+        if self.throttle.taken:
+            self.throttle.settle(hold_id, data.get("rates"))
         if hold := self._live.pop(hold_id, None):
             self._release(hold)
             # An end that does not say what was used is charged as held: never free by omission.
-            self._settle(hold_id, _amounts(hold.lines) if lines is None else _totals(lines), {}, fact.at)
+            self._settle(hold_id, _charged(hold.lines) if lines is None else _totals(lines), {}, fact.at)
         elif hold_id in self._expired:
             charged = self._expired.pop(hold_id)[1]
             self._settle(hold_id, charged if lines is None else _totals(lines), charged, fact.at)
@@ -227,7 +233,8 @@ class Purse:
             self._release(hold)
         elif lines is None or hold_id in self._expired or self._has_ended(hold_id):
             return
-        charged = _totals(lines) if lines is not None else _amounts(hold.lines if hold else ())
+        self.throttle.settle(hold_id, None)
+        charged = _totals(lines) if lines is not None else _charged(hold.lines if hold else ())
         self._charge(charged, {}, fact.at)
         self._expired[hold_id] = fact.at, charged
 
@@ -259,7 +266,9 @@ class Purse:
         return line.cap is None or used + asked[account] <= line.cap
 
     def _first_shortfall(self, lines: Sequence[Line], asked: Amounts) -> Shortfall:
-        line = next(line for line in sorted(lines, key=_order) if not self._fits(line, asked))
+        # Money first: who has none left need not wait for a place among the calls under way.
+        order = sorted(lines, key=lambda line: (line.unit == LIVE, *_order(line)))
+        line = next(line for line in order if not self._fits(line, asked))
         return Shortfall(line, *self.counter(line.key, line.unit))
 
     def _has_ended(self, end_id: str) -> bool:
@@ -278,6 +287,8 @@ class Purse:
         scope, _, window = key.rpartition("|")
         per, _, who = scope.partition(":")
         every, _, label = window.partition(":")
+        if every == LIVE:
+            return True
         run = who if per.removesuffix(ATTEMPTS) == "run" else label if every == "run" else ""
         if run:
             return counter.touched_ns + (CLOSED_RUN_KEPT if run in self._closed_runs else IDLE_RUN_KEPT) < now_ns
@@ -309,6 +320,19 @@ def _order(line: Line) -> tuple[str, str, int]:
     return line.key, line.unit, -1 if line.cap is None else line.cap
 
 
+def held_by(holds: Iterable[Hold]) -> dict[str, int]:
+    """What holds hold in all, by currency. Each draws on one counter for each cap, and all of them say the same."""
+    sums: dict[str, int] = {}
+    for hold in holds:
+        amounts: dict[str, int] = {}
+        for line in hold.lines:
+            if is_money(line.unit):
+                amounts[line.unit] = max(line.amount, amounts.get(line.unit, 0))
+        for unit, amount in amounts.items():
+            sums[unit] = sums.get(unit, 0) + amount
+    return sums
+
+
 def _amounts(lines: Iterable[Line]) -> Amounts:
     """What lines ask of each account: two caps on one account ask for the same amount, once."""
     amounts: Amounts = {}
@@ -317,6 +341,11 @@ def _amounts(lines: Iterable[Line]) -> Amounts:
         known, amount = amounts.get(account, 0), line.amount
         amounts[account] = amount if amount > known else known  # a third faster than max()
     return amounts
+
+
+def _charged(lines: Iterable[Line]) -> Amounts:
+    """What lines are charged where nobody says what was used; a place among the calls under way is given back."""
+    return {account: 0 if account[1] == LIVE else amount for account, amount in _amounts(lines).items()}
 
 
 def _totals(rows: Iterable[Sequence[Any]]) -> Amounts:

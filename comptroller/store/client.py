@@ -56,6 +56,13 @@ class Client:
             raise StoreError(reply.error)
         return reply
 
+    def line(self) -> socket.socket:
+        """One more connection, greeted, for whoever carries many requests on it at once."""
+        with self._lock:
+            if self._closed:
+                raise Gone
+        return self._connect({})
+
     def close(self) -> None:
         """Hang up; the owner then knows that this process is done."""
         with self._lock:

@@ -4,18 +4,20 @@ import contextlib
 import os
 import random
 import secrets
+import socket
 import threading
 import time
 import weakref
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from comptroller.core.clock import SYSTEM, Clock
 from comptroller.core.errors import StoreError
-from comptroller.core.facts import CALL_OPENED, Fact, Line, Shortfall
+from comptroller.core.facts import CALL_OPENED, Fact, Shortfall
 from comptroller.core.settings import Settings
 from comptroller.store import folder, recovery, segment, subjects, wire
 from comptroller.store.bodies import Bodies
@@ -26,6 +28,9 @@ from comptroller.store.owner import Owner
 from comptroller.store.server import Server
 from comptroller.store.vault import Vault, tag_of
 from comptroller.store.wire import Gone, Reply, Request
+
+if TYPE_CHECKING:
+    from comptroller.store.pipe import Pipe
 
 _OWNERS = 50  # how often one request is asked again: nobody loses so many owners in the midst of one
 _PATIENCE_S = 15.0  # how long to look for an owner, or become it, before a call is told that the store failed
@@ -45,6 +50,7 @@ class Ledger:
         self._owner: Owner | None = None
         self._server: Server | None = None
         self._client: Client | None = None
+        self.pipe: Pipe | None = None  # how an event loop asks an owner elsewhere without waiting
         self._closed = False
         self._session = secrets.token_hex(8)
         # Live holds of this process while another one owns the ledger, with the lease where it was renewed.
@@ -79,11 +85,9 @@ class Ledger:
         owner = self._owner
         if owner is not None:
             return owner.reserve(fact, middle)
-        hold = _hold_of(fact) if fact.kind == CALL_OPENED else ""  # an extended hold stays what it is here
-        if hold:
-            self._holds[hold] = 0  # before it is asked for: should the owner die on the way, it is claimed already
+        hold = self.claim(fact) if fact.kind == CALL_OPENED else ""  # an extended hold stays what it is here
         try:
-            short = _shortfall(self._ask(wire.RESERVE, fact, middle))
+            short = wire.shortfall_of(self._ask(wire.RESERVE, fact, middle))
         except BaseException:
             self._holds.pop(hold, None)
             raise
@@ -92,14 +96,18 @@ class Ledger:
         return short
 
     def record(self, fact: Fact) -> None:
-        """Write a fact: once this returns, no `kill -9` of anybody loses it."""
+        """Write a fact: once this returns, no `kill -9` of anybody loses it (through a pipe: once that has settled)."""
+        pipe = self.pipe
+        if pipe is not None and pipe.thread == threading.get_ident() and not pipe.direct:
+            pipe.record(fact)
+            return
         fact, middle = segment.encode(fact)
         owner = self._owner
         if owner is not None:
             owner.record(fact, middle)
         else:
             self._ask(wire.RECORD, fact, middle)
-            self._holds.pop(_hold_of(fact), None)
+            self._holds.pop(self.hold_of(fact), None)
 
     def sync(self, fact: Fact) -> None:
         """Write a fact durably: once this returns, no loss of power loses it, nor the bodies kept before it."""
@@ -110,7 +118,7 @@ class Ledger:
             owner.sync(owner.record(fact, middle))
         else:
             self._ask(wire.SYNC, fact, middle)
-            self._holds.pop(_hold_of(fact), None)
+            self._holds.pop(self.hold_of(fact), None)
 
     def renew(self, hold_id: str, lease_ns: int) -> None:
         """Move the end of a live hold's lease (ns since 1970)."""
@@ -120,15 +128,27 @@ class Ledger:
             return
         if hold_id in self._holds:
             self._holds[hold_id] = lease_ns
-        self._request(Request(wire.RENEW, name=hold_id, number=lease_ns))
+        pipe = self.pipe
+        if pipe is not None and pipe.thread == threading.get_ident():
+            pipe.renew(hold_id, lease_ns)
+        else:
+            self.request(Request(wire.RENEW, name=hold_id, number=lease_ns))
 
     def counter(self, key: str, unit: str) -> tuple[int, int]:
         """What an account has settled, and what is held on it."""
         owner = self._owner
         if owner is not None:
             return owner.counter(key, unit)
-        reply = self._request(Request(wire.COUNTER, name=key, unit=unit))
+        reply = self.request(Request(wire.COUNTER, name=key, unit=unit))
         return reply.settled, reply.held
+
+    def held(self) -> tuple[int, dict[str, int]]:
+        """How many holds are live in all processes, and what they hold, by currency."""
+        owner = self._owner
+        if owner is not None:
+            return owner.held()
+        reply = self.request(Request(wire.HELD))
+        return reply.held, reply.sums
 
     def keep(self, messages: Sequence[bytes], tenant: str, subject: str) -> list[str]:
         """Store bodies, each once per subject, before the record that names them; returns their digests."""
@@ -163,9 +183,9 @@ class Ledger:
     # -- asking another process
 
     def _ask(self, op: str, fact: Fact, middle: bytes) -> Reply:
-        return self._request(Request(op, msgspec.Raw(b"{" + middle + b"}")))
+        return self.request(Request(op, msgspec.Raw(b"{" + middle + b"}")))
 
-    def _request(self, request: Request) -> Reply:
+    def request(self, request: Request) -> Reply:
         """Ask whoever owns the ledger; when it dies on the way, ask the next one, which knows what was done."""
         for _ in range(_OWNERS):
             owner, client = self._owner, self._client
@@ -183,6 +203,56 @@ class Ledger:
             f"{self._path}: whoever owns this ledger hangs up at this request ({request.op}) again and again. "
             "Use one version of comptroller in all processes, and end the owner if it goes on."
         )
+
+    # -- asking without waiting
+
+    async def attach(self) -> None:
+        """From now on what this event loop asks of an owner elsewhere blocks nobody."""
+        from comptroller.store.pipe import Pipe
+
+        if not self.local and self.pipe is None:
+            pipe = Pipe(self)
+            await pipe.connect()
+            self.pipe = pipe
+
+    async def detach(self) -> None:
+        """Return once all that was asked is answered; the loop may end then."""
+        pipe = self.pipe
+        if pipe is not None:
+            await pipe.close()
+            self.pipe = None
+
+    def line(self) -> socket.socket | None:
+        """A connection to the owner for a pipe; None where this process has become the owner itself."""
+        for _ in range(_OWNERS):
+            client = self._client
+            if self._owner is not None:
+                return None
+            try:
+                if client is not None:
+                    return client.line()
+            except Gone:
+                pass
+            self._regain(client)
+        raise StoreError(_nobody(self._path))
+
+    def claim(self, fact: Fact) -> str:
+        """Claim the hold that is about to be asked for: should the owner die on the way, the next one knows whose."""
+        hold = self.hold_of(fact)
+        if hold:
+            self._holds[hold] = 0
+        return hold
+
+    def answered(self, hold: str, reserving: bool, reply: Reply) -> None:
+        """Give up the claim to a hold that did not come about, or has ended."""
+        if reply.error or reply.short is not None if reserving else not reply.error:
+            self._holds.pop(hold, None)
+
+    @staticmethod
+    def hold_of(fact: Fact) -> str:
+        """The id of the hold that a fact is about."""
+        hold = fact.data.get("hold")
+        return str(hold.get("id")) if isinstance(hold, Mapping) else ""
 
     # -- taking a seat: the owner's, or one before it
 
@@ -294,6 +364,9 @@ def _locally(owner: Owner, request: Request) -> Reply:
     if request.op == wire.COUNTER:
         settled, held = owner.counter(request.name, request.unit)
         return Reply(settled=settled, held=held)
+    if request.op == wire.HELD:
+        count, sums = owner.held()
+        return Reply(held=count, sums=sums)
     middle = bytes(request.fact)[1:-1]
     fact = segment.fact_of(middle)
     if request.op == wire.RESERVE:
@@ -302,18 +375,6 @@ def _locally(owner: Owner, request: Request) -> Reply:
     if request.op == wire.SYNC:
         owner.sync(sequence)
     return Reply()
-
-
-def _hold_of(fact: Fact) -> str:
-    hold = fact.data.get("hold")
-    return str(hold.get("id")) if isinstance(hold, Mapping) else ""
-
-
-def _shortfall(reply: Reply) -> Shortfall | None:
-    if reply.short is None:
-        return None
-    key, unit, amount, cap, settled, held = reply.short
-    return Shortfall(Line(key, unit, amount, cap), settled, held)
 
 
 def _nobody(path: Path) -> str:

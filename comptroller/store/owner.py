@@ -15,13 +15,14 @@ from comptroller.core.facts import (
     HOLD_EXPIRED,
     HOLD_EXTENDED,
     LEDGER_OPENED,
+    LIVE,
     SNAPSHOT,
     Fact,
     Line,
     Shortfall,
 )
 from comptroller.core.settings import Limits
-from comptroller.metering.budget import Hold
+from comptroller.metering.budget import Hold, held_by
 from comptroller.store import recovery, segment
 from comptroller.store.keys import Keys
 from comptroller.store.recovery import Found
@@ -106,12 +107,16 @@ class Owner:
             return self._tail.at.sequence
 
     def enter(self, entries: Sequence[Entry]) -> int:
-        """Do what a round of requests asks: each reservation by itself, all records with one write()."""
+        """Do what a round of requests asks, in order: each reservation by itself, records in a row with one write()."""
         with self._lock:
             records: list[Entry] = []
             for entry in entries:
                 try:
                     if entry.reserve:
+                        # One connection may carry many calls: what it settled first makes room, what it opened
+                        # first stands first in the journal.
+                        self._record(records)
+                        records = []
                         lines = _drawn(entry.fact)
                         entry.short = self._reserve(entry.fact, entry.middle, lines, entry.session, entry.again)
                         continue
@@ -152,6 +157,12 @@ class Owner:
         with self._lock:
             return self._purse.counter(key, unit)
 
+    def held(self) -> tuple[int, dict[str, int]]:
+        """How many holds are live, and what they hold in all, by currency."""
+        with self._lock:
+            live = list(self._purse.live().values())
+        return len(live), held_by(live)
+
     def reclaim(self, session: str, holds: Mapping[str, int]) -> None:
         """A process says which live holds are its own, and what leases it had renewed with an owner before."""
         with self._lock:
@@ -178,6 +189,7 @@ class Owner:
             if mono - self._pruned_ns >= _PRUNE_NS:
                 self._pruned_ns = mono
                 self._purse.prune(now)
+                self._purse.throttle.prune(mono)
 
     def close(self) -> None:
         """Seal what is written, make it durable and let go."""
@@ -205,10 +217,14 @@ class Owner:
     def _reserve(self, fact: Fact, middle: bytes, lines: list[Line], session: str, again: bool) -> Shortfall | None:
         if again and self._known(fact.id):
             return None
-        short = self._purse.room(lines)
+        rates = _rates(fact)
+        now_ns = self._clock.monotonic_ns() if rates else 0
+        short = self._purse.room(lines, rates, now_ns)
         if short is None:
             self._write((middle,))
             self._enter(fact, session, lines)
+            if rates:
+                self._purse.throttle.take(fact.data["hold"]["id"], rates, now_ns)  # type: ignore[index]
         return short
 
     def _reclaim(self, session: str, holds: Mapping[str, int]) -> None:
@@ -269,7 +285,7 @@ class Owner:
 
     def _expire(self, holds: Sequence[Hold], reason: str) -> None:
         for hold in holds:
-            lines = [[line.key, line.unit, line.amount] for line in hold.lines]
+            lines = [[line.key, line.unit, 0 if line.unit == LIVE else line.amount] for line in hold.lines]
             data: dict[str, object] = {**hold.data, "hold": {"id": hold.id, "lines": lines}, "reason": reason}
             fact = Fact(HOLD_EXPIRED, self._clock.new_id(), self._clock.now_ns(), hold.run, hold.call, data)
             self._write([segment.encode(fact)[1]])
@@ -326,6 +342,12 @@ def _drawn(fact: Fact) -> list[Line]:
     return [Line(*row) for row in check(fact)]
 
 
+def _rates(fact: Fact) -> Sequence[Sequence[Any]]:
+    """The rates a reservation counts against; `check` has seen them."""
+    hold = fact.data.get("hold")
+    return hold.get("rates") or () if isinstance(hold, dict) else ()
+
+
 def check(fact: Fact) -> Sequence[Sequence[Any]]:
     """The rows a fact draws on; refuses a shape that could be written but never folded again."""
     if fact.kind not in _HOLDING:
@@ -337,7 +359,8 @@ def check(fact: Fact) -> Sequence[Sequence[Any]]:
         if fact.kind == HOLD_EXTENDED and not isinstance(cast(Any, hold)["nth"], int):
             raise TypeError("it does not say which extension it is")
         rows = cast(Any, fact.data if hold is None else hold).get("lines") or ()
-        for row in rows:
+        rates = hold.get("rates") if hold is not None else None
+        for row in [*rows, *rates] if rates else rows:
             key, unit, amount, cap = row if len(row) == 4 else (*row, None)
             if not (isinstance(key, str) and isinstance(unit, str) and isinstance(amount, int)):
                 raise TypeError("a line is of the wrong types")

@@ -51,7 +51,8 @@ class Server:
             made.setblocking(False)
         self._callers: dict[int, _Caller] = {}
         self._sessions: Counter[str] = Counter()
-        self._waiting: list[tuple[int, _Caller]] = []  # for durability, up to a sequence number
+        self._waiting: list[tuple[int, _Caller, int]] = []  # for durability: a sequence number, who asked, his id
+        self._told: dict[_Caller, None] = {}  # who is told something in this round
         self._swept_ns = now_ns()
         self._closing = False
         self._selector.register(self._listener, selectors.EVENT_READ)
@@ -102,8 +103,9 @@ class Server:
             try:
                 self._round(asked)
             except Exception:  # noqa: BLE001 - a fault of one round must not leave all other processes without an owner
-                for caller, _ in asked:
+                for caller in {*self._told, *[caller for caller, _ in asked]}:
                     self._drop(caller)
+                self._told.clear()
 
     def _round(self, asked: list[tuple[_Caller, Request]]) -> None:
         for key, events in self._selector.select(_ROUND_S):
@@ -112,6 +114,9 @@ class Server:
             self._answer(asked)
         if self._waiting:
             self._answer_durable()
+        for caller in self._told:  # one send() for all that a round has for somebody
+            self._send(caller)
+        self._told.clear()
         self._sweep()
 
     def _attend(self, fileobj: object, events: int, asked: list[tuple[_Caller, Request]]) -> None:
@@ -152,7 +157,7 @@ class Server:
             self._drop(caller)
 
     def _answer(self, asked: list[tuple[_Caller, Request]]) -> None:
-        entries: list[tuple[_Caller, Entry, bool]] = []
+        entries: list[tuple[_Caller, Entry, Request]] = []
         for caller, request in asked:
             if caller.socket.fileno() < 0:
                 continue
@@ -163,9 +168,9 @@ class Server:
             elif request.op in (wire.RESERVE, wire.RECORD, wire.SYNC):
                 entry = self._entry(caller, request)
                 if entry:
-                    entries.append((caller, entry, request.op == wire.SYNC))
+                    entries.append((caller, entry, request))
             else:
-                self._reply(caller, self._tell(request))
+                self._reply(caller, self._tell(request), request.id)
         if entries:
             self._enter(entries)
 
@@ -176,35 +181,36 @@ class Server:
         caller.session = request.name
         self._sessions[caller.session] += 1
         self._owner.reclaim(caller.session, request.holds)
-        self._reply(caller, Reply())
+        self._reply(caller, Reply(), request.id)
 
     def _entry(self, caller: _Caller, request: Request) -> Entry | None:
         middle = bytes(request.fact)[1:-1]
         try:
             fact = segment.fact_of(middle)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            self._reply(caller, Reply(error=f"The owner of the ledger cannot read this fact: {error}."))
+            self._reply(caller, Reply(error=f"The owner of the ledger cannot read this fact: {error}."), request.id)
             return None
         return Entry(fact, middle, caller.session, request.again, request.op == wire.RESERVE)
 
-    def _enter(self, entries: list[tuple[_Caller, Entry, bool]]) -> None:
+    def _enter(self, entries: list[tuple[_Caller, Entry, Request]]) -> None:
         sequence = self._owner.enter([entry for _, entry, _ in entries])
-        for caller, entry, durable in entries:
-            if durable and not entry.error:
-                self._waiting.append((sequence, caller))
+        for caller, entry, request in entries:
+            if request.op == wire.SYNC and not entry.error:
+                self._waiting.append((sequence, caller, request.id))
             else:
-                self._reply(caller, Reply(error=entry.error) if entry.error else wire.reply_of(entry.short))
+                reply = Reply(error=entry.error) if entry.error else wire.reply_of(entry.short)
+                self._reply(caller, reply, request.id)
         if self._waiting:
             self._owner.hurry()
 
     def _answer_durable(self) -> None:
         durable, failed = self._owner.durable, self._owner.failed
         left = []
-        for sequence, caller in self._waiting:
+        for sequence, caller, id in self._waiting:
             if sequence <= durable or failed:
-                self._reply(caller, Reply(error="" if sequence <= durable else failed))
+                self._reply(caller, Reply(error="" if sequence <= durable else failed), id)
             else:
-                left.append((sequence, caller))
+                left.append((sequence, caller, id))
         self._waiting = left
 
     def _tell(self, request: Request) -> Reply:
@@ -214,14 +220,20 @@ class Server:
         if request.op == wire.COUNTER:
             settled, held = self._owner.counter(request.name, request.unit)
             return Reply(settled=settled, held=held)
+        if request.op == wire.HELD:
+            count, sums = self._owner.held()
+            return Reply(held=count, sums=sums)
         return Reply(error=f"The owner of the ledger does not know {request.op!r}: use one version in all processes.")
 
-    def _reply(self, caller: _Caller, reply: Reply) -> None:
+    def _reply(self, caller: _Caller, reply: Reply, id: int) -> None:
         if caller.socket.fileno() >= 0:
+            reply.id = id
             caller.outward += wire.frame(reply)
-            self._send(caller)
+            self._told[caller] = None
 
     def _send(self, caller: _Caller) -> None:
+        if caller.socket.fileno() < 0:
+            return
         try:
             sent = caller.socket.send(caller.outward)
             del caller.outward[:sent]

@@ -8,13 +8,14 @@ from pathlib import Path
 import msgspec
 
 from comptroller.core.errors import StoreError
-from comptroller.core.facts import Shortfall
+from comptroller.core.facts import Line, Shortfall
 from comptroller.store import folder
 
 MOST = 64 * 1024 * 1024  # bytes of a frame; a fact is a few hundred, bodies never travel here
 UNIX: int = getattr(socket, "AF_UNIX", -1)  # Windows has none
 _LENGTH = struct.Struct("<I")
 HELLO, RESERVE, RECORD, SYNC, RENEW, COUNTER = "hello", "reserve", "record", "sync", "renew", "counter"
+HELD = "held"
 
 
 class Request(msgspec.Struct, array_like=True):
@@ -27,6 +28,7 @@ class Request(msgspec.Struct, array_like=True):
     unit: str = ""  # hello: token
     number: int = 0  # hello: pid; renew: lease
     holds: dict[str, int] = {}  # hello: live holds of the process, with leases it has renewed (0: as opened)
+    id: int = 0  # of one among many under way on a connection; its reply carries the same
 
 
 class Reply(msgspec.Struct, array_like=True):
@@ -35,7 +37,9 @@ class Reply(msgspec.Struct, array_like=True):
     error: str = ""
     short: tuple[str, str, int, int | None, int, int] | None = None
     settled: int = 0
-    held: int = 0
+    held: int = 0  # held: how many holds are live
+    id: int = 0
+    sums: dict[str, int] = {}  # held: what they hold, by currency
 
 
 class Address(msgspec.Struct):
@@ -60,6 +64,14 @@ def reply_of(short: Shortfall | None) -> Reply:
         return Reply()
     line = short.line
     return Reply(short=(line.key, line.unit, line.amount, line.cap, short.settled, short.held))
+
+
+def shortfall_of(reply: Reply) -> Shortfall | None:
+    """The same, read by whoever asked."""
+    if reply.short is None:
+        return None
+    key, unit, amount, cap, settled, held = reply.short
+    return Shortfall(Line(key, unit, amount, cap), settled, held)
 
 
 class Gone(Exception):

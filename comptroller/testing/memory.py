@@ -4,16 +4,19 @@ import hashlib
 import threading
 from collections.abc import Sequence
 
+from comptroller.core.clock import SYSTEM, Clock
 from comptroller.core.facts import Fact, Line, Shortfall
-from comptroller.metering.budget import Purse
+from comptroller.metering.budget import Purse, held_by
 
 
 class MemoryLedger:
     """Facts in a list, bodies in a dict; `broken` makes every write fail, as a full disk would."""
 
     local = True
+    pipe = None
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = SYSTEM) -> None:
+        self.clock = clock
         self.facts: list[Fact] = []
         self.synced: list[Fact] = []
         self.bodies: dict[str, bytes] = {}
@@ -26,9 +29,13 @@ class MemoryLedger:
             self._write()
             hold = opened.data.get("hold")
             lines = [Line(*row) for row in hold["lines"]] if isinstance(hold, dict) else []
-            short = self.purse.room(lines)
+            rates = hold.get("rates") or () if isinstance(hold, dict) else ()
+            now_ns = self.clock.monotonic_ns()
+            short = self.purse.room(lines, rates, now_ns)
             if short is None:
                 self._append(opened)
+                if rates and isinstance(hold, dict):
+                    self.purse.throttle.take(hold["id"], rates, now_ns)
             return short
 
     def record(self, fact: Fact) -> None:
@@ -47,6 +54,17 @@ class MemoryLedger:
     def counter(self, key: str, unit: str) -> tuple[int, int]:
         with self._lock:
             return self.purse.counter(key, unit)
+
+    def held(self) -> tuple[int, dict[str, int]]:
+        with self._lock:
+            live = list(self.purse.live().values())
+            return len(live), held_by(live)
+
+    async def attach(self) -> None:
+        return None
+
+    async def detach(self) -> None:
+        return None
 
     def keep(self, messages: Sequence[bytes], tenant: str, subject: str) -> list[str]:
         digests = [self.digest(message) for message in messages]

@@ -19,6 +19,7 @@ from comptroller.guardrails.guard import installed_guards
 from comptroller.metering.prices import PriceBook
 from comptroller.policies.book import Book
 from comptroller.tracing.span import Tracer
+from comptroller.wrapper.kept import Kept
 from comptroller.wrapper.shelf import Shelf, load_book, rates
 
 if TYPE_CHECKING:
@@ -30,18 +31,32 @@ PLANS = 1_000
 COMPLAIN_EVERY_S = 60.0
 
 
+class Pipe(Protocol):
+    """The way of an event loop to a ledger that another process owns; `noting` lists what was sent to be recorded."""
+
+    noting: "list[Any] | None"
+
+    async def reserve(self, opened: Fact) -> Shortfall | None: ...
+    async def settled(self, noted: Sequence[Any]) -> None: ...
+
+
 class Ledger(Protocol):
     """What the call path needs of a store."""
 
     @property
     def local(self) -> bool: ...
+    @property
+    def pipe(self) -> Pipe | None: ...
     def reserve(self, opened: Fact) -> Shortfall | None: ...
     def record(self, fact: Fact) -> None: ...
     def sync(self, fact: Fact) -> None: ...
     def renew(self, hold_id: str, lease_ns: int) -> None: ...
     def counter(self, key: str, unit: str) -> tuple[int, int]: ...
+    def held(self) -> tuple[int, dict[str, int]]: ...
     def keep(self, messages: Sequence[bytes], tenant: str, subject: str) -> list[str]: ...
     def digest(self, data: bytes) -> str: ...
+    async def attach(self) -> None: ...
+    async def detach(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -69,7 +84,8 @@ class Desk:
         self._plans: dict[int, tuple[Mapping[str, Action], int]] = {}
         self._clean: dict[tuple[int, int, int], None] = {}
         self.at_close: list[Callable[[], None]] = []
-        self.watchers: list[Callable[[Fact], None]] = []  # told of each fact once it is on record
+        self.kept = Kept()
+        self.watchers: list[Callable[[Fact], None]] = [self.kept.watch]  # told of each fact once it is on record
         self.ambient: Any = None  # the scope of calls made outside any run
         self.ambient_lock = threading.Lock()
         self._complained = -COMPLAIN_EVERY_S

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Protocol
 
+from comptroller.core.errors import StoreError
+from comptroller.core.facts import Fact
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.effects import (
     Answer,
@@ -119,18 +121,28 @@ class Blocking:
 
 
 class Awaiting:
-    """The same for async callers; a ledger in another process is asked in a thread, so that nobody else waits."""
+    """The same for async callers; a ledger in another process is asked through its pipe, or in a thread, so that
+    nobody else waits. What goes through a pipe is waited for before anything more is handed out.
+    """
 
     def __init__(self, desk: Desk, flow: Flow, hands: AsyncHands) -> None:
         self.desk, self.flow, self.hands = desk, flow, hands
         self.headers: Mapping[str, str] = {}
         self.quick: Quick | None = None
+        self._pipe = desk.ledger.pipe
+        self._noted: list[Any] = []  # recorded through the pipe, and not known to be written yet
+        self._capped = False
 
     async def start(self) -> Answer | None:
-        effect = _advance(self.flow, None)
-        while not isinstance(effect, (Answer, Emit)):
-            effect = await self._do(effect)
+        try:
+            effect = self._step(None)
+            while not isinstance(effect, (Answer, Emit)):
+                effect = await self._do(effect)
+        except Exception:
+            await self._settled(must=False)
+            raise
         if isinstance(effect, Answer):
+            await self._settled(must=effect.refused is None and effect.status < 300)
             return effect
         self.headers, self.quick = effect.headers or {}, effect.quick
         return None
@@ -143,15 +155,17 @@ class Awaiting:
                 try:
                     data = None if last else await following()
                 except BaseException as error:  # noqa: BLE001 - the flow records it, then it goes on its way
-                    effect = _throw(self.flow, error, upstream=True)
+                    effect = self._throw(error, upstream=True)
                 else:
                     if data and quick is not None and (ready := quick(data)) is not None:
                         if ready:
                             yield ready
                         continue
-                    effect = _advance(self.flow, data)
+                    effect = self._step(data)
                 while not isinstance(effect, (Answer, Emit)):
                     effect = await self._do(effect)
+                if self._noted:
+                    await self._settled(must=True)
                 if isinstance(effect, Answer):
                     if effect.refused is not None:
                         raise effect.refused  # half a stream without an error would pass for a whole one
@@ -173,13 +187,49 @@ class Awaiting:
                 result = effect.function()
                 if asyncio.iscoroutine(result):
                     result = await result
+            elif self._pipe is not None and isinstance(effect, Reserve):
+                self._capped = self._capped or _has_cap(effect.opened)
+                result = await self._pipe.reserve(effect.opened)
             elif self.desk.ledger.local:
                 result = at_desk(self.desk, effect)
             else:
                 result = await asyncio.to_thread(at_desk, self.desk, effect)
         except BaseException as error:  # noqa: BLE001 - the flow records it, then it goes on its way
-            return _throw(self.flow, error, upstream=isinstance(effect, (Send, Read)))
-        return _advance(self.flow, result)
+            return self._throw(error, upstream=isinstance(effect, (Send, Read)))
+        return self._step(result)
+
+    def _step(self, value: Any) -> Effect | Answer:
+        pipe = self._pipe
+        if pipe is None:
+            return _advance(self.flow, value)
+        pipe.noting = self._noted
+        try:
+            return _advance(self.flow, value)
+        finally:
+            pipe.noting = None
+
+    def _throw(self, error: BaseException, upstream: bool) -> Effect | Answer:
+        pipe = self._pipe
+        if pipe is None:
+            return _throw(self.flow, error, upstream)
+        pipe.noting = self._noted
+        try:
+            return _throw(self.flow, error, upstream)
+        finally:
+            pipe.noting = None
+
+    async def _settled(self, must: bool) -> None:
+        """Wait until what the flow recorded is written; where nothing may go unrecorded, a failure is the call's."""
+        if self._pipe is None or not self._noted:
+            return
+        noted = self._noted.copy()
+        self._noted.clear()
+        try:
+            await self._pipe.settled(noted)
+        except StoreError as error:
+            if must and self.desk.must_record(self._capped):
+                raise
+            self.desk.complain(error)
 
 
 def run_blocking(desk: Desk, flow: Flow) -> Answer:
@@ -211,6 +261,12 @@ class _NoUpstream:
 
 
 NO_UPSTREAM = _NoUpstream()
+
+
+def _has_cap(opened: Fact) -> bool:
+    """True where what is held counts against a cap."""
+    hold = opened.data.get("hold")
+    return isinstance(hold, dict) and any(row[-1] is not None for row in hold["lines"])
 
 
 def _advance(flow: Flow, value: Any) -> Effect | Answer:

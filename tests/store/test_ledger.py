@@ -199,7 +199,7 @@ def test_a_request_sent_again_after_a_take_over_is_not_done_twice(open_ledger: O
             fact = facts.opened("a", amount=10) if make == ledgers.wire.RESERVE else facts.claim("once")
             request = ledgers.Request(make, ledgers.msgspec.Raw(b"{" + ledgers.segment.encode(fact)[1] + b"}"))
             request.again = True
-            assert ledger._request(request).short is None
+            assert ledger.request(request).short is None
     assert [fact.id for _, fact in journal.read(folder)].count("once") == 1
     assert counter(third, facts) == (0, 10)
 
