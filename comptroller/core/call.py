@@ -88,6 +88,7 @@ class Request:
     searches: int = 0  # at most, of the tools the provider runs itself
     hints: Mapping[str, str] = field(default_factory=dict)  # session hints some clients send
     tokens: int | None = None  # of input, where the body holds the tokens themselves and they can be counted
+    earlier: int | None = None  # of the conversation a provider keeps and this goes on with, where they are known
 
 
 @dataclass(frozen=True, slots=True)

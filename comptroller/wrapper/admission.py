@@ -15,6 +15,7 @@ from comptroller.metering.window import window_of
 from comptroller.wrapper.effects import Ask, Effect, Reserve
 from comptroller.wrapper.entry import Entry, run_key
 from comptroller.wrapper.estimate import input_bound, output_bound
+from comptroller.wrapper.kept import NAMED
 
 HARD = ("deny", "clamp", "ask", "downgrade")
 TRIES = 4  # others may take the room between looking and holding
@@ -87,8 +88,9 @@ class Admission:
             entry.say("model", Verdict("deny" if choice == "deny" else "note", "unpriced", "", because))
             if choice == "deny":
                 raise Denied(because, {"rule": "unpriced"})
-        if self.request.unbounded and money:
-            what = ", ".join(self.request.unbounded)
+        unbounded = [name for name in self.request.unbounded if name != NAMED or self.request.earlier is None]
+        if unbounded and money:
+            what = ", ".join(unbounded)
             because = (
                 f"The cost of {what} has no bound, and a hard cap applies ({money[0].place}). Bound it or lift the cap."
             )
@@ -200,8 +202,8 @@ class Admission:
 
     def downgrade(self) -> bool:
         to = self.entry.desk.book.downgrade_to(self.entry.identity)
-        if not to or to == self.model:
-            return False
+        if not to or to == self.model or self.request.earlier is not None:
+            return False  # nobody knows what another model would count the kept conversation at
         self.model = to
         self.price_it()
         return self.entry.price is not None

@@ -18,7 +18,8 @@ def input_bound(request: Request) -> int:
     media = sum(1 for part in request.parts if part.kind == "media")
     text = max(len(request.raw) - request.media_bytes, 0)
     frame = FRAME_TOKENS * (len(request.messages) + 1) + (TOOL_PROMPT if request.tools else 0)
-    return text + frame + MEDIA_TOKENS * media + request.media_bytes // BYTES_PER_MEDIA_TOKEN
+    own = text + frame + MEDIA_TOKENS * media + request.media_bytes // BYTES_PER_MEDIA_TOKEN
+    return own + (request.earlier or 0)
 
 
 def output_bound(request: Request, context: int | None) -> int:
@@ -43,5 +44,6 @@ def estimated_usage(request: Request, reply: Reply | None) -> Usage:
     media = sum(1 for part in request.parts if part.kind == "media")
     text = sum(len(message) for message in request.messages) - request.media_bytes
     sent = tokens_in(max(text, 0)) + FRAME_TOKENS * len(request.messages) + MEDIA_TOKENS * media
+    sent += request.earlier or 0
     sent = sent if request.tokens is None else request.tokens
     return Usage(input=sent, output=tokens_in(reply.emitted) if reply else 0, tier=request.tier)

@@ -76,6 +76,7 @@ def _governed(job: Job, entry: Entry, request: Request) -> Flow:
     entry.name, entry.stream = request.model, request.stream
     caps = caps_for(entry)
     entry.hard = is_hard(caps)
+    request.earlier = job.desk.kept.earlier(entry.identity.tenant, request)
     admission = Admission(entry, request, caps)
     try:
         texts = yield from _inbound(job, entry, request, admission)
