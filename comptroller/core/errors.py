@@ -42,6 +42,13 @@ class OverBudget(Refused):
     status = 402
 
 
+class RateLimited(Refused):
+    """The call comes too soon, or beside too many others; the same call may pass in a moment."""
+
+    code = "rate_limited"
+    status = 429
+
+
 class NotApproved(Refused):
     """The call needs a person's approval that it does not have."""
 
@@ -49,4 +56,4 @@ class NotApproved(Refused):
     status = 409
 
 
-BY_CODE: dict[str, type[Refused]] = {kind.code: kind for kind in (Denied, OverBudget, NotApproved)}
+BY_CODE: dict[str, type[Refused]] = {kind.code: kind for kind in (Denied, OverBudget, RateLimited, NotApproved)}

@@ -8,10 +8,11 @@ run.opened    identity, budget [nanos, currency]?, trace
 run.closed    status ok|error, error?
 agent.opened  identity (id of the fact = span id that calls name as parent), scopes?
 agent.closed  span, status
-call.opened   identity, kind, name, dialect, stream, policy, hold {id, lines, lease_ns, price},
+call.opened   identity, kind, name, dialect, stream, policy, hold {id, lines, lease_ns, price, rates?},
               request [digest], request_after [call, n]?
 call.closed   identity, kind, name, dialect, stream, policy, started, first, ended, status, action, rule, because,
-              decisions [..], usage {..}, cost, currency, worst, price, estimated, unpriced, overrun, hold {id, lines},
+              decisions [..], usage {..}, cost, currency, worst, price, estimated, unpriced, overrun, waited_ms,
+              hold {id, lines, rates?},
               request [digest], request_after [call, n]?, reply [digest], error, upstream {status, id},
               model (that answered), attempt, tool {call_id, effect, args}, trace, opaque
 hold.extended hold {id, nth, lines}          a stream that outlives its hold: what its live hold grows by
@@ -29,8 +30,10 @@ snapshot      purse {..}: first record of each segment but the first; after much
 seal          mac: last record of a closed segment and of a clean close; vouches for the chain before it
 
 `request_after` says that a request starts with the first n messages of an earlier call's: history is named, not
-repeated. A hold's `lines` are [key, unit, amount, cap?]; the purse is nothing but the fold of holds over facts.
-status of a call: ok | denied | over_budget | pending | error | cut | cancelled | expired
+repeated. A hold's `lines` are [key, unit, amount, cap?]; the purse is nothing but the fold of holds over facts. A line
+in the unit `live` is a call under way: held, never charged. `rates` are rows of the same shape for limits per second,
+minute, hour or day; what they count is not folded, and an end tells only those that were used otherwise than held.
+status of a call: ok | denied | over_budget | rate_limited | pending | error | cut | cancelled | expired
 """
 
 from dataclasses import dataclass, field
@@ -66,6 +69,8 @@ KEY_ROTATED = "key.rotated"
 KEY_REVOKED = "key.revoked"
 SNAPSHOT = "snapshot"
 
+LIVE = "live"  # a unit: calls under way
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -84,3 +89,4 @@ class Shortfall:
     line: Line
     settled: int
     held: int
+    wait_ns: int = 0  # of a rate: when time alone makes room; 0 is never, or not known

@@ -76,6 +76,21 @@ class Cap:
     over: str  # deny | ask | downgrade | clamp | note
     place: str  # file:line, for remedies
     count: str = "logical"  # a "calls" cap counts each logical call or each attempt
+    queue_s: float = 0.0  # how long a call may wait where only held money is in the way
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A rate, or a number of calls at a time, that applies to a call."""
+
+    per: str  # as of a cap
+    who: str
+    unit: str  # requests | tokens, within `span`; or live: calls under way
+    most: int
+    span: str  # s | min | hour | day; "" for calls under way
+    queue_s: float
+    place: str  # file:line, for remedies
+    key: str  # of its counter
 
 
 @dataclass(slots=True)

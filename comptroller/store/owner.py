@@ -366,6 +366,8 @@ def check(fact: Fact) -> Sequence[Sequence[Any]]:
                 raise TypeError("a line is of the wrong types")
             if cap is not None and not isinstance(cap, int):
                 raise TypeError("a cap is of the wrong type")
+        if rates and fact.kind == CALL_OPENED and any(len(row) != 4 or row[3] is None for row in rates):
+            raise TypeError("a rate has no limit")
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise StoreError(
             f"{fact.kind} {fact.id}: its hold cannot be read ({error}). A hold is an id and lines of "

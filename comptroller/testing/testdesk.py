@@ -25,7 +25,8 @@ class TestDesk(Desk):
 def desk(policy: str = "", clock: Clock | None = None, **settings: object) -> Iterator[TestDesk]:
     """The process's desk for the length of a block."""
     book = load_policies([("policy.yaml", policy)] if policy else [])
-    made = TestDesk(Settings.model_validate(settings), MemoryLedger(), clock or FrozenClock(), book)
+    clock = clock or FrozenClock()
+    made = TestDesk(Settings.model_validate(settings), MemoryLedger(clock), clock, book)
     before = set_desk(made)
     try:
         yield made
