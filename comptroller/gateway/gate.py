@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass, field
 
-import aiohttp
-
 from comptroller.gateway.caller import NoKeys
-from comptroller.gateway.hands import session_for
 from comptroller.gateway.keys import Ring
 from comptroller.gateway.meters import Meters
 from comptroller.gateway.repeats import Repeats
@@ -13,6 +10,8 @@ from comptroller.gateway.runs import Runs
 from comptroller.gateway.stitch import Stitches
 from comptroller.gateway.upstream import Upstreams
 from comptroller.gateway.websocket import Socket
+from comptroller.gateway.wire.clients import Clients
+from comptroller.gateway.wire.port import Client
 from comptroller.wrapper.desk import Desk
 
 
@@ -29,7 +28,7 @@ class Gate:
     meters: Meters
     stopping: bool = False
     sockets: set[Socket] = field(default_factory=set)  # WebSockets that are open
-    held: aiohttp.ClientSession | None = None
+    held: Client | None = None
 
     @classmethod
     def of(
@@ -50,10 +49,10 @@ class Gate:
         return made
 
     @property
-    def session(self) -> aiohttp.ClientSession:
+    def client(self) -> Client:
         """The HTTP client of this gate's event loop."""
         if self.held is None:
-            self.held = session_for(self.desk.settings.gateway)
+            self.held = Clients(self.desk.settings.gateway)
         return self.held
 
     async def close(self) -> None:

@@ -3,9 +3,9 @@
 import asyncio
 from typing import Any
 
-import aiohttp
 import msgspec
 
+from comptroller.core.errors import UpstreamError
 from comptroller.gateway.asked import Asked
 from comptroller.gateway.caller import caller_of
 from comptroller.gateway.gate import Gate
@@ -53,19 +53,15 @@ async def _offered(gate: Gate, asked: Asked, target: Target) -> list[str]:
     if not any(is_glob(name) for name in target.provider.models):
         return []
     path = "/v1beta/models" if target.format == "gemini" else "/v1/models"
-    timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
-    get = gate.session.get(
-        target.url(path, ""),
-        headers=outgoing(asked, target),
-        allow_redirects=False,
-        proxy=target.proxy,
-        timeout=timeout,
-    )
     try:
-        async with get as response:
-            body = await response.content.read(MOST_BYTES)
-            return _names(msgspec.json.decode(body)) if response.status == 200 else []
-    except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError, UnicodeDecodeError):
+        async with asyncio.timeout(PATIENCE_S):
+            reply = await gate.client.send(target.letter("GET", target.path(path, ""), outgoing(asked, target)))
+            try:
+                body = await reply.read(MOST_BYTES)
+            finally:
+                reply.close()
+        return _names(msgspec.json.decode(body)) if reply.status == 200 and body else []
+    except (UpstreamError, TimeoutError, msgspec.DecodeError, UnicodeDecodeError):
         return []
 
 

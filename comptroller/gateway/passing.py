@@ -23,12 +23,12 @@ async def pass_through(gate: Gate, asked: Asked, paid: bool, send: Send) -> int:
     caller = caller_of(asked, gate.keys, gate.desk.settings.tenant)
     target = gate.upstreams.line(format_of(asked.path), _model_of(asked.body))[0]
     place = enter(gate, asked, caller, None)
-    host = target.url(asked.target, "").host or ""
+    host = target.origin.host
     job = ExternalJob(
         gate.desk, place.identity, place.state, asked.method, host, asked.path, asked.body, place.refusal()
     )
     job.kind_of_body = asked.header(b"content-type")
-    hands = Hands(gate.session, gate.upstreams, target, asked, "")
+    hands = Hands(gate.client, gate.upstreams, target, asked, "")
     drive = Awaiting(gate.desk, unread_model_call(job) if paid else external_call(job), hands)
     place.run.busy += 1
     try:

@@ -97,7 +97,7 @@ async def _attempts(call: Call, attempts: Attempts, send: Send) -> int:
     gate = call.gate
     over_budget = gate.desk.settings.gateway.over_budget_status
     for number, target in enumerate(attempts):
-        hands = Hands(gate.session, gate.upstreams, target, call.asked, call.request.model if call.request else "")
+        hands = Hands(gate.client, gate.upstreams, target, call.asked, call.request.model if call.request else "")
         drive = Awaiting(gate.desk, model_call(_job(call, target, number)), hands)
         try:
             answer = await drive.start()

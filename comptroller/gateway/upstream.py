@@ -4,17 +4,19 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from yarl import URL
-
 from comptroller.core.clock import Clock
-from comptroller.core.errors import SettingsError, UpstreamError
+from comptroller.core.errors import SettingsError
 from comptroller.core.settings import Gateway, Provider
 from comptroller.gateway.breaker import Breaker
 from comptroller.gateway.stop import Stop
+from comptroller.gateway.wire.faults import ConnectError, ConnectTimeout, ReadError, ReadTimeout
+from comptroller.gateway.wire.port import Headers, Letter, Origin, origin_of
 from comptroller.policies.globs import any_of
+
+__all__ = ["ConnectError", "ConnectTimeout", "ReadError", "ReadTimeout", "Target", "Upstreams"]
 
 log = logging.getLogger("comptroller")
 USUAL = (
@@ -32,22 +34,6 @@ VERSIONS = ("v1", "v1beta")
 CHOICES = 10_000  # answers to "where does this model go" that are remembered
 
 
-class ConnectError(UpstreamError):
-    """No connection came about: nothing was sent."""
-
-
-class ConnectTimeout(UpstreamError):
-    """No connection came about in time: nothing was sent."""
-
-
-class ReadTimeout(UpstreamError):
-    """The upstream fell silent."""
-
-
-class ReadError(UpstreamError):
-    """The connection broke after the request may have been sent."""
-
-
 class Target:
     """One provider, ready to be called."""
 
@@ -55,10 +41,11 @@ class Target:
         self.provider, self.name, self.format = provider, provider.name, provider.format
         self.breaker = Breaker(clock, gateway.breaker_failures, gateway.breaker_s)
         self.proxy = _proxy_for(provider.url)
-        self._base = provider.url
+        self.origin = _origin(provider.url)
+        self._base = quote(urlsplit(provider.url).path, safe="/%:@!$&'()*+,;=~")
         self._strips = _strips(provider)
-        self._urls: dict[str, URL] = {}
-        self.auth: tuple[str, str] | None = None
+        self._paths: dict[str, bytes] = {}
+        self.auth: tuple[bytes, bytes] | None = None
         self.reload()
 
     def reload(self) -> None:
@@ -66,14 +53,18 @@ class Target:
         secret = _secret(self.provider)
         self.auth = _auth(self.format, secret, self.provider.key_env) if secret else None
 
-    def url(self, target: str, query: str) -> URL:
-        """The address of a path at this provider. The host is the configured one whatever the path says."""
-        found = self._urls.get(target)
+    def path(self, target: str, query: str) -> bytes:
+        """What is asked for at this provider. The host is the configured one whatever is said here."""
+        found = self._paths.get(target)
         if found is None:
-            found = URL(self._base + self._local(target), encoded=True)
-            if len(self._urls) < CHOICES:
-                self._urls[target] = found
-        return URL(f"{found}?{query}", encoded=True) if query else found
+            found = (self._base + self._local(target)).encode("ascii")
+            if len(self._paths) < CHOICES:
+                self._paths[target] = found
+        return b"%b?%b" % (found, query.encode("ascii")) if query else found
+
+    def letter(self, method: str, path: bytes, headers: Headers, body: bytes = b"") -> Letter:
+        """A request to this provider."""
+        return Letter(self.name, self.origin, method, path, headers, body, self.proxy)
 
     def _local(self, target: str) -> str:
         """The path below the base: both often name the API's version, and one of the two is enough."""
@@ -142,14 +133,24 @@ def _secret(provider: Provider) -> str:
     return os.environ.get(provider.key_env, "").strip() if provider.key_env else ""
 
 
-def _auth(format: str, secret: str, key_env: str) -> tuple[str, str]:
+def _auth(format: str, secret: str, key_env: str) -> tuple[bytes, bytes]:
     if not secret.isprintable() or not secret.isascii():
         raise SettingsError("upstreams: a key holds characters that no header may have. Check its file or variable.")
     if format == "anthropic" and key_env != BEARER:
-        return "x-api-key", secret
+        return b"x-api-key", secret.encode()
     if format == "gemini":
-        return "x-goog-api-key", secret
-    return "authorization", f"Bearer {secret}"
+        return b"x-goog-api-key", secret.encode()
+    return b"authorization", b"Bearer " + secret.encode()
+
+
+def _origin(url: str) -> Origin:
+    parts = urlsplit(url)
+    tls = parts.scheme == "https"
+    try:
+        host = (parts.hostname or "").encode("idna").decode("ascii")
+        return origin_of(host, parts.port or (443 if tls else 80), tls)
+    except ValueError:
+        raise SettingsError(f"upstreams: {url} names no host or port that can be. Correct it.") from None
 
 
 def _strips(provider: Provider) -> bool:
