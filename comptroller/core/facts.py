@@ -29,10 +29,11 @@ key.revoked   key, by
 snapshot      purse {..}: first record of each segment but the first; after much was written, also at a clean close
 seal          mac: last record of a closed segment and of a clean close; vouches for the chain before it
 
-`request_after` says that a request starts with the first n messages of an earlier call's: history is named, not
-repeated. A hold's `lines` are [key, unit, amount, cap?]; the purse is nothing but the fold of holds over facts. A line
-in the unit `live` is a call under way: held, never charged. `rates` are rows of the same shape for limits per second,
-minute, hour or day; what they count is not folded, and an end tells only those that were used otherwise than held.
+`request_after` says that a request starts with the first n messages of an earlier call's (its reply comes after its
+request): history is named, not repeated. A hold's `lines` are [key, unit, amount, cap?]; the purse is nothing but the
+fold of holds over facts. A line in the unit `live` is a call under way: held, never charged. `rates` are rows of the
+same shape for limits per second, minute, hour or day; what they count is not folded, and an end tells only those that
+were used otherwise than held.
 status of a call: ok | denied | over_budget | rate_limited | pending | error | cut | cancelled | expired
 """
 

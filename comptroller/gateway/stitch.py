@@ -46,7 +46,7 @@ class Stitches:
             return Thread(run, [])
         if not request.messages:
             return Thread("", [])
-        marks = _marks((*space, who.user), request.messages)
+        marks = _marks((*space, who.user, request.hints.get("user")), request.messages)
         again = bool(asked.named.get(b"x-stainless-retry-count", b"0").strip(b"0"))
         earlier = marks if again else marks[:-1]
         run = next((run for mark in reversed(earlier) if (run := self._runs.get(mark))), "")

@@ -38,15 +38,26 @@ class Boundary:
     def __init__(self) -> None:
         self._open: OrderedDict[tuple[str, str], Asked] = OrderedDict()
         self._answered: OrderedDict[str, None] = OrderedDict()
+        self._names: OrderedDict[str, str] = OrderedDict()  # of tools, by call id
 
     def allow(self, asked: Asked) -> list[Asked]:
         """Remember an allowed tool call; returns those pushed out because too many are unanswered."""
         with _TURN:
             self._open[(asked.call_id, asked.call)] = asked
+            self._name(asked.call_id, asked.name)
             dropped = []
             while len(self._open) > MOST:
                 dropped.append(self._open.popitem(last=False)[1])
             return dropped
+
+    def named(self, call_id: str) -> str:
+        """The tool of a call id: a request that brings only what is new does not say it again."""
+        return self._names.get(call_id, "")
+
+    def name(self, call_id: str, tool: str) -> None:
+        """Learn the tool of a call that was allowed before this process."""
+        with _TURN:
+            self._name(call_id, tool)
 
     def take(self, name: str, digest: str, identity: Identity) -> Asked | None:
         """The decision for a call that is about to be executed with just these arguments; given out once.
@@ -84,6 +95,11 @@ class Boundary:
             left = [asked for asked in self._open.values() if not asked.taken]
             self._open.clear()
             return left
+
+    def _name(self, call_id: str, tool: str) -> None:
+        self._names[call_id] = tool
+        if len(self._names) > 4 * MOST:
+            self._names.popitem(last=False)
 
     def _seen(self, call_id: str) -> None:
         self._answered[call_id] = None

@@ -10,7 +10,9 @@ from comptroller.core.settings import Capture
 from comptroller.core.verdict import Action
 from comptroller.dialects.dialect import Dialect
 from comptroller.wrapper.entry import Entry
+from comptroller.wrapper.kept import NAMED as GOES_ON
 
+KEEPING = ("openai_responses",)  # dialects of providers that keep replies to be gone on with
 REDACTING: dict[str, Action] = {"secrets": "redact", "privacy": "redact"}
 
 
@@ -24,7 +26,8 @@ def keep_request(entry: Entry, dialect: Dialect, request: Request, path: str) ->
     if shown:
         messages = dialect.read(dialect.rewrite(request, Change(texts=shown)), path).messages
     digests = _keep(entry, messages, capture)
-    entry.request_after, entry.request = entry.run.thread.follow(entry.identity.agent, entry.id, digests)
+    before = request.hints.get(GOES_ON, "")
+    entry.request_after, entry.request = entry.run.thread.follow(entry.identity.agent, entry.id, digests, before)
 
 
 def keep_reply(entry: Entry, reply: Reply, change: Change) -> None:
@@ -49,6 +52,10 @@ def keep_reply(entry: Entry, reply: Reply, change: Change) -> None:
             for call in reply.calls
         ]
     entry.reply = _keep(entry, [msgspec.json.encode(body)], capture)
+    if reply.id and entry.dialect in KEEPING:
+        count = entry.request_after[1] if entry.request_after else 0
+        assert isinstance(count, int)
+        entry.run.thread.answered(reply.id, entry.id, count + len(entry.request) + len(entry.reply))
 
 
 def _is_said(part: Part) -> bool:

@@ -8,6 +8,8 @@ from comptroller.core.forks import lock_over_forks
 KEPT = 64  # conversations a run has under way at once; one that is forgotten is written out in full again
 WORTH = 3  # messages that must be shared before naming the earlier call is shorter than repeating them
 
+REPLIES = 1_024  # likewise replies that a provider keeps
+
 _TURN = lock_over_forks()  # one for all: what it guards takes microseconds
 
 
@@ -19,9 +21,27 @@ class Thread:
 
     def __init__(self) -> None:
         self._last: OrderedDict[tuple[str, str], tuple[str, list[str]]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[str, int]] = OrderedDict()
 
-    def follow(self, agent: str, call: str, digests: list[str]) -> tuple[list[object], list[str]]:
-        """([earlier call, n], the messages that come after its first n), or ([], all)."""
+    def answered(self, reply: str, call: str, count: int) -> None:
+        """Remember a reply its provider keeps: with it the conversation has `count` messages."""
+        with _TURN:
+            self._kept[reply] = (call, count)
+            if len(self._kept) > REPLIES:
+                self._kept.popitem(last=False)
+
+    def knows(self, reply: str) -> bool:
+        """Whether what goes on with this reply can name its call."""
+        return reply in self._kept
+
+    def follow(self, agent: str, call: str, digests: list[str], reply: str = "") -> tuple[list[object], list[str]]:
+        """([earlier call, n], the messages that come after its first n), or ([], all).
+
+        A request that names the reply before it brings only what is new: all of its messages come after that.
+        """
+        kept = self._kept.get(reply) if reply else None
+        if kept is not None:
+            return [*kept], digests
         if not digests:
             return [], []
         key = (agent, digests[0])

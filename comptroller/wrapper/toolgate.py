@@ -114,9 +114,11 @@ def remember(tool: Entry, call: ToolCall) -> None:
 
 
 def answers(entry: Entry, request: Request) -> None:
-    """Record the tool calls whose results this request brings."""
-    for part in request.parts:
+    """Record the tool calls whose results this request brings, and name the tools it leaves unsaid."""
+    for number, part in enumerate(request.parts):
         if part.kind == "tool_result" and part.call_id:
+            if not part.tool and (name := entry.run.boundary.named(part.call_id)):
+                request.parts[number] = replace(part, tool=name)
             asked = entry.run.boundary.answer(part.call_id)
             if asked is not None:
                 asked.entry.sent = True
