@@ -11,6 +11,7 @@ from comptroller.dialects.routes import dialect_for, is_model_route
 from comptroller.gateway.asked import Asked, Gone, Receive, Send, asked_of, read_body
 from comptroller.gateway.gate import Gate
 from comptroller.gateway.health import counted, ready
+from comptroller.gateway.homes import at_home
 from comptroller.gateway.models import list_models
 from comptroller.gateway.passing import pass_through
 from comptroller.gateway.relay import LEFT, relay
@@ -33,9 +34,9 @@ class App:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._http(scope, receive, send)
+            await self._http(at_home(scope), receive, send)
         elif scope["type"] == "websocket":
-            await serve(self.gate, self._frame, scope, receive, send)
+            await serve(self.gate, self._frame, at_home(scope), receive, send)
 
     async def _frame(self, asked: Asked, dialect: Dialect, receive: Receive, send: Send) -> int:
         """A frame of a WebSocket, answered as the HTTP request it would have been."""
