@@ -82,6 +82,7 @@ class Request:
     choices: int = 1
     tier: str = ""
     tools: tuple[str, ...] = ()  # names of the client-side tools on offer
+    offers: bool = False  # the first of `messages` is no message but the list of tools
     wants_usage: bool = True  # the client asked for the stream's usage itself
     unbounded: tuple[str, ...] = ()  # what has no bound we know: server tools without max_uses, remote images
     media_bytes: int = 0

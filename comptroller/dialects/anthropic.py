@@ -69,6 +69,7 @@ class AnthropicMessages:
             messages=[_kept(top[name]) for name in ("tools", "system") if name in top] + [_kept(m) for m in messages],
             raw=body,
             tools=names,
+            offers="tools" in top,
             unbounded=tuple(dict.fromkeys(reader.unbounded)),
             searches=reader.searches,
             media_bytes=reader.media_bytes,

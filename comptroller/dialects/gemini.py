@@ -76,6 +76,7 @@ class Gemini:
             choices=max(count_of(field(config, "candidateCount")), 1),
             tier=tier_of(text_of(tree.value(top, key(top, "serviceTier")))),
             tools=names,
+            offers="tools" in top,
             unbounded=tuple(dict.fromkeys(reader.unbounded)),
             media_bytes=reader.media_bytes,
             hints={f"metadata.{name}": text_of(text) for name, text in dict_of(tree.value(top, "labels")).items()},

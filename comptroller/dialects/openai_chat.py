@@ -249,6 +249,7 @@ def _unusual(request: Request, reader: _Reader, top: Mapping[str, Raw]) -> None:
     reader.rest_of(top)
     if "tools" in top:
         request.messages.insert(0, bytes(top["tools"]))
+        request.offers = True
     request.choices = max(tree.count_of(tree.value(top, "n")), 1)
     request.tier = tier_of(tree.value(top, "service_tier"))
     request.tools = _tool_names(top)

@@ -69,6 +69,7 @@ class OpenAIResponses:
             raw=body,
             tier=tier_of(tree.value(top, "service_tier")),
             tools=names,
+            offers=bool(tree.value(top, "tools")),
             unbounded=tuple(dict.fromkeys(reader.unbounded)),
             searches=reader.searches,
             media_bytes=reader.media_bytes,

@@ -44,9 +44,11 @@ class Stitches:
         answered = asked.goes_on or request.hints.get("previous_response_id")
         if answered and (run := self._runs.get((who.tenant, who.key, answered))):
             return Thread(run, [])
-        if not request.messages:
+        # Without the tools: an agent that offers others from one call to the next is the same agent.
+        words = request.messages[1:] if request.offers else request.messages
+        if not words:
             return Thread("", [])
-        marks = _marks((*space, who.user, request.hints.get("user")), request.messages)
+        marks = _marks((*space, who.user, request.hints.get("user")), words)
         again = bool(asked.named.get(b"x-stainless-retry-count", b"0").strip(b"0"))
         earlier = marks if again else marks[:-1]
         run = next((run for mark in reversed(earlier) if (run := self._runs.get(mark))), "")

@@ -11,6 +11,7 @@ from comptroller.gateway.stitch import Stitches, agent_of
 from tests.gateway.house import house
 
 ME = Identity()
+TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
 
 
 def asked(**headers: str) -> Asked:
@@ -37,6 +38,16 @@ def test_a_conversation_that_grows_stays_one_run(messages: list[str], data: st.D
     cuts = sorted(data.draw(st.sets(st.integers(1, len(messages)), min_size=1)))
     found = {take(stitches, f"r{cut}", request(*messages[:cut])) for cut in cuts}
     assert found == {f"r{cuts[0]}"}
+
+
+def test_a_conversation_whose_tools_change_on_the_way_stays_one_run() -> None:
+    asks = [
+        {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hi"}], "tools": [TOOL]},
+        {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hi"}, {"role": "user", "content": "more"}]},
+    ]
+    with house() as at:
+        runs = [at.post(body=ask).headers["comptroller-run"] for ask in asks]
+    assert runs[0] == runs[1]
 
 
 def test_two_conversations_that_begin_with_the_same_words_are_two_runs() -> None:
