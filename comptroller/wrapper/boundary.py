@@ -77,7 +77,6 @@ class Boundary:
             for key, asked in self._open.items():
                 if key[0] == call_id:
                     del self._open[key]
-                    self._seen(call_id)
                     return None if asked.taken else asked
         return None
 

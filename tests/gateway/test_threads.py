@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from comptroller.core.facts import CALL_CLOSED
-from comptroller.gateway.stitch import Stitches
 from comptroller.testing.script import Say, Use
 from tests.gateway.house import House, house
 
@@ -56,6 +55,15 @@ def test_rules_on_a_tools_results_know_whose_result_a_delta_brings() -> None:
         for _ in range(2):  # and when it is sent again
             assert ask(at, [RESULT], first).json()["error"]["rule"] == "no-wires"
         assert len(at.up.requests) == 1
+
+
+def test_what_a_rule_notes_of_a_result_is_on_record_once() -> None:
+    with house([LOOK, "Done."], POLICY.replace("then: deny", "then: note")) as at:
+        first = ask(at, "Hi").json()["id"]
+        for _ in range(2):
+            ask(at, [RESULT], first)
+        rules = [row["rule"] for call in at.calls for row in call.get("decisions", ())]
+        assert rules == ["no-wires"]
 
 
 @pytest.mark.parametrize(
