@@ -26,6 +26,11 @@ key.issued    key, hash, tenant, agent, customer, user, workflow, name, scopes?,
               budgets [[unit, limit, every, zone, over]]
 key.rotated   key, old hash, new hash, until: when the secrets before this one end, by
 key.revoked   key, by
+contracts.loaded  version, files [{path, digest, text}]: contracts and outcome types, as policy.loaded says policies
+outcome       the fields of core.outcome.OutcomeEvent; ignored, state: what the fold made of it when it was written
+books.txn     the fields of core.books.Txn; postings [[account, currency, nanos]]
+books.invoice invoice, event opened|drafted|finalised|paid|voided|..., number?, customer, period, lines, totals, digest
+usage         tenant, source, digest, rows, path: usage events taken in from elsewhere, in one batch
 snapshot      purse {..}: first record of each segment but the first; after much was written, also at a clean close
 seal          mac: last record of a closed segment and of a clean close; vouches for the chain before it
 
@@ -68,6 +73,11 @@ LEDGER_OPENED = "ledger.opened"
 KEY_ISSUED = "key.issued"
 KEY_ROTATED = "key.rotated"
 KEY_REVOKED = "key.revoked"
+CONTRACTS_LOADED = "contracts.loaded"
+OUTCOME = "outcome"
+TXN = "books.txn"
+INVOICE = "books.invoice"
+USAGE = "usage"
 SNAPSHOT = "snapshot"
 
 LIVE = "live"  # a unit: calls under way
