@@ -119,7 +119,7 @@ class AnthropicMessages:
             block.pop("citations", None)  # they quote the text
         for path, text in change.refused.items():
             assert isinstance(path, tuple)
-            node["content"][path[1]] = {"type": "text", "text": tree.clean(text), "citations": None}
+            node["content"][path[1]] = {"type": "text", "text": tree.clean(text)}
         if change.refused and calls <= change.refused.keys() and node.get("stop_reason") == "tool_use":
             node["stop_reason"] = "end_turn"
         return dump(node)

@@ -194,6 +194,13 @@ def test_refused_calls_become_text_and_the_turn_ends_when_none_is_left() -> None
     assert (one["stop_reason"], all_of_them["stop_reason"]) == ("tool_use", "end_turn")
 
 
+def test_a_refused_call_is_a_block_that_strict_clients_accept() -> None:
+    call = {"type": "tool_use", "id": "toolu_1", "name": "wipe", "input": {}}
+    reply = MESSAGES.read_reply(json.dumps({"content": [call], "stop_reason": "tool_use"}).encode())
+    told = json.loads(MESSAGES.rewrite_reply(reply, Change(refused={reply.calls[0].path: "No."})))
+    assert told["content"] == [{"type": "text", "text": "No."}]  # Vercel's client takes no null for citations
+
+
 @pytest.mark.parametrize("body", [b"", b"3", b'{"type":"error"}', b'{"content":"x"}', b'{"content":[' + b"[" * 9999])
 def test_what_is_no_reply_is_unreadable(body: bytes) -> None:
     with pytest.raises(Unreadable):
