@@ -18,7 +18,7 @@ class Txn:
 
     id: str
     cause: str  # id of the event or fact it follows from
-    kind: str  # verified | finalised | final | reversed | clawed_back | sla | payment | grant | burn | expiry | cost | ...
+    kind: str  # verified | finalised | final | reversed | clawed_back | sla | payment | grant | burn | expiry | cost
     at: int  # when it takes effect, ns since 1970
     period: str  # of the billing calendar, like 2026-11
     postings: tuple[Posting, ...]
