@@ -1,7 +1,7 @@
 """What the gateway counts, and how Prometheus reads it."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from comptroller.core.facts import CALL_CLOSED, Fact
@@ -56,6 +56,24 @@ class Meters:
             for kind in TOKENS:
                 if usage.get(kind):
                     _add(self.tokens, (model, kind), usage[kind])
+
+    def state(self) -> list[Any]:
+        """All counts, to be added up with those of others."""
+        counters = [[[labels, str(value)] for labels, value in counter.items()] for counter in self._counters()]
+        return [counters, self.buckets, self.took_ms, self.under_way]
+
+    def add(self, state: Sequence[Any]) -> None:
+        """Add somebody else's counts."""
+        counters, buckets, took_ms, under_way = state
+        for mine, rows in zip(self._counters(), counters, strict=True):
+            for labels, value in rows:
+                _add(mine, tuple(labels), int(value))
+        self.buckets = [one + other for one, other in zip(self.buckets, buckets, strict=True)]
+        self.took_ms += took_ms
+        self.under_way += under_way
+
+    def _counters(self) -> tuple[dict[Labels, int], ...]:
+        return self.requests, self.refusals, self.calls, self.errors, self.tokens, self.nanos
 
     def text(self, gauges: Iterable[tuple[str, str, int]]) -> str:
         """All of it in Prometheus' text format."""

@@ -22,7 +22,7 @@ async def pass_through(gate: Gate, asked: Asked, paid: bool, send: Send) -> int:
     """Send a request on as it is, after the guards had a look and, where it is paid, no hard cap forbids it."""
     caller = caller_of(asked, gate.keys, gate.desk.settings.tenant)
     target = gate.upstreams.line(format_of(asked.path), _model_of(asked.body))[0]
-    place = enter(gate, asked, caller, None)
+    place = await enter(gate, asked, caller, None)
     host = target.origin.host
     job = ExternalJob(
         gate.desk, place.identity, place.state, asked.method, host, asked.path, asked.body, place.refusal()

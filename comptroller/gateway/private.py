@@ -9,7 +9,7 @@ from comptroller.core.settings import Provider
 from comptroller.gateway.caller import Caller
 from comptroller.gateway.gate import Gate
 from comptroller.gateway.keys import PrivateRing
-from comptroller.gateway.runs import Open, Place, Runs
+from comptroller.gateway.runs import Open, Place, Runs, end_agents
 from comptroller.gateway.server import background
 from comptroller.gateway.upstream import Upstreams
 from comptroller.office.keys import Key
@@ -37,7 +37,7 @@ class OneRun(Runs):
 
     def close(self) -> None:
         """Close the run's agents; the run stays whoever's it is."""
-        self._end_agents(self._id, self._run)
+        end_agents(self.desk, self._run.identity, self._run.agents)
 
 
 @contextmanager

@@ -61,7 +61,7 @@ async def _answer(gate: Gate, asked: Asked, dialect: Dialect, caller: Caller, re
     except Unreadable:
         request = None  # the flow says what follows from that
     line = gate.upstreams.line(format_of(asked.path), request.model if request else "")
-    place = enter(gate, asked, caller, request)
+    place = await enter(gate, asked, caller, request)
     again = asked.header(b"x-stainless-retry-count")
     call = Call(gate, asked, dialect, request, place, int(again) if again.isdecimal() and len(again) < 4 else 0)
     # Whole replies are waited for even when nobody does: they cost the same, and then their usage is known.
@@ -80,16 +80,16 @@ async def _answer(gate: Gate, asked: Asked, dialect: Dialect, caller: Caller, re
         leaving.stop()
 
 
-def enter(gate: Gate, asked: Asked, caller: Caller, request: Request | None) -> Place:
+async def enter(gate: Gate, asked: Asked, caller: Caller, request: Request | None) -> Place:
     """The run a request belongs to: the one it names, else the one it goes on with, else a new one."""
     named = caller.said.get("run", "")
-    agent = caller.identity.agent or agent_of(request)
-    if named:
-        return gate.runs.enter(caller, named, trace_of(asked), agent)
-    thread = gate.stitches.find(asked, caller.identity, request)
-    run_id = thread.run or gate.desk.clock.new_id()
-    gate.stitches.keep(thread, run_id)
-    return gate.runs.enter(caller, run_id, trace_of(asked), agent)
+    agent, trace = caller.identity.agent or agent_of(request), trace_of(asked)
+    thread = None if named else gate.stitches.find(asked, caller.identity, request)
+    run_id = named or (thread.run if thread else "") or gate.desk.clock.new_id()
+    run_id = await gate.runs.prepare(caller, run_id, thread, trace, agent, request)
+    if thread is not None:
+        gate.stitches.keep(thread, run_id)
+    return gate.runs.enter(caller, run_id, trace, agent)
 
 
 async def _attempts(call: Call, attempts: Attempts, send: Send) -> int:

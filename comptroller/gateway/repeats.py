@@ -46,13 +46,9 @@ class Repeats:
         while True:
             slot = self._slots.get(key)
             if slot is None or self._clock.monotonic_ns() - slot.at_ns > KEPT_NS:
-                return self._open(key, digest)
+                return await self._take(key, digest)
             if slot.digest != digest:
-                raise Stop(
-                    400,
-                    "idempotency_key_reused",
-                    "This Idempotency-Key was used for another request. Give each request its own.",
-                )
+                raise reused()
             told = await asyncio.shield(slot.told)
             if told is not None:
                 return told
@@ -71,7 +67,11 @@ class Repeats:
         slot.told.set_result(told)
         self._forget()
 
-    def _open(self, key: tuple[str, ...], digest: bytes) -> Slot:
+    async def _take(self, key: tuple[str, ...], digest: bytes) -> Slot | Told:
+        """What nobody here knows of."""
+        return self._begin(key, digest)
+
+    def _begin(self, key: tuple[str, ...], digest: bytes) -> Slot:
         before = self._slots.pop(key, None)
         self._bytes -= before.size if before else 0
         slot = Slot(digest, self._clock.monotonic_ns(), asyncio.get_running_loop().create_future())
@@ -85,3 +85,12 @@ class Repeats:
             if slot.told.done():
                 del self._slots[key]
                 self._bytes -= slot.size
+
+
+def reused() -> Stop:
+    """Why a key that was used for another request is no good."""
+    return Stop(
+        400,
+        "idempotency_key_reused",
+        "This Idempotency-Key was used for another request. Give each request its own.",
+    )

@@ -1,14 +1,16 @@
 """The runs that are open at the gateway: opened at first sight, closed after a silence or when the gateway stops."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from comptroller.core.call import Identity
+from comptroller.core.call import Identity, Request
 from comptroller.core.errors import Denied
 from comptroller.core.facts import AGENT_CLOSED, AGENT_OPENED, RUN_OPENED, Fact
 from comptroller.core.money import Money, parse_money
 from comptroller.core.verdict import Cap, Case, Decision
 from comptroller.gateway.caller import Caller
+from comptroller.gateway.stitch import Thread
 from comptroller.gateway.stop import Stop
 from comptroller.office.keys import Key
 from comptroller.policies.book import Book
@@ -21,6 +23,7 @@ SHARED = ("customer", "user", "workflow")  # what all calls of a run have in com
 STOPS = ("deny", "ask")
 MOST_AGENTS = 1_000  # of one run
 MOST_PLACES = 1_000  # of one run, remembered: a tenth of the cost of working one out
+Agents = dict[tuple[str, str], tuple[str, bool]]  # span, and whether a rule refused it; by name and parent
 
 
 @dataclass(slots=True, eq=False)
@@ -31,10 +34,13 @@ class Open:
     state: RunState
     seen_ns: int
     busy: int = 0  # calls under way
-    agents: "dict[tuple[str, str], tuple[str, bool]]" = field(default_factory=dict)  # span, refused; by name, parent
+    agents: Agents = field(default_factory=dict)
     budgets: dict[str, Cap] = field(default_factory=dict)  # the smallest said, by currency
     places: "dict[tuple[Caller, str], Place]" = field(default_factory=dict)  # of those who asked before
     book: Book | None = None  # the policies those places were worked out under
+    visit: int = 0  # of this worker to a run it shares with others
+    heir: bool = True  # were all others gone, this worker would put the run's end on record
+    heard: set[str] = field(default_factory=set)  # tool calls whose results the others were told of
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,16 @@ class Runs:
     def __len__(self) -> int:
         return len(self._open)
 
+    def knows(self, run_id: str) -> bool:
+        """True while the run is open here."""
+        return run_id in self._open
+
+    async def prepare(
+        self, caller: Caller, run_id: str, thread: Thread | None, trace: str, agent: str, request: Request | None
+    ) -> str:
+        """The run a call will stand in, before it enters it. Where runs are shared, the others may know better."""
+        return run_id
+
     def enter(self, caller: Caller, run_id: str, trace: str, agent: str) -> Place:
         """The place of a call in its run, which is opened where it is new."""
         run = self._open.get(run_id)
@@ -85,10 +101,10 @@ class Runs:
 
     def _place(self, run: Open, caller: Caller, run_id: str, agent: str) -> Place:
         said = caller.said
-        identity, conflict = _joined(caller.identity, run.identity)
+        identity, conflict = joined(caller.identity, run.identity)
         conflict = caller.conflict or conflict
         if conflict is None and "budget" in said:
-            _lower(run, _budget(said["budget"]))
+            lower(run, budget_of(said["budget"]))
         identity = replace(identity, run=run_id, agent=identity.agent or agent)
         if identity.agent and conflict is None:
             identity, conflict = self._agent(run, identity, said.get("parent", ""))
@@ -112,20 +128,27 @@ class Runs:
 
     def _begin(self, caller: Caller, run_id: str, trace: str) -> Open:
         clock, who_asks = self.desk.clock, caller.identity
-        budget = _budget(caller.said["budget"]) if "budget" in caller.said else None
-        identity = Identity(**{name: getattr(who_asks, name) for name in ("tenant", *SHARED)}, run=run_id)
+        identity = identity_of(common(who_asks), run_id)
         state = RunState(run_id, trace or run_id, Boundary())
         run = Open(identity, state, clock.monotonic_ns())
-        data = who(identity)
-        if budget is not None:
+        self.desk.record(self._begun(caller, identity, state.trace))
+        self._keep(run_id, run)
+        return run
+
+    def _begun(self, caller: Caller, identity: Identity, trace: str) -> Fact:
+        """What goes on record of a run that opens."""
+        clock, data = self.desk.clock, who(identity)
+        if "budget" in caller.said:
+            budget = budget_of(caller.said["budget"])
             data["budget"] = [budget.nanos, budget.currency]
-        if state.trace != run_id:
-            data["trace"] = state.trace
-        self.desk.record(Fact(RUN_OPENED, clock.new_id(), clock.now_ns(), run_id, data=data))
+        if trace != identity.run:
+            data["trace"] = trace
+        return Fact(RUN_OPENED, clock.new_id(), clock.now_ns(), identity.run, data=data)
+
+    def _keep(self, run_id: str, run: Open) -> None:
         self._open[run_id] = run
         if len(self._open) > self._most:
             self._make_room()
-        return run
 
     def _make_room(self) -> None:
         newest = next(reversed(self._open))
@@ -136,15 +159,8 @@ class Runs:
 
     def _end(self, run_id: str) -> None:
         run = self._open.pop(run_id)
-        self._end_agents(run_id, run)
+        end_agents(self.desk, run.identity, run.agents)
         close_run(self.desk, Scope(run.identity, run.state))
-
-    def _end_agents(self, run_id: str, run: Open) -> None:
-        clock = self.desk.clock
-        for (agent, _), (span, refused) in run.agents.items():
-            data = {**who(replace(run.identity, agent=agent, depth=1)), "span": span}
-            data["status"] = "error" if refused else "ok"
-            self.desk.record(Fact(AGENT_CLOSED, clock.new_id(), clock.now_ns(), run_id, data=data))
 
     def _agent(self, run: Open, identity: Identity, parent: str) -> tuple[Identity, Denied | None]:
         """The agent's span in this run, opened when it is first seen; rules on agents decide for each who asks."""
@@ -154,22 +170,43 @@ class Runs:
             return identity, Denied(message, {"rule": "agents"})  # names that clients make up must not fill memory
         clock = self.desk.clock
         known = replace(identity, depth=1, parent=span or clock.new_id())
-        decision = self.desk.book.decide(Case("agent", known, kind="agent", now_ns=clock.now_ns()))
+        decision = self._judged(known)
         if not span:
             run.agents[(identity.agent, parent)] = (known.parent, decision.action in STOPS)
-            self._opened(known, parent, decision)
+            self.desk.record(self._introduced(known, parent, decision))
         if decision.verdict is None or decision.action not in STOPS:
             return known, None
         said = decision.verdict
         return known, Denied(said.because, {"rule": said.rule, "policy": said.policy, "place": said.place})
 
-    def _opened(self, known: Identity, parent: str, decision: Decision) -> None:
+    def _judged(self, known: Identity) -> Decision:
+        return self.desk.book.decide(Case("agent", known, kind="agent", now_ns=self.desk.clock.now_ns()))
+
+    def _introduced(self, known: Identity, parent: str, decision: Decision) -> Fact:
         data = {**who(known), "parent": parent}
         if known.scopes is not None:
             data["scopes"] = sorted(known.scopes)
         if decision.verdict is not None:
             data.update(action=decision.action, rule=decision.verdict.rule, because=decision.verdict.because)
-        self.desk.record(Fact(AGENT_OPENED, known.parent, self.desk.clock.now_ns(), known.run, data=data))
+        return Fact(AGENT_OPENED, known.parent, self.desk.clock.now_ns(), known.run, data=data)
+
+
+def common(identity: Identity) -> list[str]:
+    """What all calls of a run have in common: tenant, customer, user and workflow."""
+    return [identity.tenant, *[getattr(identity, name) for name in SHARED]]
+
+
+def identity_of(said: Sequence[str], run: str) -> Identity:
+    """The identity of a run itself."""
+    tenant, customer, user, workflow = said
+    return Identity(tenant=tenant, customer=customer, user=user, workflow=workflow, run=run)
+
+
+def end_agents(desk: Desk, run: Identity, agents: Agents) -> None:
+    """Put the ends of a run's agents on record."""
+    for (agent, _), (span, refused) in agents.items():
+        data = {**who(replace(run, agent=agent, depth=1)), "span": span, "status": "error" if refused else "ok"}
+        desk.record(Fact(AGENT_CLOSED, desk.clock.new_id(), desk.clock.now_ns(), run.run, data=data))
 
 
 def _state(run: Open, key: Key | None) -> RunState:
@@ -179,7 +216,7 @@ def _state(run: Open, key: Key | None) -> RunState:
     return replace(run.state, caps=(*run.state.caps, *key.budgets))
 
 
-def _joined(identity: Identity, run: Identity) -> tuple[Identity, Denied | None]:
+def joined(identity: Identity, run: Identity) -> tuple[Identity, Denied | None]:
     """What the run knows fills what the call leaves open; where they differ the call is refused."""
     more = {}
     for name in SHARED:
@@ -192,7 +229,7 @@ def _joined(identity: Identity, run: Identity) -> tuple[Identity, Denied | None]
     return (replace(identity, **more) if more else identity), None
 
 
-def _lower(run: Open, budget: Money) -> None:
+def lower(run: Open, budget: Money) -> None:
     """A budget said again can only shrink."""
     before = run.budgets.get(budget.currency)
     if before is None or budget.nanos < before.limit:
@@ -204,7 +241,7 @@ def _lower(run: Open, budget: Money) -> None:
         run.places.clear()  # those with caps of a key know the larger budget
 
 
-def _budget(text: str) -> Money:
+def budget_of(text: str) -> Money:
     try:
         money = parse_money(text)
         if money.nanos <= 0:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from functools import lru_cache
 
 from comptroller.core.call import Identity, Request
@@ -30,6 +30,7 @@ class Stitches:
 
     def __init__(self, most: int = KEPT) -> None:
         self._most = most
+        self.on_new: Callable[[Hashable, str], None] | None = None  # told of each mark that is remembered anew
         self._runs: OrderedDict[Hashable, str] = OrderedDict()
 
     def find(self, asked: Asked, who: Identity, request: Request | None) -> "Thread":
@@ -38,21 +39,23 @@ class Stitches:
         hint = session_of(asked, request)
         if hint:
             mark = (*space, hint)
-            return Thread(self._runs.get(mark, ""), [mark])
+            return Thread(self._runs.get(mark, ""), [mark], [mark])
         if request is None:
             return Thread("", [])
         answered = asked.goes_on or request.hints.get("previous_response_id")
-        if answered and (run := self._runs.get((who.tenant, who.key, answered))):
+        said = (who.tenant, who.key, answered)
+        if answered and (run := self._runs.get(said)):
             return Thread(run, [])
         # Without the tools: an agent that offers others from one call to the next is the same agent.
         words = request.messages[1:] if request.offers else request.messages
         if not words:
-            return Thread("", [])
-        marks = _marks((*space, who.user, request.hints.get("user")), words)
+            return Thread("", [], [said] if answered else [])
+        marks = _marks((*space, who.user, request.hints.get("user") or ""), words)
         again = bool(asked.named.get(b"x-stainless-retry-count", b"0").strip(b"0"))
         earlier = marks if again else marks[:-1]
         run = next((run for mark in reversed(earlier) if (run := self._runs.get(mark))), "")
-        return Thread(run, marks[-1:])
+        unknown = [] if run else [*([said] if answered else ()), *reversed(earlier)]
+        return Thread(run, marks[-1:], unknown)
 
     def keep(self, thread: "Thread", run: str) -> None:
         """Remember which run the request was given to."""
@@ -68,6 +71,8 @@ class Stitches:
                 self._remember((fact.data["tenant"], fact.data.get("key", ""), reply), fact.run)
 
     def _remember(self, mark: Hashable, run: str) -> None:
+        if self.on_new is not None and self._runs.get(mark) != run:
+            self.on_new(mark, run)
         self._runs[mark] = run
         self._runs.move_to_end(mark)
         while len(self._runs) > self._most:
@@ -75,12 +80,12 @@ class Stitches:
 
 
 class Thread:
-    """What a request goes on with."""
+    """What a request goes on with: its run, what to remember it by, and by what marks others may know it."""
 
-    __slots__ = ("marks", "run")
+    __slots__ = ("earlier", "marks", "run")
 
-    def __init__(self, run: str, marks: "list[Hashable]") -> None:
-        self.run, self.marks = run, marks
+    def __init__(self, run: str, marks: "list[Hashable]", earlier: "list[Hashable] | None" = None) -> None:
+        self.run, self.marks, self.earlier = run, marks, earlier or []
 
 
 def session_of(asked: Asked, request: Request | None) -> tuple[str, str] | None:

@@ -85,6 +85,11 @@ class Pipe:
             if reply.error:
                 raise StoreError(reply.error)
 
+    async def so_far(self) -> None:
+        """Return once everything asked up to now has an answer."""
+        if self._asked:
+            await asyncio.wait([next(reversed(self._asked.values())).reply])
+
     async def all_settled(self) -> None:
         """Return once everything asked has an answer."""
         while self._asked:

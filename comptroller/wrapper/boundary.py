@@ -80,6 +80,11 @@ class Boundary:
                     return None if asked.taken else asked
         return None
 
+    def waits_for(self, call_id: str) -> bool:
+        """True while the call was allowed here and its result was not seen yet."""
+        with _TURN:
+            return any(key[0] == call_id for key in self._open)
+
     def first_sight(self, call_id: str) -> bool:
         """True the first time a result for this call id is seen: history repeats in every request."""
         with _TURN:

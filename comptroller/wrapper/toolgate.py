@@ -12,7 +12,7 @@ from comptroller.core.facts import Line
 from comptroller.core.verdict import Action, Decision, Verdict
 from comptroller.metering.budget import lines_for
 from comptroller.wrapper.admission import ask, cap_of, caps_for, reserve, short_details, short_reason
-from comptroller.wrapper.boundary import Asked
+from comptroller.wrapper.boundary import Asked, Boundary
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.effects import Effect
 from comptroller.wrapper.entry import Entry
@@ -119,10 +119,15 @@ def answers(entry: Entry, request: Request) -> None:
         if part.kind == "tool_result" and part.call_id:
             if not part.tool and (name := entry.run.boundary.named(part.call_id)):
                 request.parts[number] = replace(part, tool=name)
-            asked = entry.run.boundary.answer(part.call_id)
-            if asked is not None:
-                asked.entry.sent = True
-                asked.entry.close()
+            answered(entry.run.boundary, part.call_id)
+
+
+def answered(boundary: Boundary, call_id: str) -> None:
+    """The result of a tool call was seen; its record is complete."""
+    asked = boundary.answer(call_id)
+    if asked is not None:
+        asked.entry.sent = True
+        asked.entry.close()
 
 
 def unanswered(asked: Asked) -> None:
