@@ -17,11 +17,12 @@ from comptroller.gateway.passing import pass_through
 from comptroller.gateway.relay import LEFT, relay
 from comptroller.gateway.reply import tell
 from comptroller.gateway.stop import JSON, Stop, body_of
+from comptroller.gateway.stored import answer_stored, is_stored
 from comptroller.gateway.websocket import serve
 
 log = logging.getLogger("comptroller.gateway")
 ROOTS = ("/v1/", "/v1beta/", "/openai/")
-FREE = ("/v1/messages/count_tokens",)
+FREE = ("/v1/messages/count_tokens", "/v1/responses/input_tokens")
 Answering = Callable[[Gate, Asked, Receive, Send], Awaitable[int]]
 
 
@@ -102,6 +103,8 @@ def route_of(method: str, path: str) -> tuple[str, Dialect | None, Answering]:
         return dialect.name, dialect, _never
     if method == "POST" and path in FREE:
         return path, None, _free
+    if is_stored(method, path):
+        return "stored", None, _stored
     if is_model_route(method, path):
         return "opaque", None, _opaque
     if method == "GET" and (path == "/v1/models" or path.startswith("/v1/models/")):
@@ -121,6 +124,10 @@ def _missing(asked: Asked) -> Stop:
 
 async def _free(gate: Gate, asked: Asked, receive: Receive, send: Send) -> int:
     return await pass_through(gate, asked, False, send)
+
+
+async def _stored(gate: Gate, asked: Asked, receive: Receive, send: Send) -> int:
+    return await answer_stored(gate, asked, send)
 
 
 async def _opaque(gate: Gate, asked: Asked, receive: Receive, send: Send) -> int:

@@ -1,8 +1,11 @@
 """The gate: everything the gateway's requests share, built once."""
 
+import logging
 from dataclasses import dataclass, field
 
+from comptroller.core.errors import StoreError
 from comptroller.gateway.caller import NoKeys
+from comptroller.gateway.kept import KeptReplies
 from comptroller.gateway.keys import Ring
 from comptroller.gateway.meters import Meters
 from comptroller.gateway.repeats import Repeats
@@ -13,6 +16,8 @@ from comptroller.gateway.websocket import Socket
 from comptroller.gateway.wire.clients import Clients
 from comptroller.gateway.wire.port import Client
 from comptroller.wrapper.desk import Desk
+
+log = logging.getLogger("comptroller.gateway")
 
 
 @dataclass(slots=True)
@@ -27,8 +32,21 @@ class Gate:
     repeats: Repeats
     meters: Meters
     stopping: bool = False
+    kept: KeptReplies = field(init=False)
+    looked_back: bool = False
     sockets: set[Socket] = field(default_factory=set)  # WebSockets that are open
     held: Client | None = None
+
+    def __post_init__(self) -> None:
+        self.kept = KeptReplies(self.desk)
+
+    async def look_back(self) -> None:
+        """Know the replies again that providers kept for this gateway before it was started."""
+        try:
+            await self.kept.look_back((self.stitches.watch, self.kept.watch, self.desk.kept.watch))
+        except StoreError as error:
+            log.error("Conversations from before the start are not known: %s", error)
+        self.looked_back = True
 
     @classmethod
     def of(
@@ -45,7 +63,7 @@ class Gate:
             Repeats(settings.repeats, clock),
             Meters(),
         )
-        desk.watchers += [made.meters.watch, made.stitches.watch]
+        desk.watchers += [made.meters.watch, made.stitches.watch, made.kept.watch]
         return made
 
     @property

@@ -4,7 +4,7 @@ import msgspec
 
 from comptroller.core.errors import UpstreamError
 from comptroller.gateway.asked import Asked, Send
-from comptroller.gateway.caller import caller_of
+from comptroller.gateway.caller import Caller, caller_of
 from comptroller.gateway.gate import Gate
 from comptroller.gateway.hands import Hands
 from comptroller.gateway.relay import enter
@@ -18,10 +18,12 @@ class _Named(msgspec.Struct):
     model: str = ""
 
 
-async def pass_through(gate: Gate, asked: Asked, paid: bool, send: Send) -> int:
+async def pass_through(
+    gate: Gate, asked: Asked, paid: bool, send: Send, caller: Caller | None = None, model: str = ""
+) -> int:
     """Send a request on as it is, after the guards had a look and, where it is paid, no hard cap forbids it."""
-    caller = caller_of(asked, gate.keys, gate.desk.settings.tenant)
-    target = gate.upstreams.line(format_of(asked.path), _model_of(asked.body))[0]
+    caller = caller or caller_of(asked, gate.keys, gate.desk.settings.tenant)
+    target = gate.upstreams.line(format_of(asked.path), model or _model_of(asked.body))[0]
     place = await enter(gate, asked, caller, None)
     host = target.origin.host
     job = ExternalJob(

@@ -61,7 +61,17 @@ async def _answer(gate: Gate, asked: Asked, dialect: Dialect, caller: Caller, re
     except Unreadable:
         request = None  # the flow says what follows from that
     line = gate.upstreams.line(format_of(asked.path), request.model if request else "")
+    if request is not None and "background" in request.unbounded:
+        raise Stop(
+            400,
+            "unsupported_value",
+            "A response in the background would be fetched past all rules and guards. Leave `background` out; a reply "
+            "that streams may take as long as it likes.",
+            {"param": "background"},
+        )
     place = await enter(gate, asked, caller, request)
+    if request is not None:
+        gate.kept.recall(place.identity, place.state, request)
     again = asked.header(b"x-stainless-retry-count")
     call = Call(gate, asked, dialect, request, place, int(again) if again.isdecimal() and len(again) < 4 else 0)
     # Whole replies are waited for even when nobody does: they cost the same, and then their usage is known.

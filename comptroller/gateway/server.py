@@ -79,6 +79,7 @@ class Server(uvicorn.Server):
     async def keep_up(self) -> None:
         """Once a second: changed policies and keys, silent runs, clients that dawdle."""
         beat = 0
+        await self.gate.look_back()
         while True:
             await asyncio.sleep(UPKEEP_S)
             beat += 1

@@ -1,0 +1,119 @@
+"""Replies that a provider keeps: whose they are and what went before them, also after a restart."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from comptroller.core.call import Identity, Request
+from comptroller.core.errors import StoreError
+from comptroller.core.facts import CALL_CLOSED, Fact
+from comptroller.office.follower import Follower, Place
+from comptroller.store import segment
+from comptroller.store.ledger import Ledger
+from comptroller.wrapper.capture import KEEPING
+from comptroller.wrapper.context import RunState
+from comptroller.wrapper.desk import Desk
+from comptroller.wrapper.kept import NAMED
+
+MOST = 50_000  # replies remembered
+SEGMENTS = 2  # of the journal are read again after a restart: what is older begins a new run
+Mark = tuple[object, object, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One reply and what its conversation holds with it."""
+
+    run: str
+    call: str
+    count: int  # messages of the conversation up to and with this reply
+    model: str
+    reply: tuple[str, ...]  # digests
+
+
+class _Use(msgspec.Struct):
+    id: str = ""
+    name: str = ""
+
+
+class _Said(msgspec.Struct):
+    tool_calls: list[_Use] = msgspec.field(default_factory=list)
+
+
+class KeptReplies:
+    """The replies of this gateway's calls by their ids, the oldest forgotten first."""
+
+    def __init__(self, desk: Desk, most: int = MOST) -> None:
+        self._desk, self._most = desk, most
+        self._past: OrderedDict[Mark, Past] = OrderedDict()
+
+    def watch(self, fact: Fact) -> None:
+        """Remember a reply."""
+        data = fact.data
+        upstream = data.get("upstream")
+        if fact.kind != CALL_CLOSED or data.get("dialect") not in KEEPING or not isinstance(upstream, dict):
+            return
+        if "reply" in upstream:
+            mark = (data["tenant"], data.get("key", ""), upstream["reply"])
+            self._past[mark] = _past(fact)
+            if len(self._past) > self._most:
+                self._past.popitem(last=False)
+
+    def find(self, who: Identity, reply: str) -> Past | None:
+        """A reply of the caller's own: of its tenant, and made with its key."""
+        return self._past.get((who.tenant, who.key, reply))
+
+    def forget(self, who: Identity, reply: str) -> None:
+        """The provider keeps it no longer."""
+        self._past.pop((who.tenant, who.key, reply), None)
+
+    def recall(self, who: Identity, run: RunState, request: Request) -> None:
+        """Tell a run that was opened anew what the reply was that a request goes on with."""
+        before = request.hints.get(NAMED)
+        if not before or run.thread.knows(before):
+            return
+        past = self.find(who, before)
+        if past is None:
+            return
+        run.thread.answered(before, past.call, past.count)
+        for use in self._uses(past):
+            run.boundary.name(use.id, use.name)
+
+    def _uses(self, past: Past) -> Iterable[_Use]:
+        """The tool calls of a reply, as the vault has it."""
+        for digest in past.reply:
+            try:
+                body = self._desk.ledger.fetch(digest)
+                yield from msgspec.json.decode(body, type=_Said).tool_calls if body else ()
+            except (StoreError, msgspec.DecodeError, UnicodeDecodeError):
+                continue  # erased, or kept as a digest only
+
+    async def look_back(self, tell: Iterable[Callable[[Fact], None]]) -> int:
+        """Read what was on record before this process began; returns how many replies there were."""
+        if not isinstance(self._desk.ledger, Ledger):
+            return 0
+        facts = await asyncio.to_thread(_recent, Path(self._desk.settings.ledger))
+        for fact in facts:
+            for watch in tell:
+                watch(fact)
+        return len(facts)
+
+
+def _past(fact: Fact) -> Past:
+    data = fact.data
+    after, asked, reply = data.get("request_after"), data.get("request"), data.get("reply")
+    before = after[1] if isinstance(after, list | tuple) and after else 0
+    own, said = (list(digests) if isinstance(digests, list | tuple) else [] for digests in (asked, reply))
+    return Past(fact.run, fact.call, int(before) + len(own) + len(said), str(data.get("name", "")), tuple(said))
+
+
+def _recent(ledger: Path) -> list[Fact]:
+    newest = (segment.numbers(ledger) or [1])[-1]
+    follower = Follower(ledger, CALL_CLOSED)
+    follower.go(Place(max(newest - SEGMENTS + 1, (segment.numbers(ledger) or [1])[0]), 0, b""))
+    kept = [fact for fact in follower.read() if fact.data.get("dialect") in KEEPING]
+    return kept[-MOST:]
