@@ -162,7 +162,7 @@ def failure(call: Row) -> str:
 
 def cost_unknown(call: Row) -> bool:
     """True where a call was made whose cost nobody knows: 0 would be a guess."""
-    refused = call["status"] in ("denied", "over_budget", "pending", "open")
+    refused = call["status"] in ("denied", "over_budget", "rate_limited", "pending", "open")
     return bool(call["unpriced"] or (call["opaque"] and not call["estimated"] and not refused))
 
 

@@ -1,6 +1,7 @@
 """Notices a client that leaves before its reply is complete, without costing a call that is over quickly anything."""
 
 import asyncio
+from collections.abc import Awaitable
 
 from comptroller.gateway.asked import Receive
 
@@ -28,15 +29,30 @@ class Leaving:
         if self._task is not None:
             self._task.uncancel()
 
+    async def attend(self, waiting: Awaitable[None]) -> None:
+        """Let a call wait in line for as long as its client is there: nothing was sent for it that must be paid."""
+        wait, gone = asyncio.ensure_future(waiting), asyncio.ensure_future(self._gone())
+        try:
+            await asyncio.wait((wait, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not wait.done():
+                self.left = True
+                raise asyncio.CancelledError
+        finally:
+            wait.cancel()
+            gone.cancel()
+
     def _begin(self) -> None:
         if self._grace_s is not None:
             self._watch = asyncio.get_running_loop().create_task(self._wait(self._grace_s))
 
     async def _wait(self, grace_s: int) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+        await self._gone()
         if grace_s:
             await asyncio.sleep(grace_s)
         self.left = True
         if self._task is not None:
             self._task.cancel()
+
+    async def _gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass

@@ -73,13 +73,14 @@ async def _answer(gate: Gate, asked: Asked, dialect: Dialect, caller: Caller, re
     if request is not None:
         gate.kept.recall(place.identity, place.state, request)
     again = asked.header(b"x-stainless-retry-count")
-    call = Call(gate, asked, dialect, request, place, int(again) if again.isdecimal() and len(again) < 4 else 0)
+    tried = place.state.retries.attempt(asked.body, int(again) if again.isdecimal() and len(again) < 4 else 0)
+    call = Call(gate, asked, dialect, request, place, tried)
     # Whole replies are waited for even when nobody does: they cost the same, and then their usage is known.
     grace_s = gate.desk.settings.gateway.drain_s if request is not None and request.stream else None
     leaving = Leaving(receive, grace_s)
     place.run.busy += 1
     try:
-        return await _attempts(call, Attempts(gate.desk.settings.gateway, line), send)
+        return await _attempts(call, Attempts(gate.desk.settings.gateway, line), leaving, send)
     except asyncio.CancelledError:
         if not leaving.left:
             raise
@@ -102,13 +103,13 @@ async def enter(gate: Gate, asked: Asked, caller: Caller, request: Request | Non
     return gate.runs.enter(caller, run_id, trace, agent)
 
 
-async def _attempts(call: Call, attempts: Attempts, send: Send) -> int:
+async def _attempts(call: Call, attempts: Attempts, leaving: Leaving, send: Send) -> int:
     """One flow, with a hold of its own, for each attempt; the first that is worth telling is told."""
     gate = call.gate
     over_budget = gate.desk.settings.gateway.over_budget_status
     for number, target in enumerate(attempts):
         hands = Hands(gate.client, gate.upstreams, target, call.asked, call.request.model if call.request else "")
-        drive = Awaiting(gate.desk, model_call(_job(call, target, number)), hands)
+        drive = Awaiting(gate.desk, model_call(_job(call, target, number)), hands, leaving.attend)
         try:
             answer = await drive.start()
         except UpstreamError as error:

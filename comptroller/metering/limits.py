@@ -93,7 +93,7 @@ _Taken = dict[Account, tuple[_Window, _Entry, int]]
 
 
 class Throttle:
-    """All rates of a ledger, by monotonic time. Not journalled, and not thread-safe: whoever owns it brings the lock."""
+    """All rates of a ledger, by monotonic time. Not journalled; not thread-safe: whoever owns it brings the lock."""
 
     def __init__(self) -> None:
         self._windows: dict[Account, _Window] = {}

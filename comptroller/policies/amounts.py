@@ -6,6 +6,8 @@ from comptroller.core.money import parse_money
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0}
+_RATE = re.compile(r"(\d{1,15})\s*/\s*(s|sec|second|m|min|minute|h|hour|d|day)")
+_SPANS = {"s": "s", "m": "min", "h": "hour", "d": "day"}
 _COUNT = re.compile(r"(\d{1,15})\s+(calls?|tokens?)")
 
 
@@ -29,3 +31,13 @@ def read_cap(text: str) -> tuple[str, int]:
     if money.nanos < 0:
         raise ValueError(f"A cap below zero, {text!r}, lets nothing happen and means nothing. Write `0 USD` or more")
     return money.currency, money.nanos
+
+
+def read_rate(text: object) -> tuple[int, str]:
+    """Amount and length of time (s, min, hour, day) of `60/min`; raises ValueError with the remedy."""
+    match = _RATE.fullmatch(text.strip()) if isinstance(text, str) else None
+    if not match:
+        raise ValueError(f"{text!r} is not a rate. Write it like `60/min`, in any of s, min, hour, day")
+    if not int(match[1]):
+        raise ValueError(f"{text!r} lets nothing pass at all. Write at least 1, or a rule with `then: deny`")
+    return int(match[1]), _SPANS[match[2][0]]

@@ -1,13 +1,14 @@
 """The book of policies: everything loaded, indexed so that a decision costs what can apply, not what is there."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from comptroller.core.call import Identity
-from comptroller.core.verdict import STRICTNESS, Action, Cap, Case, Decision, Verdict
-from comptroller.policies.amounts import read_cap
+from comptroller.core.facts import LIVE
+from comptroller.core.verdict import STRICTNESS, Action, Cap, Case, Decision, Limit, Verdict
+from comptroller.policies.amounts import read_cap, read_rate
 from comptroller.policies.globs import Matches, any_of, is_glob
 from comptroller.policies.inputs import Scopes
 from comptroller.policies.plan import Group, Plan, group_rules, sum_up
@@ -16,6 +17,7 @@ from comptroller.policies.source import Lines
 
 if TYPE_CHECKING:  # a process without policies has no use for pydantic's frames, 30 ms of an import
     from comptroller.policies.document import Document
+    from comptroller.policies.document import Limit as Written
 
 CACHE = 4_096  # plans and readings kept; names come from callers and must not fill our memory
 HARD = frozenset({"deny", "clamp", "ask"})
@@ -84,6 +86,12 @@ class Book:
         self._guards: dict[tuple[str, str, str], Mapping[str, Action]] = {}
         self._tools: dict[tuple[str, str, str], ToolRule | None] = {}
         self._caps: dict[tuple[object, ...], tuple[Cap, ...]] = {}
+        self._limits: dict[tuple[object, ...], tuple[Limit, ...]] = {}
+        documents = [policy.document for policy in policies]
+        self.limited = any(document.limits for document in documents)
+        self.queued = any(budget.queue for document in documents for budget in document.budgets) or any(
+            limit.queue for document in documents for limit in document.limits
+        )
 
     def decide(self, case: Case) -> Decision:
         """What the policies say of a case."""
@@ -111,6 +119,14 @@ class Book:
         key = (*_ids(identity, tool).values(),)
         found = self._caps.get(key)
         return found if found is not None else _keep(self._caps, key, lambda: self._caps_of(identity, tool))
+
+    def limits(self, identity: Identity, tool: str = "") -> tuple[Limit, ...]:
+        """The limits that apply to a call, in one order; a scope that is not said has none."""
+        if not self.limited:
+            return ()
+        key = (*_ids(identity, tool).values(),)
+        found = self._limits.get(key)
+        return found if found is not None else _keep(self._limits, key, lambda: self._limits_of(identity, tool))
 
     def hard_capped(self, identity: Identity) -> bool:
         """Whether a cap applies that a call must not pass."""
@@ -243,8 +259,19 @@ class Book:
                 unit, limit = read_cap(budget.cap)
                 place = policy.place("budgets", number)
                 who = _owner(budget.per, ids)
-                found.append(Cap(budget.per, who, every, budget.zone, unit, limit, budget.over, place, budget.count))
+                cap = Cap(budget.per, who, every, budget.zone, unit, limit, budget.over, place, budget.count)
+                found.append(replace(cap, queue_s=budget.queue) if budget.queue else cap)
         return tuple(found)
+
+    def _limits_of(self, identity: Identity, tool: str) -> tuple[Limit, ...]:
+        ids = _ids(identity, tool)
+        found: list[Limit] = []
+        for policy in self._apply(identity.workflow, identity.agent):
+            for number, limit in enumerate(policy.document.limits):
+                if ids[limit.per]:
+                    place = policy.place("limits", number)
+                    found += _limits(limit, _owner(limit.per, ids), place)
+        return tuple(sorted(found, key=lambda limit: (limit.key, limit.unit, limit.most)))
 
     def _tool_of(self, workflow: str, agent: str, name: str) -> ToolRule | None:
         found: ToolRule | None = None
@@ -303,6 +330,17 @@ def _owner(per: str, ids: dict[str, str]) -> str:
     """Whose counter it is. Names repeat between tenants, so outside the default one the tenant is part of it."""
     alone = per in ("tenant", "run") or ids["tenant"] == "default"
     return ids[per] if alone else f"{ids['tenant']}/{ids[per]}"
+
+
+def _limits(written: "Written", who: str, place: str) -> Iterator[Limit]:
+    """One limit of a file: each of its words counts by itself."""
+    per, queue_s = written.per, written.queue
+    for unit, text in (("requests", written.requests), ("tokens", written.tokens)):
+        if text is not None:
+            most, span = read_rate(text)
+            yield Limit(per, who, unit, most, span, queue_s, place, f"{per}:{who}|{span}:")
+    if written.concurrent is not None:
+        yield Limit(per, who, LIVE, written.concurrent, "", queue_s, place, f"{per}:{who}|{LIVE}:")
 
 
 def _unlisted_action(document: "Document") -> Action:

@@ -78,6 +78,7 @@ class Compiler:
     def _policy(self, draft: Draft) -> Policy:
         document = draft.document
         self._check_budgets(draft)
+        self._check_limits(draft)
         self._check_guards(draft)
         if self.whole:
             self._check_agents(draft)
@@ -109,6 +110,15 @@ class Compiler:
                 self._wrong(draft, ("budgets", number, "cap"), text)
             if budget.over == "downgrade":
                 self._check_downgrade(draft, ("budgets", number, "over"))
+            if budget.over == "note" and budget.queue:
+                text = "`over: note` keeps no call out, so none would wait. Remove `queue`, or write `over: deny`."
+                self._wrong(draft, ("budgets", number, "queue"), text)
+
+    def _check_limits(self, draft: Draft) -> None:
+        for number, limit in enumerate(draft.document.limits):
+            if limit.per == "tool" and limit.tokens is not None:
+                text = "A tool has no tokens. Write `requests` or `concurrent`, or limit the tokens of another scope."
+                self._wrong(draft, ("limits", number, "tokens"), text)
 
     def _check_downgrade(self, draft: Draft, path: tuple[str | int, ...]) -> None:
         if not any(other.document.downgrade for other in self.drafts):

@@ -3,9 +3,9 @@
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from comptroller.policies.amounts import read_cap, read_duration
+from comptroller.policies.amounts import read_cap, read_duration, read_rate
 from comptroller.policies.globs import check_glob, check_visible
 from comptroller.policies.values import check_type
 
@@ -21,6 +21,11 @@ def _wait(text: object) -> float:
 
 def _cap(text: str) -> str:
     read_cap(text)
+    return text
+
+
+def _rate(text: object) -> object:
+    read_rate(text)
     return text
 
 
@@ -53,6 +58,8 @@ Glob = Annotated[str, AfterValidator(check_glob)]
 Globs = Annotated[list[Glob], Field(min_length=1)]
 Duration = Annotated[float, BeforeValidator(read_duration)]
 Wait = Annotated[float, BeforeValidator(_wait)]
+Rate = Annotated[str, BeforeValidator(_rate)]
+Scope = Literal["tenant", "customer", "workflow", "run", "agent", "key", "user", "tool"]
 Unenforced = Annotated[None, BeforeValidator(_refuse_unenforced)]
 GuardAction = Literal["allow", "note", "redact", "deny", "ask"]
 Stage = Literal["model", "tool", "agent", "reply", "result", "outcome"]
@@ -120,12 +127,29 @@ class Rule(Frame):
 class Budget(Frame):
     """A cap on what a scope may use."""
 
-    per: Literal["tenant", "customer", "workflow", "run", "agent", "key", "user", "tool"]
+    per: Scope
     cap: Annotated[str, AfterValidator(_cap)]
     every: Literal["run", "hour", "day", "month"] | None = None
     zone: Annotated[str, AfterValidator(_zone)] = "UTC"
     over: Literal["deny", "ask", "downgrade", "clamp", "note"] = "deny"
     count: Literal["logical", "attempt"] = "logical"
+    queue: Wait = 0.0
+
+
+class Limit(Frame):
+    """How much of a scope may happen within a time, or at a time."""
+
+    per: Scope
+    requests: Rate | None = None
+    tokens: Rate | None = None
+    concurrent: int | None = Field(default=None, ge=1)
+    queue: Wait = 0.0
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> "Limit":
+        if self.requests is None and self.tokens is None and self.concurrent is None:
+            raise ValueError("Nothing is limited here. Add `requests: 60/min`, `tokens: 100000/min` or `concurrent: 4`")
+        return self
 
 
 class Downgrade(Frame):
@@ -178,6 +202,6 @@ class Document(Frame):
     rules: list[Rule] = Field(default_factory=list)
     budgets: list[Budget] = Field(default_factory=list)
     downgrade: Downgrade | None = None
-    limits: Unenforced = None
+    limits: list[Limit] = Field(default_factory=list)
     cache: Unenforced = None
     tests: list[Example] = Field(default_factory=list)

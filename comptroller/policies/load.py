@@ -17,7 +17,7 @@ from comptroller.policies.source import MAX_BYTES, Lines, Source, read_source
 PACKS = Path(__file__).parent / "packs"
 
 Named = str | Path | tuple[str, str]
-_SECTIONS = ("rules", "budgets", "tests", "tools", "agents", "guards")
+_SECTIONS = ("rules", "budgets", "limits", "tests", "tools", "agents", "guards")
 _Step = str | int
 _Path = tuple[_Step, ...]
 

@@ -32,10 +32,10 @@ class Request(msgspec.Struct, array_like=True):
 
 
 class Reply(msgspec.Struct, array_like=True):
-    """What came of it. A shortfall is [key, unit, amount, cap, settled, held]."""
+    """What came of it. A shortfall is [key, unit, amount, cap, settled, held, wait_ns]."""
 
     error: str = ""
-    short: tuple[str, str, int, int | None, int, int] | None = None
+    short: tuple[str, str, int, int | None, int, int, int] | None = None
     settled: int = 0
     held: int = 0  # held: how many holds are live
     id: int = 0
@@ -63,15 +63,15 @@ def reply_of(short: Shortfall | None) -> Reply:
     if short is None:
         return Reply()
     line = short.line
-    return Reply(short=(line.key, line.unit, line.amount, line.cap, short.settled, short.held))
+    return Reply(short=(line.key, line.unit, line.amount, line.cap, short.settled, short.held, short.wait_ns))
 
 
 def shortfall_of(reply: Reply) -> Shortfall | None:
     """The same, read by whoever asked."""
     if reply.short is None:
         return None
-    key, unit, amount, cap, settled, held = reply.short
-    return Shortfall(Line(key, unit, amount, cap), settled, held)
+    key, unit, amount, cap, settled, held, wait_ns = reply.short
+    return Shortfall(Line(key, unit, amount, cap), settled, held, wait_ns)
 
 
 class Gone(Exception):

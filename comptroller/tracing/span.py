@@ -26,7 +26,7 @@ OPENED_KEPT = 10_000  # runs and agents whose start we remember; beyond it the o
 CLOSE_S = 5.0  # an exporter that cannot reach its collector may not hold up the end of a process for longer
 
 PROVIDERS = {"openai": "openai", "anthropic": "anthropic", "gemini": "gcp.gemini"}
-FAILED = {"error", "cut", "denied", "over_budget", "pending", "expired"}
+FAILED = {"error", "cut", "denied", "over_budget", "rate_limited", "pending", "expired"}
 
 Value = str | bool | int | float | tuple[str, ...]
 

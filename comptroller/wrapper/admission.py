@@ -16,6 +16,8 @@ from comptroller.wrapper.effects import Ask, Effect, Reserve
 from comptroller.wrapper.entry import Entry, run_key
 from comptroller.wrapper.estimate import input_bound, output_bound
 from comptroller.wrapper.kept import NAMED
+from comptroller.wrapper.limits import draw, limit_of, limits_for, refuse
+from comptroller.wrapper.patience import Patience, Reserving, cap_of, in_turn, key_of
 
 HARD = ("deny", "clamp", "ask", "downgrade")
 TRIES = 4  # others may take the room between looking and holding
@@ -47,6 +49,7 @@ class Admission:
         self.output = 0
         self.extended = 0
         self.waived: set[Cap] = set()  # caps that only note
+        self.limits = limits_for(entry)
         self.price_it()
 
     def price_it(self) -> None:
@@ -69,12 +72,19 @@ class Admission:
         """Hold the worst case, or raise the refusal that says which cap has no room."""
         self.must_be_bounded()
         for _ in range(TRIES):
-            self.entry.lines = self.lines()
-            short = yield from reserve(self.entry)
+            if self.entry.desk.book.queued:
+                patience = Patience(self.entry, self.caps, self.limits, self.asked)
+                short = yield from in_turn(self.ask_once, patience)
+            else:
+                short = yield from self.ask_once()
             if short is None:
                 return
             yield from self.make_room(short)
         raise OverBudget("Others keep taking the room that is left under the cap. Try again in a moment.")
+
+    def ask_once(self) -> Reserving:
+        self.entry.lines = self.lines()
+        return (yield from reserve(self.entry))
 
     def must_be_bounded(self) -> None:
         entry = self.entry
@@ -115,7 +125,7 @@ class Admission:
     def lines(self) -> list[Line]:
         """One line for each cap, in the units the cap counts."""
         entry = self.entry
-        amounts = self.amounts(entry.worst, self.input + self.output, calls=1)
+        amounts = self.asked()
         now = entry.desk.clock.now_ns()
         retries = entry.attempt > 0
         lines = lines_for([cap for cap in self.caps if not (retries and _logical(cap))], amounts, now, entry.run.id)
@@ -126,10 +136,16 @@ class Admission:
         capped = {(line.key, line.unit) for line in lines}
         run_lines = self.run_lines(entry.worst, 0 if retries else 1)
         lines += [line for line in run_lines if (line.key, line.unit) not in capped]
+        if self.limits:
+            lines += draw(entry, self.limits, self.input + self.output)
         if not self.waived:
             return lines
-        notes = {(*_key(cap, now, self.entry.run.id), cap.limit) for cap in self.waived}
+        notes = {(*key_of(cap, now, self.entry.run.id), cap.limit) for cap in self.waived}
         return [replace(line, cap=None) if (line.key, line.unit, line.cap) in notes else line for line in lines]
+
+    def asked(self) -> dict[str, int]:
+        """What the call asks of each unit."""
+        return self.amounts(self.entry.worst, self.input + self.output, calls=1)
 
     def amounts(self, cost: int, tokens: int, calls: int) -> dict[str, int]:
         """What is asked of each unit that a cap counts."""
@@ -159,7 +175,13 @@ class Admission:
 
     def make_room(self, short: Shortfall) -> Generator[Effect, Any, None]:
         """Do what the cap without room says: clamp, downgrade, note or ask; deny raises."""
+        limit = limit_of(self.limits, short.line)
+        if limit is not None:
+            self.entry.run.retries.forget(self.request.raw)  # else nobody would count the call when it is tried again
+            raise refuse(self.entry, limit, short)
         cap = cap_of(self.caps, short.line, self.entry.desk.clock.now_ns(), self.entry.run.id)
+        if cap is None:
+            return  # a new window has begun
         verdict = Verdict(_action(cap.over), f"budget.{cap.per}", "", self.reason(cap, short), cap.place)
         if cap.over == "note":
             self.entry.say("budget", verdict)
@@ -240,9 +262,22 @@ def ask(entry: Entry, verdict: Verdict, details: dict[str, object]) -> Generator
         raise NotApproved(message, {**details, "remedy": remedy})
 
 
-def cap_of(caps: tuple[Cap, ...], line: Line, now_ns: int, run: str) -> Cap:
-    """The cap that a line stands for."""
-    return next(cap for cap in caps if cap.limit == line.cap and _key(cap, now_ns, run) == (line.key, line.unit))
+def hold_unread(entry: Entry) -> Generator[Effect, Any, None]:
+    """Count a call that nobody can read: its requests and calls at a time, as its tokens are not known."""
+    limits = limits_for(entry) if entry.kind == "model" else ()
+    blind = next((limit for limit in limits if limit.unit == "tokens"), None)
+    if blind is not None:
+        because = f"The tokens of this request cannot be counted, and {blind.place} limits them. Use a chat route."
+        entry.say("limit", Verdict("deny", "opaque", "", because, blind.place))
+        raise Denied(because, {"rule": "opaque"})
+    if not limits:
+        yield from reserve(entry)
+        return
+    entry.lines = draw(entry, limits)
+    short = yield from in_turn(lambda: reserve(entry), Patience(entry, (), limits, dict))
+    limit = limit_of(limits, short.line) if short is not None else None
+    if short is not None and limit is not None:
+        raise refuse(entry, limit, short)
 
 
 def short_reason(cap: Cap, short: Shortfall, now_ns: int) -> str:
@@ -292,11 +327,6 @@ def _units(amount: int, unit: str) -> str:
 
 def _logical(cap: Cap) -> bool:
     return cap.unit == "calls" and cap.count == "logical"
-
-
-def _key(cap: Cap, now_ns: int, run: str) -> tuple[str, str]:
-    line = lines_for([cap], {}, now_ns, run)[0]
-    return line.key, line.unit
 
 
 def _action(over: str) -> Any:

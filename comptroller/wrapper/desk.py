@@ -20,6 +20,7 @@ from comptroller.metering.prices import PriceBook
 from comptroller.policies.book import Book
 from comptroller.tracing.span import Tracer
 from comptroller.wrapper.kept import Kept
+from comptroller.wrapper.queue import Queue
 from comptroller.wrapper.shelf import Shelf, load_book, rates
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Desk:
         self._announce()
         self._plans: dict[int, tuple[Mapping[str, Action], int]] = {}
         self._clean: dict[tuple[int, int, int], None] = {}
+        self.queue = Queue()
         self.at_close: list[Callable[[], None]] = []
         self.kept = Kept()
         self.watchers: list[Callable[[Fact], None]] = [self.kept.watch]  # told of each fact once it is on record

@@ -1,7 +1,7 @@
 """Hands: what a flow asks for gets done, blocking or async, and its answers are brought back to it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from comptroller.core.errors import StoreError
@@ -14,6 +14,7 @@ from comptroller.wrapper.effects import (
     Emit,
     Execute,
     Head,
+    Pause,
     Quick,
     Read,
     Reserve,
@@ -21,6 +22,8 @@ from comptroller.wrapper.effects import (
     UpstreamFault,
 )
 from comptroller.wrapper.flow import Flow
+
+Attend = Callable[[Awaitable[None]], Awaitable[None]]
 
 
 class Hands(Protocol):
@@ -51,6 +54,9 @@ def at_desk(desk: Desk, effect: Effect) -> Any:
         return False
     if isinstance(effect, Execute):
         return effect.function()
+    if isinstance(effect, Pause):
+        effect.ticket.wait(effect.seconds)
+        return None
     raise AssertionError(f"these hands cannot do {type(effect).__name__}")
 
 
@@ -125,8 +131,9 @@ class Awaiting:
     nobody else waits. What goes through a pipe is waited for before anything more is handed out.
     """
 
-    def __init__(self, desk: Desk, flow: Flow, hands: AsyncHands) -> None:
+    def __init__(self, desk: Desk, flow: Flow, hands: AsyncHands, attend: Attend | None = None) -> None:
         self.desk, self.flow, self.hands = desk, flow, hands
+        self._attend = attend  # what sees a client leave who waits in line
         self.headers: Mapping[str, str] = {}
         self.quick: Quick | None = None
         self._pipe = desk.ledger.pipe
@@ -187,6 +194,10 @@ class Awaiting:
                 result = effect.function()
                 if asyncio.iscoroutine(result):
                     result = await result
+            elif isinstance(effect, Pause):
+                waiting = effect.ticket.awaited(effect.seconds)
+                await (waiting if self._attend is None else self._attend(waiting))
+                result = None
             elif self._pipe is not None and isinstance(effect, Reserve):
                 self._capped = self._capped or _has_cap(effect.opened)
                 result = await self._pipe.reserve(effect.opened)

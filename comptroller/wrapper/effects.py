@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from comptroller.core.errors import Refused
 from comptroller.core.facts import Fact
 from comptroller.core.verdict import Verdict
+from comptroller.wrapper.queue import Ticket
 
 # What may be handed on of the next bytes of a stream, or None for bytes that must be sent into the flow. It never
 # raises. Most bytes are one delta of text; with this and a mould, a chunk adds 28 us to an SDK's own work where
@@ -18,6 +19,14 @@ class Reserve:
     """Write `opened` and hold its lines. Answered with a Shortfall, or None when held."""
 
     opened: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait until the ticket is woken, at most so long; a caller who leaves ends it. Answered with None."""
+
+    ticket: Ticket
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +87,7 @@ class UpstreamFault(Exception):
         self.error = error
 
 
-Effect = Reserve | Ask | Send | Read | Emit | Execute
+Effect = Reserve | Pause | Ask | Send | Read | Emit | Execute
 
 
 @dataclass(frozen=True, slots=True)

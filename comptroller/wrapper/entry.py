@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from comptroller.core.call import Identity, Kind, Usage
 from comptroller.core.errors import Denied, Refused, StoreError
-from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, HOLD_EXTENDED, Fact, Line
+from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, HOLD_EXTENDED, LIVE, Fact, Line
 from comptroller.core.money import decimal_text
 from comptroller.core.verdict import STRICTNESS, Action, Decision, Verdict
 from comptroller.guardrails.chain import Inspection
@@ -39,6 +39,8 @@ class Entry:
     worst = 0
     price: Price | None = None
     lines: Sequence[Line] = ()
+    rates: Sequence[Sequence[object]] = ()  # what it takes of limits per second, minute, hour or day
+    waited_ns = 0  # in line for room
     held = False  # the opened fact, with its hold, is on record
     unrecorded = False  # the ledger could not be written when the call began
     lease_ns = 0
@@ -91,9 +93,9 @@ class Entry:
             row["failed"] = inspection.failed
         self._weigh(verdict)
 
-    def say(self, stage: str, verdict: Verdict, tool: str = "") -> None:
+    def say(self, stage: str, verdict: Verdict, tool: str = "", **details: object) -> None:
         """Put a verdict that came from no rule or guard (a cap, an opaque body) on the record."""
-        self._say(stage, verdict, tool)
+        self._say(stage, verdict, tool).update(details)
         self._weigh(verdict)
 
     def _say(self, stage: str, verdict: Verdict, tool: str, shadow: bool = False) -> dict[str, object]:
@@ -168,7 +170,7 @@ class Entry:
     def opened(self) -> Fact:
         """The fact that goes on record before the call leaves."""
         data = self._who()
-        if self.lines:
+        if self.lines or self.rates:
             now = self.desk.clock.now_ns()
             lease = self.desk.settings.limits.lease_s * 1_000_000_000
             self.lease_ns, self.renew_at = now + lease, now + lease // 2
@@ -177,6 +179,7 @@ class Entry:
                 "lines": [[line.key, line.unit, line.amount, line.cap] for line in self.lines],
                 "lease_ns": self.lease_ns,
                 "price": self.price.version if self.price else "",
+                **({"rates": self.rates} if self.rates else {}),
             }
         if self.request:
             data["request"] = self.request
@@ -206,10 +209,14 @@ class Entry:
                 self.desk.complain(error)
             else:
                 self.store_failed(error)
+        finally:
+            if self.desk.queue.waiting:
+                self.desk.queue.stir([(line.key, line.unit) for line in self.lines])
+                self.desk.queue.stir([(str(key), str(unit)) for key, unit, *_ in self.rates])
 
     def store_failed(self, error: StoreError) -> None:
         """Refuse the call, or let it pass and say so loudly."""
-        if self.desk.must_record(self.hard or any(line.cap is not None for line in self.lines)):
+        if self.desk.must_record(self.hard or bool(self.rates) or any(line.cap is not None for line in self.lines)):
             because = f"The ledger cannot be written, so the call is refused: {error}"
             raise Denied(because, {"rule": "on_store_failure"}) from error
         self.desk.complain(error)
@@ -231,8 +238,15 @@ class Entry:
             data["decisions"] = self.decisions
         if self.rule or self.because:
             self._reason_into(data)
-        if self.held and self.lines:
-            data["hold"] = {"id": self.id, "lines": self._settled(cost, currency)}
+        if self.held and (self.lines or self.rates):
+            used = self._used() if self.rates else None
+            data["hold"] = {
+                "id": self.id,
+                "lines": self._settled(cost, currency),
+                **({"rates": used} if used else {}),
+            }
+        if self.waited_ns:
+            data["waited_ms"] = -(-self.waited_ns // 1_000_000)
         if self.upstream:
             data["upstream"] = self.upstream
         if self.error:
@@ -322,9 +336,16 @@ class Entry:
         asked = {(line.key, line.unit): line.amount for line in self.lines}
         return [[key, unit, self._actual(unit, amount, cost, currency)] for (key, unit), amount in asked.items()]
 
+    def _used(self) -> list[list[object]]:
+        """What was taken of each rate, where it is not what was held: tokens, and a request that never went out."""
+        used = [[key, unit, self._actual(str(unit), 1, 0, "")] for key, unit, *_ in self.rates]
+        return [row for row in used if row[1] != "requests" or not row[2]]
+
     def _actual(self, unit: str, asked: int, cost: int, currency: str) -> int:
-        if unit == "calls":
+        if unit in ("calls", "requests"):
             return asked if self.sent else 0
+        if unit == LIVE:
+            return 0
         if unit == "tokens":
             return 0 if self.free or self.usage is None else self.usage.input + self.usage.output
         return self.desk.convert(cost, currency, unit) or 0

@@ -12,12 +12,12 @@ import msgspec
 from comptroller.core.call import Identity
 from comptroller.core.errors import Denied, Refused
 from comptroller.core.verdict import Verdict
-from comptroller.wrapper.admission import caps_for, is_hard, reserve
+from comptroller.wrapper.admission import caps_for, hold_unread, is_hard
 from comptroller.wrapper.context import RunState
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.effects import Answer, Effect, Head, Send, UpstreamFault
 from comptroller.wrapper.entry import Entry
-from comptroller.wrapper.shared import REFUSING, enforce_guard, plan_for, reply_headers
+from comptroller.wrapper.shared import enforce_guard, plan_for, refusal_headers
 
 Flow = Generator[Effect, Any, Answer]
 PLACES = 1_024  # addresses of a desk whose names are kept; an agent's paths may hold an id each
@@ -90,7 +90,7 @@ def _passed(
             entry.say("model", Verdict("deny", str(job.conflict.details.get("rule", "")), "", str(job.conflict)))
             raise job.conflict
         body = yield from check
-        yield from reserve(entry)
+        yield from hold_unread(entry)
         entry.sent = True
         head: Head = yield Send(body)
         entry.upstream = {"status": head.status}
@@ -161,4 +161,4 @@ def _refusal(entry: Entry, refused: Refused) -> Answer:
     refused.details = {"call": entry.id, "run": entry.run.id, **refused.details}
     error: Mapping[str, object] = {"code": refused.code, "message": str(refused), **refused.details}
     body = msgspec.json.encode({"error": {"type": refused.code, **error}})
-    return Answer(refused.status, {**REFUSING, **reply_headers(entry, whole=False)}, body, refused=refused)
+    return Answer(refused.status, refusal_headers(entry, refused), body, refused=refused)

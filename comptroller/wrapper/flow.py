@@ -14,7 +14,7 @@ from comptroller.core.errors import Denied, Refused
 from comptroller.core.verdict import Verdict
 from comptroller.dialects.dialect import Unreadable
 from comptroller.wrapper import toolgate
-from comptroller.wrapper.admission import Admission, caps_for, is_hard, reserve
+from comptroller.wrapper.admission import Admission, caps_for, hold_unread, is_hard
 from comptroller.wrapper.capture import keep_request
 from comptroller.wrapper.effects import Answer, Effect, Head, Send, UpstreamFault
 from comptroller.wrapper.entry import Entry
@@ -159,7 +159,7 @@ def opaque_call(job: Job, entry: Entry, why: str) -> Flow:
         raise Denied(because, {"rule": "opaque"})
     entry.say("model", Verdict("note", "opaque", "", f"The request was not understood: {why}"))
     body = yield from look_at_bytes(entry, job.body, "json")
-    yield from reserve(entry)
+    yield from hold_unread(entry)
     entry.sent = True
     head: Head = yield Send(body)
     entry.upstream = {"status": head.status}

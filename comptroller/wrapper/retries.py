@@ -24,3 +24,8 @@ class Retries:
             if len(self._tried) > KEPT:
                 self._tried.popitem(last=False)
             return attempt
+
+    def forget(self, body: bytes) -> None:
+        """This attempt was turned away before it counted, so the next try of it is no retry."""
+        with self._lock:
+            self._tried.pop(hash(body), None)

@@ -14,6 +14,7 @@ from comptroller.wrapper.context import RunState
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.effects import Answer, Effect
 from comptroller.wrapper.entry import Entry
+from comptroller.wrapper.limits import retry_headers
 
 REFUSING: Mapping[str, str] = {"x-should-retry": "false", "content-type": "application/json"}
 
@@ -106,4 +107,9 @@ def refusal(dialect: Dialect, entry: Entry, refused: Refused) -> Answer:
     details = {"call": entry.id, "run": entry.run.id, **refused.details}
     refused.details = details
     body = dialect.refusal(refused.status, refused.code, str(refused), details)
-    return Answer(refused.status, {**REFUSING, **reply_headers(entry, whole=False)}, body, refused=refused)
+    return Answer(refused.status, refusal_headers(entry, refused), body, refused=refused)
+
+
+def refusal_headers(entry: Entry, refused: Refused) -> dict[str, str]:
+    """No official client tries again, but for a limit that will have room soon."""
+    return {**REFUSING, **retry_headers(refused), **reply_headers(entry, whole=False)}

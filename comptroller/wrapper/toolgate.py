@@ -11,11 +11,13 @@ from comptroller.core.errors import OverBudget, Refused
 from comptroller.core.facts import Line
 from comptroller.core.verdict import Action, Decision, Verdict
 from comptroller.metering.budget import lines_for
-from comptroller.wrapper.admission import ask, cap_of, caps_for, reserve, short_details, short_reason
+from comptroller.wrapper.admission import ask, caps_for, reserve, short_details, short_reason
 from comptroller.wrapper.boundary import Asked, Boundary
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.effects import Effect
 from comptroller.wrapper.entry import Entry
+from comptroller.wrapper.limits import draw, limit_of, limits_for, refuse
+from comptroller.wrapper.patience import Patience, cap_of, in_turn
 from comptroller.wrapper.shared import case_for, enforce, enforce_guard, redacting
 
 
@@ -63,14 +65,18 @@ def judge(
 
 def hold_tool(tool: Entry) -> Generator[Effect, Any, None]:
     """Caps per tool: a tool call costs no money of its own, it is counted."""
-    caps = caps_for(tool, tool.name)
-    if not caps:
+    caps, limits = caps_for(tool, tool.name), limits_for(tool, tool.name)
+    if not caps and not limits:
         return
     now = tool.desk.clock.now_ns()
-    tool.lines = lines_for(caps, {"calls": 1}, now, tool.run.id)
-    short = yield from reserve(tool)
+    tool.lines = lines_for(caps, {"calls": 1}, now, tool.run.id) + draw(tool, limits)
+    patience = Patience(tool, caps, limits, lambda: {"calls": 1})
+    short = yield from in_turn(lambda: reserve(tool), patience)
     while short is not None:
-        cap = cap_of(caps, short.line, now, tool.run.id)
+        limit, cap = limit_of(limits, short.line), cap_of(caps, short.line, now, tool.run.id)
+        if limit is not None:
+            raise refuse(tool, limit, short)
+        assert cap is not None, "a line is of a limit or of a cap"
         verdict = Verdict("deny", f"budget.{cap.per}", "", short_reason(cap, short, now), cap.place)
         tool.say("budget", replace(verdict, action="note" if cap.over == "note" else verdict.action))
         if cap.over == "ask":
@@ -78,7 +84,7 @@ def hold_tool(tool: Entry) -> Generator[Effect, Any, None]:
         elif cap.over != "note":
             raise OverBudget(verdict.because, short_details(cap, short, now))
         tool.lines = [_waive(line, short.line) for line in tool.lines]
-        short = yield from reserve(tool)
+        short = yield from in_turn(lambda: reserve(tool), patience)
 
 
 def tool_entry(entry: Entry, call: ToolCall) -> Entry:

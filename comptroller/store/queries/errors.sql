@@ -3,6 +3,6 @@ SELECT workflow, agent, kind, name, status, regexp_replace(left(error, 200), '[0
   count(*) AS calls, count(DISTINCT run) AS runs, sum(cost) AS cost, currency,
   min(started) AS since, max(started) AS latest, arg_max(run, seq) AS last_run
 FROM calls
-WHERE status NOT IN ('ok', 'denied', 'over_budget', 'pending')
+WHERE status NOT IN ('ok', 'denied', 'over_budget', 'rate_limited', 'pending')
   AND ($since::VARCHAR IS NULL OR started >= $since::VARCHAR::TIMESTAMPTZ)
 GROUP BY ALL ORDER BY calls DESC, latest DESC LIMIT coalesce($limit::BIGINT, 50)

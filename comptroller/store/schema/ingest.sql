@@ -156,13 +156,13 @@ WITH facts AS (
   FROM facts GROUP BY run
 ), sums AS (
   SELECT run, count(*) AS calls, count(*) FILTER (status IN ('error', 'cut', 'cancelled', 'expired')) AS failed,
-    count(*) FILTER (status IN ('denied', 'over_budget', 'pending')) AS refused,
+    count(*) FILTER (status IN ('denied', 'over_budget', 'rate_limited', 'pending')) AS refused,
     count(*) FILTER (action = 'redact') AS redacted, count(*) FILTER (estimated) AS estimated,
     count(*) FILTER (unpriced) AS unpriced, count(*) FILTER (unknown) AS opaque,
     CAST(sum(input) AS BIGINT) AS input, CAST(sum(output) AS BIGINT) AS output, min(started) AS started, max(ended) AS latest,
     arg_min(error, seq) FILTER (error <> '') AS first_error,
     arg_min(currency, seq) FILTER (currency <> '') AS currency, sum(cost) AS cost
-  FROM (SELECT *, opaque AND status NOT IN ('denied', 'over_budget', 'pending') AS unknown FROM new_calls WHERE run <> '')
+  FROM (SELECT *, opaque AND status NOT IN ('denied', 'over_budget', 'rate_limited', 'pending') AS unknown FROM new_calls WHERE run <> '')
   GROUP BY run
 )
 SELECT coalesce(who.run, sums.run) AS run, who.* EXCLUDE (run), sums.* EXCLUDE (run)
@@ -216,10 +216,10 @@ UPDATE books.runs AS r SET calls = s.calls, failed = s.failed, refused = s.refus
   first_error = s.first_error, currency = s.currency, cost = s.cost
 FROM (
   SELECT run, count(*) AS calls, count(*) FILTER (status IN ('error', 'cut', 'cancelled', 'expired')) AS failed,
-    count(*) FILTER (status IN ('denied', 'over_budget', 'pending')) AS refused,
+    count(*) FILTER (status IN ('denied', 'over_budget', 'rate_limited', 'pending')) AS refused,
     count(*) FILTER (action = 'redact') AS redacted, count(*) FILTER (estimated) AS estimated,
     count(*) FILTER (unpriced) AS unpriced,
-    count(*) FILTER (opaque AND status NOT IN ('denied', 'over_budget', 'pending')) AS opaque,
+    count(*) FILTER (opaque AND status NOT IN ('denied', 'over_budget', 'rate_limited', 'pending')) AS opaque,
     CAST(sum(input) AS BIGINT) AS input, CAST(sum(output) AS BIGINT) AS output,
     max(ended) AS latest, coalesce(arg_min(error, seq) FILTER (error <> ''), '') AS first_error,
     any_value(main) AS currency, coalesce(sum(cost) FILTER (currency IN (main, '')), 0) AS cost
