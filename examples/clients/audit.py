@@ -69,7 +69,7 @@ def _same_as_sent(client: Client, turn: Turn, record: Record, denied: bool) -> I
     sent = sum(one.input for one in turn.sent), sum(one.output for one in turn.sent)
     if record.tokens != sent:
         yield f"tokens on record are {record.tokens}, the provider said {sent}"
-    owed = sum((_price(client, one) for one in turn.sent), Decimal())
+    owed = sum((_price(one) for one in turn.sent), Decimal())
     if record.cost != owed:
         yield f"the cost on record is {record.cost}, the catalogue says {owed}"
     if any(PROVIDER_KEY not in one.credential for one in turn.sent):
@@ -78,7 +78,7 @@ def _same_as_sent(client: Client, turn: Turn, record: Record, denied: bool) -> I
 
 def _allowed_tools(client: Client, record: Record) -> Iterator[str]:
     found = [call["name"] for call in record.calls("tool")]
-    wanted = [tool.name for tool in client.tools]
+    wanted = [tool.name for tool in client.tools] * client.runs
     if found != wanted:
         yield f"tool spans are {found}, not {wanted}"
     answered = {tool.name for tool in client.tools if tool.answered}
@@ -89,9 +89,11 @@ def _allowed_tools(client: Client, record: Record) -> Iterator[str]:
 
 
 def _denied_tools(client: Client, record: Record) -> Iterator[str]:
-    refused = [call for call in record.calls("tool") if call["action"] == "deny" and call["rule"] == "not-for-these"]
-    if not refused or len(refused) != len(record.calls("tool")):
-        yield f"{len(refused)} of {len(record.calls('tool'))} tool calls are on record as denied"
+    unanswered = {tool.name for tool in client.tools if not tool.answered}  # no tools but the shape of an answer
+    asked = [call for call in record.calls("tool") if call["name"] not in unanswered]
+    refused = [call for call in asked if (call["action"], call["rule"]) == ("deny", "not-for-these")]
+    if not refused or len(refused) != len(asked):
+        yield f"{len(refused)} of {len(asked)} tool calls are on record as denied"
 
 
 def _whose(turn: Turn, record: Record) -> Iterator[str]:
@@ -104,9 +106,9 @@ def _whose(turn: Turn, record: Record) -> Iterator[str]:
             yield f"the run's agents are {[agent['name'] for agent in run['agents']]}"
 
 
-def _price(client: Client, sent: Sent) -> Decimal:
+def _price(sent: Sent) -> Decimal:
     usage = Usage(input_tokens=sent.input, output_tokens=sent.output)
-    return calc_price(usage, sent.model, provider_id=client.provider).total_price.quantize(NANO)
+    return calc_price(usage, sent.model, provider_id=sent.provider or None).total_price.quantize(NANO)
 
 
 def _last_line(turn: Turn) -> str:

@@ -20,7 +20,7 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One client, as its manifest has it; `{url}`, `{key}`, `{model}`, `{made}`, `{work}` are filled in."""
+    """One client, as its manifest has it. In `env` and `command`, `{url}` and the like are filled in: see README.md."""
 
     name: str
     kind: Literal["python", "node", "cli"]
@@ -28,7 +28,6 @@ class Client:
     moved_by: str  # in a few words
     env: Mapping[str, str]  # all that is changed about the client
     model: str
-    provider: str = "openai"  # whose prices its model has
     tools: Sequence[Tool] = ()
     calls: int = 2  # of the model; 0 where the client decides how many
     calls_denied: int = 0  # likewise, when the tool is denied

@@ -16,12 +16,14 @@ _INPUT_OUTPUT = {
     "responses": ("input_tokens", "output_tokens"),
     "contents": ("promptTokenCount", "candidatesTokenCount"),
 }
+_PROVIDERS = {"completions": "openai", "responses": "openai", "messages": "anthropic", "contents": "google"}
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
     """A request that reached the provider, and the usage it was told."""
 
+    provider: str  # whose prices the model has
     model: str
     input: int
     output: int
@@ -47,11 +49,14 @@ class Model:
 
     def reply_to(self, asked: Received) -> Say:
         """The next tool that is offered and was not asked for yet; else the answer."""
+        wire = _wire(asked)
         with self._lock:
             number = len(self._sent)
             tokens = (1_000 + 37 * number, 20 + number)
-            self._sent.append(Sent(asked.model, *tokens, asked.headers.get("authorization") or _key(asked)))
-        usage = dict(zip(_INPUT_OUTPUT[_wire(asked)], tokens, strict=True))
+            self._sent.append(
+                Sent(_PROVIDERS[wire], asked.model, *tokens, asked.headers.get("authorization") or _key(asked))
+            )
+        usage = dict(zip(_INPUT_OUTPUT[wire], tokens, strict=True))
         wanted = None if _refused(asked) else self._wanted(asked)
         if wanted is not None:
             return Say(calls=[wanted], usage=usage)
@@ -59,11 +64,16 @@ class Model:
         return Say(f"The tool said: {said[-1]}" if said else "There is nothing to say.", usage=usage)
 
     def _wanted(self, asked: Received) -> Use | None:
-        offered, used = set(_offered(asked.json)), set(_used(asked))
-        for tool in self._client.tools if self._client else ():
-            if tool.name in offered and tool.name not in used:
-                return Use(tool.name, {key: _filled(value, self._work) for key, value in tool.args.items()})
-        return None
+        offered, used = set(_offered(asked.json)), list(_used(asked))
+        left = [tool for tool in self._client.tools if tool.name in offered] if self._client else []
+        left = [tool for tool in left if tool.name not in used]
+        # Where the provider keeps the conversation, a request brings results without the calls they belong to.
+        left = left[max(len(list(_results(asked))) - len(used), 0) :]
+        return (
+            Use(left[0].name, {key: _filled(value, self._work) for key, value in left[0].args.items()})
+            if left
+            else None
+        )
 
 
 def _wire(asked: Received) -> str:

@@ -37,7 +37,7 @@ def take(client: Client, world: World, made: Path, denied: bool) -> Turn:
     for file, text in client.files.items():
         (work / file).write_text(text, encoding="utf-8")
     world.model.serve(client, str(work))
-    fill = {"url": world.url, "key": key, "model": client.model, "made": str(made), "work": str(work)}
+    fill = {"url": world.url, "key": key, "model": client.model, "made": str(made), "work": str(work), "name": name}
     if client.kind == "python":
         fill["python"] = python_in(made)
     argv = [_filled(word, fill) for word in client.argv]
