@@ -112,13 +112,14 @@ def up(
     port: Annotated[int, typer.Option("--port", help="The gateway's port; 0 for any.")] = 4141,
     ledger: Ledger = "",
     config: Annotated[str, typer.Option("--config", metavar="FILE", help="Settings other than comptroller.yaml.")] = "",
+    workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Processes that relay.")] = 1,
     certfile: Annotated[str, typer.Option("--certfile", metavar="FILE", help="Serve TLS with this chain.")] = "",
     keyfile: Annotated[str, typer.Option("--keyfile", metavar="FILE", help="The private key to it.")] = "",
 ) -> None:
     """Serve the gateway: agents in any language are governed by pointing their base URL at it."""
     from comptroller.cli.up import up as serve
 
-    serve(host or "127.0.0.1", port, ledger, config, certfile, keyfile)
+    serve(host or "127.0.0.1", port, ledger, config, certfile, keyfile, workers)
 
 
 @app.command()

@@ -1,6 +1,8 @@
 """`comptroller up`: the gateway in the foreground, until it is told to stop."""
 
 import ipaddress
+import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,16 +12,20 @@ from comptroller.core.errors import SettingsError
 from comptroller.wrapper.desk import Desk
 
 if TYPE_CHECKING:
-    from comptroller.gateway.gate import Gate
+    from comptroller.gateway.upstream import Upstreams
 
 
-def up(host: str, port: int, ledger: str, config: str, certfile: str, keyfile: str) -> None:
+def up(host: str, port: int, ledger: str, config: str, certfile: str, keyfile: str, workers: int = 1) -> None:
     """Serve; prints where, and what to point agents at."""
+    if workers > 1 and sys.platform == "win32":
+        raise Misuse("--workers: on Windows the gateway is one process. Leave --workers out.")
     try:
+        from comptroller.gateway.crew import Crew, run_crew
         from comptroller.gateway.gate import Gate
         from comptroller.gateway.keys import KeyRing
         from comptroller.gateway.logs import log_as_json
-        from comptroller.gateway.server import Server, bind, run
+        from comptroller.gateway.server import Server, address_of, bind, run
+        from comptroller.gateway.upstream import Upstreams
     except ModuleNotFoundError as error:
         raise SettingsError(
             f"The gateway needs {error.name}, which is not installed. Run `pip install 'comptroller[server]'`."
@@ -27,21 +33,28 @@ def up(host: str, port: int, ledger: str, config: str, certfile: str, keyfile: s
     log_as_json()
     with Desk.open(ledger or None, config or None) as desk:
         keys = KeyRing(Path(desk.settings.ledger), desk.ledger.digest, desk.clock)
-        gate = Gate.of(desk, keys)
         if not keys.configured and not _is_loopback(host):
             raise Misuse(
                 f"--host {host}: no Comptroller key was issued yet, so anybody who reaches this address could spend "
                 "your money. Run `comptroller keys issue` first, or leave --host out."
             )
-        server = Server(gate, bind(host, port), certfile, keyfile)
-        run(server, lambda: _say(server.url, keys.configured, gate, bool(certfile)))
+        listener = bind(host, port)
+        url = address_of(listener, bool(certfile))
+        if workers > 1:
+            upstreams = Upstreams(desk.settings.upstreams, desk.settings.gateway, desk.clock)
+            crew = partial(Crew, desk, listener, workers, config, certfile, keyfile)
+            run_crew(crew, lambda: _say(url, keys.configured, upstreams, bool(certfile)))
+        else:
+            gate = Gate.of(desk, keys)
+            server = Server(gate, listener, certfile, keyfile)
+            run(server, lambda: _say(url, keys.configured, gate.upstreams, bool(certfile)))
 
 
-def _say(url: str, keyed: bool, gate: "Gate", tls: bool) -> None:
+def _say(url: str, keyed: bool, upstreams: "Upstreams", tls: bool) -> None:
     screen.say(f"Comptroller's gateway is on {url}\n")
     screen.say(f"  OPENAI_BASE_URL={url}/v1")
     screen.say(f"  ANTHROPIC_BASE_URL={url}\n")
-    for target in gate.upstreams.targets:
+    for target in upstreams.targets:
         whose = _whose(target.auth is not None, target.provider.key_env, target.provider.key_file)
         screen.say(f"  {screen.clean(target.name)}: {screen.clean(target.provider.url)} ({whose})")
     if not keyed:

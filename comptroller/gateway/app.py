@@ -145,13 +145,13 @@ async def _health(gate: Gate, asked: Asked, receive: Receive, send: Send) -> int
 
 
 async def _ready(gate: Gate, asked: Asked, receive: Receive, send: Send) -> int:
-    status, body = ready(gate)
+    status, body = await ready(gate)
     await tell(send, status, [JSON], body)
     return status
 
 
 async def _metrics(gate: Gate, asked: Asked, receive: Receive, send: Send) -> int:
-    await tell(send, 200, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")], counted(gate))
+    await tell(send, 200, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")], await counted(gate))
     return 200
 
 

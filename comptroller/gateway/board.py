@@ -33,6 +33,7 @@ class SharedRun:
     budgets: dict[str, int] = field(default_factory=dict)  # the smallest said, by currency
     agents: Agents = field(default_factory=dict)
     members: dict[int, int] = field(default_factory=dict)  # worker -> which of its visits this is
+    alone_ns: int = 0  # since when it has none, because the last was lost
 
 
 @dataclass(slots=True, eq=False)
@@ -136,19 +137,36 @@ class Board:
         shared = self.runs.get(run)
         if shared is None or shared.members.get(worker) != visit:
             return  # it came back to the run before this was said
-        first = next(iter(shared.members)) == worker
-        del shared.members[worker]
+        self._without(worker, run, shared)
         if not shared.members:
             self._end(run)
-        elif first:
-            self._tell(next(iter(shared.members)), "inherit", run)
 
     def gone(self, worker: int) -> None:
-        """A worker ended, one way or another: what it had is let go of."""
+        """A worker ended, one way or another. Its runs go on with those that are left, or who comes in its place."""
         self.replies.gone(worker)
-        for run, shared in list(self.runs.items()):
+        now = self.desk.clock.monotonic_ns()
+        for run, shared in self.runs.items():
             if worker in shared.members:
-                self.leave(worker, run, shared.members[worker])
+                self._without(worker, run, shared)
+                shared.alone_ns = now
+
+    def sweep(self) -> None:
+        """End the runs that lost their workers and that nobody has taken up again."""
+        limit = self.desk.clock.monotonic_ns() - self.desk.settings.gateway.run_idle_s * 1_000_000_000
+        for run, shared in list(self.runs.items()):
+            if not shared.members and shared.alone_ns < limit:
+                self._end(run)
+
+    def close(self) -> None:
+        """End all runs: no worker is left."""
+        for run in list(self.runs):
+            self._end(run)
+
+    def _without(self, worker: int, run: str, shared: SharedRun) -> None:
+        first = next(iter(shared.members)) == worker
+        del shared.members[worker]
+        if first and shared.members:
+            self._tell(next(iter(shared.members)), "inherit", run)
 
     def _end(self, run: str) -> None:
         shared = self.runs.pop(run)

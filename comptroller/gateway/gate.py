@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from comptroller.core.errors import StoreError
 from comptroller.gateway.caller import NoKeys
@@ -16,6 +17,13 @@ from comptroller.gateway.websocket import Socket
 from comptroller.gateway.wire.clients import Clients
 from comptroller.gateway.wire.port import Client
 from comptroller.wrapper.desk import Desk
+
+
+class Crew(Protocol):
+    """The other workers of this gateway, as far as one of them has to ask for all."""
+
+    async def counted(self) -> tuple[Meters, int, int]: ...  # all counts, runs open, workers at work
+    async def wrong(self) -> list[tuple[str, str]]: ...
 
 log = logging.getLogger("comptroller.gateway")
 
@@ -36,6 +44,7 @@ class Gate:
     looked_back: bool = False
     sockets: set[Socket] = field(default_factory=set)  # WebSockets that are open
     held: Client | None = None
+    crew: "Crew | None" = None  # the other workers, where there are several
 
     def __post_init__(self) -> None:
         self.kept = KeptReplies(self.desk)

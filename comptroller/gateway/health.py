@@ -1,5 +1,6 @@
 """Whether the gateway lives, whether it can do its work, and what it has counted."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -11,20 +12,34 @@ from comptroller.gateway.gate import Gate
 LEAST_FREE = 16 << 20  # bytes on the disk of the ledger: below that the next calls may not be recorded
 
 
-def ready(gate: Gate) -> tuple[int, bytes]:
-    """200 where calls can be governed and recorded, else 503 and what is wrong."""
-    wrong = dict(_wrong(gate))
+async def ready(gate: Gate) -> tuple[int, bytes]:
+    """200 where calls can be governed and recorded, by all workers, else 503 and what is wrong."""
+    wrong = dict(await troubles(gate))
+    if gate.crew is not None:
+        wrong = {**dict(await gate.crew.wrong()), **wrong}
     body = {"ready": not wrong, "policies": len(gate.desk.book.files), **({"wrong": wrong} if wrong else {})}
     return (503 if wrong else 200), msgspec.json.encode(body)
 
 
-def counted(gate: Gate) -> bytes:
-    """All counters, for Prometheus."""
+async def counted(gate: Gate) -> bytes:
+    """All counters, those of all workers added up, for Prometheus."""
+    meters, runs, workers = gate.meters, len(gate.runs), 1
+    if gate.crew is not None:
+        meters, runs, workers = await gate.crew.counted()
+    live, held = await asyncio.to_thread(gate.desk.ledger.held)
     gauges = (
-        ("calls_under_way", "Requests not answered yet.", gate.meters.under_way),
-        ("runs_open", "Runs seen lately and not closed yet.", len(gate.runs)),
+        ("calls_under_way", "Requests not answered yet.", meters.under_way),
+        ("runs_open", "Runs seen lately and not closed yet.", runs),
+        ("workers", "Processes that serve.", workers),
+        ("holds_live", "Calls that hold money, calls or tokens.", live),
+        ("holds_nanos", "What they hold, in billionths of the currency.", held),
     )
-    return gate.meters.text(gauges).encode()
+    return meters.text(gauges).encode()
+
+
+async def troubles(gate: Gate) -> list[tuple[str, str]]:
+    """What is wrong with this process; asked of the ledger's owner in a thread, for it may not answer."""
+    return await asyncio.to_thread(_wrong, gate)
 
 
 def _wrong(gate: Gate) -> list[tuple[str, str]]:

@@ -75,7 +75,7 @@ class Meters:
     def _counters(self) -> tuple[dict[Labels, int], ...]:
         return self.requests, self.refusals, self.calls, self.errors, self.tokens, self.nanos
 
-    def text(self, gauges: Iterable[tuple[str, str, int]]) -> str:
+    def text(self, gauges: Iterable[tuple[str, str, int | Mapping[str, int]]]) -> str:
         """All of it in Prometheus' text format."""
         lines: list[str] = []
         _family(lines, "requests_total", "Requests answered.", ("route", "status"), self.requests)
@@ -88,7 +88,10 @@ class Meters:
         self._histogram(lines)
         for name, help, value in gauges:
             lines += [f"# HELP comptroller_{name} {help}", f"# TYPE comptroller_{name} gauge"]
-            lines.append(f"comptroller_{name} {value}")
+            if isinstance(value, int):
+                lines.append(f"comptroller_{name} {value}")
+            else:
+                lines += [f'comptroller_{name}{{currency="{_escaped(unit)}"}} {sum}' for unit, sum in value.items()]
         return "\n".join(lines) + "\n"
 
     def _histogram(self, lines: list[str]) -> None:

@@ -53,8 +53,7 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self.gate, self.listener = gate, listener
-        host, port = listener.getsockname()[:2]
-        self.url = f"http{'s' if certfile else ''}://{f'[{host}]' if ':' in host else host}:{port}"
+        self.url = address_of(listener, bool(certfile))
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -107,6 +106,12 @@ def bind(host: str, port: int) -> socket.socket:
         ) from None
 
 
+def address_of(listener: socket.socket, tls: bool) -> str:
+    """Where a socket is reached."""
+    host, port = listener.getsockname()[:2]
+    return f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 async def serve(server: Server, started: Callable[[], None] | None = None) -> None:
     """Serve until told to stop; runs are closed on the way out, the desk is not."""
     upkeep = asyncio.create_task(server.keep_up())
@@ -128,7 +133,7 @@ async def _announce(server: Server, started: Callable[[], None]) -> None:
 
 def run(server: Server, started: Callable[[], None] | None = None) -> None:
     """Serve in this thread until told to stop."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(serve(server, started))
 
 
@@ -158,7 +163,8 @@ def background(gate: Gate, host: str = "127.0.0.1", port: int = 0) -> Iterator[s
         thread.join()
 
 
-def _loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":
+def loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":
+    """The fastest event loop there is here; None for Python's own."""
     if sys.platform == "win32":
         return None
     try:
