@@ -11,15 +11,18 @@ from comptroller.dialects.sse import Splitter, parse
 from comptroller.dialects.tree import dict_of, text_of
 
 TOLD = ("x-should-retry", "retry-after", "retry-after-ms", "x-request-id", "comptroller-run", "comptroller-call")
+# Copilot CLI reads neither status nor header of an error event: any code it does not know is one to try again.
+READS_CODES_ONLY = b"x-initiator"  # a header that it alone sends
+GIVE_UP = "bad_request"
 LASTS = (b"response.completed", b"response.incomplete", b"response.failed", b"error")
 
 
 class Frames:
     """Turns the messages of one HTTP reply into events."""
 
-    def __init__(self, lane: str) -> None:
+    def __init__(self, lane: str, by_code: bool = False) -> None:
         self.complete = False  # the client was told how it ended
-        self._lane = lane
+        self._lane, self._by_code = lane, by_code
         self._status = 0
         self._headers: dict[str, str] = {}
         self._events: Splitter | None = None
@@ -69,7 +72,7 @@ class Frames:
         error = dict_of(node.get("error")) or {"type": "upstream", "code": "upstream_error"}
         error.setdefault("message", f"The upstream answered {self._status} and nothing that can be understood.")
         told = {name: self._headers[name] for name in TOLD if name in self._headers}
-        return error_event(status, error, told, self._lane)
+        return error_event(status, error, told, self._lane, self._by_code)
 
     def _marked(self, data: bytes) -> bytes:
         """The event with its lane; the first also says which call on record it belongs to."""
@@ -83,8 +86,12 @@ class Frames:
         return msgspec.json.encode(more)[:-1] + b"," + rest
 
 
-def error_event(status: int, error: Mapping[str, object], headers: Mapping[str, str], lane: str = "") -> bytes:
-    """What went wrong, as the API says it on a socket."""
+def error_event(
+    status: int, error: Mapping[str, object], headers: Mapping[str, str], lane: str = "", by_code: bool = False
+) -> bytes:
+    """What went wrong, as the API says it on a socket; for a client that goes `by_code`, in a code it gives up at."""
+    if by_code and headers.get("x-should-retry") == "false":
+        error = {**error, "code": GIVE_UP, "comptroller_code": error.get("code")}
     told: dict[str, object] = {"type": "error", "status": status, "error": {**error, "headers": headers}}
     if lane:
         told["stream_id"] = lane

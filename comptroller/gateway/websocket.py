@@ -13,7 +13,7 @@ from comptroller.dialects.dialect import Dialect, Unreadable
 from comptroller.dialects.routes import dialect_for
 from comptroller.gateway.asked import Asked, Receive, Send, asked_of
 from comptroller.gateway.caller import caller_of
-from comptroller.gateway.frames import Frames, error_event, steer_failed
+from comptroller.gateway.frames import READS_CODES_ONLY, Frames, error_event, steer_failed
 from comptroller.gateway.stop import JSON, Stop, body_of
 from comptroller.gateway.turns import Turns
 
@@ -80,6 +80,7 @@ class Socket:
     def __init__(self, gate: Office, answer: Answering, head: Asked, dialect: Dialect, send: Send) -> None:
         self.gate, self.answer, self.dialect = gate, answer, dialect
         self.head = _plain(head)
+        self.by_code = READS_CODES_ONLY in head.named
         self.turns = Turns(gate.desk.settings.limits.body_mb << 20, gate.desk.clock)
         self.lanes: dict[str, Lane] = {}
         self.room = asyncio.Semaphore(MOST_AT_WORK)
@@ -160,7 +161,7 @@ class Socket:
         """Tell the client that a frame came to nothing."""
         headers = {} if retry else {"x-should-retry": "false"}
         error = {"type": "invalid_request_error", "code": code, "message": message, "param": None}
-        await self.say(error_event(status, error, headers, lane))
+        await self.say(error_event(status, error, headers, lane, self.by_code))
 
     async def _tell(self, message: MutableMapping[str, Any]) -> None:
         if not self._gone:
@@ -256,7 +257,7 @@ class Call:
             for event in turn.prepared():
                 await socket.say(event)
             return
-        frames = Frames(self.lane)
+        frames = Frames(self.lane, socket.by_code)
 
         async def send(message: MutableMapping[str, Any]) -> None:
             for event in frames.of(message):

@@ -108,6 +108,16 @@ def test_a_refused_frame_is_an_error_event_with_code_and_remedy_and_the_socket_g
         assert len(at.up.requests) == 2
 
 
+def test_a_client_that_knows_codes_only_is_refused_in_one_at_which_it_gives_up() -> None:
+    policy = "policy: p\nbudgets:\n  - {per: tenant, cap: 1 calls, over: deny}\n"
+    with house("One.", policy) as at, line(at, additional_headers={"x-initiator": "user"}) as wire:
+        assert talk(wire)[-1]["type"] == "response.completed"
+        error = talk(wire)[-1]["error"]
+        assert (error["code"], error["comptroller_code"]) == ("bad_request", "over_budget")
+    with house(Say(status=500, text="Busy.")) as at, line(at, additional_headers={"x-initiator": "user"}) as wire:
+        assert talk(wire)[-1]["error"]["code"] != "bad_request"  # what may be tried again says so
+
+
 def test_a_denied_tool_call_reads_as_a_refusal() -> None:
     with house(Say("Let me.", calls=[Use("wipe_disk", {"path": "/"})]), NO_WIPING) as at, line(at) as wire:
         heard = talk(wire)
