@@ -84,6 +84,7 @@ class Gateway(_Frame):
     repeats: int = Field(default=1_000, ge=0)  # replies kept for clients that ask again with the same Idempotency-Key
     breaker_failures: int = Field(default=5, ge=1)
     breaker_s: int = Field(default=10, ge=1)
+    access_log: bool = False  # one line of JSON on standard error for each request
     client: Literal["own", "aiohttp"] = "own"  # what speaks HTTP to upstreams
 
 

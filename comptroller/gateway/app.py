@@ -45,7 +45,7 @@ class App:
         async def answer() -> int:
             return await relay(self.gate, asked, dialect, receive, send)
 
-        return await self._counted(dialect.name, answer, asked.path, send)
+        return await self._counted("WEBSOCKET", dialect.name, answer, asked.path, send)
 
     async def _http(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         name, dialect, answering = route_of(scope["method"], scope["path"])
@@ -59,12 +59,15 @@ class App:
                 return await relay(self.gate, asked, dialect, receive, send)
             return await answering(self.gate, asked, receive, send)
 
-        await self._counted(name, answer, scope["path"], send)
+        await self._counted(scope["method"], name, answer, scope["path"], send)
 
-    async def _counted(self, name: str, answer: Callable[[], Awaitable[int]], path: str, send: Send) -> int:
+    async def _counted(
+        self, method: str, name: str, answer: Callable[[], Awaitable[int]], path: str, send: Send
+    ) -> int:
         """Whatever becomes of a request is told to its client, and counted."""
         gate, clock = self.gate, self.gate.desk.clock
         began = clock.monotonic_ns()
+        line = None if gate.access is None else gate.access.begin()
         gate.meters.under_way += 1
         status = LEFT
         try:
@@ -79,7 +82,10 @@ class App:
             status = await self._refuse(Stop(503, "ledger_unavailable", why), path, send)
         finally:
             gate.meters.under_way -= 1
-            gate.meters.answered(name, status, (clock.monotonic_ns() - began) // 1_000_000)
+            took_ms = (clock.monotonic_ns() - began) // 1_000_000
+            gate.meters.answered(name, status, took_ms)
+            if gate.access is not None and line is not None:
+                gate.access.end(line, method, name, status, took_ms)
         return status
 
     async def _refuse(self, stop: Stop, path: str, send: Send) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from comptroller.core.errors import StoreError
+from comptroller.gateway.access import Access
 from comptroller.gateway.caller import NoKeys
 from comptroller.gateway.kept import KeptReplies
 from comptroller.gateway.keys import Ring
@@ -45,6 +46,7 @@ class Gate:
     sockets: set[Socket] = field(default_factory=set)  # WebSockets that are open
     held: Client | None = None
     crew: "Crew | None" = None  # the other workers, where there are several
+    access: Access | None = None  # the access log, where one is wanted
 
     def __post_init__(self) -> None:
         self.kept = KeptReplies(self.desk)
@@ -73,6 +75,9 @@ class Gate:
             Meters(),
         )
         desk.watchers += [made.meters.watch, made.stitches.watch, made.kept.watch]
+        if settings.access_log:
+            made.access = Access(clock)
+            desk.watchers.append(made.access.watch)
         return made
 
     @property

@@ -109,6 +109,8 @@ async def _attempts(call: Call, attempts: Attempts, leaving: Leaving, send: Send
     over_budget = gate.desk.settings.gateway.over_budget_status
     for number, target in enumerate(attempts):
         hands = Hands(gate.client, gate.upstreams, target, call.asked, call.request.model if call.request else "")
+        if gate.access is not None:
+            gate.access.sent_to(target.name)
         drive = Awaiting(gate.desk, model_call(_job(call, target, number)), hands, leaving.attend)
         try:
             answer = await drive.start()
