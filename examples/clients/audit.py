@@ -47,9 +47,9 @@ def _ended(client: Client, turn: Turn, denied: bool) -> Iterator[str]:
         yield f"was not done after {client.limit_s} s"
     elif turn.exit_code:
         yield f"exit code {turn.exit_code}: {_last_line(turn)}"
-    said = "The tool said: " in turn.output
-    if not denied and not said:
-        yield f"the tool's answer did not come back: {_last_line(turn)}"
+    said = turn.output.count("The tool said: ")
+    if not denied and said < client.runs:
+        yield f"the tool's answer came back in {said} of {client.runs} runs: {_last_line(turn)}"
     if denied and said:
         yield "a tool ran that was denied"
     if any(PROVIDER_KEY in text or turn.key in text for text in (turn.output, turn.errors)):
@@ -77,10 +77,11 @@ def _same_as_sent(client: Client, turn: Turn, record: Record, denied: bool) -> I
 
 
 def _allowed_tools(client: Client, record: Record) -> Iterator[str]:
-    found = [call["name"] for call in record.calls("tool")]
-    wanted = [tool.name for tool in client.tools] * client.runs
-    if found != wanted:
-        yield f"tool spans are {found}, not {wanted}"
+    wanted = [tool.name for tool in client.tools]
+    for run in record.runs:
+        found = [call["name"] for call in run["calls_in_order"] if call["kind"] == "tool"]
+        if found != wanted:
+            yield f"tool spans are {found}, not {wanted}"
     answered = {tool.name for tool in client.tools if tool.answered}
     for call in record.calls("tool"):
         state = (call["action"], call["status"])
