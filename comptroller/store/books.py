@@ -3,16 +3,17 @@
 import contextlib
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comptroller.core.errors import StoreError
-from comptroller.store import journal, statements
+from comptroller.store import journal, question, statements
 from comptroller.store.locks import Lock
+from comptroller.store.question import Bounds, Interrupt, Whose
 from comptroller.store.segment import Position
-from comptroller.store.writer import Writer, confirm, watermark
+from comptroller.store.writer import SLICE_FILE, Writer, confirm, watermark
 
 if TYPE_CHECKING:
     import pyarrow
@@ -23,6 +24,7 @@ LOCK = "books.lock"
 ANEW = "books.anew.duckdb"
 SCRATCH = "books.tmp"
 MEMORY = "1GB"
+SCRATCH_SIZE = "8GB"  # the disk is the journal's first
 # Both DuckDB lines we support read and write this layout; the newest layout would shut the older one out.
 LAYOUT = "v1.5.0"
 
@@ -72,6 +74,13 @@ class Books:
             _settle(cursor)
             return cursor.sql(asked.sql, params=values or None).to_arrow_table()
 
+    def ask(
+        self, sql: str, whose: Whose, bounds: Bounds, began: Callable[[Interrupt], None] | None = None
+    ) -> "pyarrow.Table":
+        """The answer to somebody else's SELECT; raises BadQuestion."""
+        with store_errors(self._file), contextlib.closing(self._connection.cursor()) as cursor:
+            return question.answer(cursor, sql, whose, bounds, began)
+
     @property
     def position(self) -> Position:
         """How far into the journal the books have come."""
@@ -120,6 +129,7 @@ def connect(ledger: Path, file: Path, begun: Position) -> "DuckDBPyConnection":
             connection.execute(f"ATTACH {_quoted(file)} AS books (STORAGE_VERSION '{LAYOUT}')")
             _settle(connection)
             _migrate(connection, ledger, file, begun)
+            _shut(connection, file)
             with contextlib.suppress(OSError):
                 file.chmod(0o600)
         except BaseException:
@@ -154,6 +164,14 @@ def _begin(ledger: Path) -> Position:
 
 def _settle(connection: "DuckDBPyConnection") -> None:
     connection.execute("USE books")
+
+
+def _shut(connection: "DuckDBPyConnection", file: Path) -> None:
+    """From now on the engine opens no file but its own and the writer's, and nobody can talk it out of that."""
+    connection.execute(f"SET max_temp_directory_size = '{SCRATCH_SIZE}'")
+    connection.execute(f"SET allowed_paths = [{_quoted((file.parent / SLICE_FILE).absolute())}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
 
 
 def _migrate(connection: "DuckDBPyConnection", ledger: Path, file: Path, begun: Position) -> None:

@@ -18,6 +18,8 @@ import msgspec
 from comptroller.core.errors import StoreError
 from comptroller.store import folder, wire
 from comptroller.store.books import Books
+from comptroller.store.grammar import BadQuestion
+from comptroller.store.question import Bounds, Whose
 from comptroller.store.wire import Address, Gone
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ _MOST = 1024 * 1024  # bytes of a question
 _LONGEST_UNIX_PATH = 100  # the kernel takes 104 bytes on macOS, 108 on Linux
 _QUESTION = struct.Struct("<I")
 _ANSWER = struct.Struct("<cQ")
-_TABLE, _DONE, _ERROR = b"T", b"D", b"E"
+_TABLE, _DONE, _ERROR, _BAD = b"T", b"D", b"E", b"B"
 
 log = logging.getLogger("comptroller.books")
 
@@ -43,6 +45,9 @@ class Question(msgspec.Struct):
     token: str
     query: str = ""
     params: dict[str, object] = {}
+    sql: str = ""  # a question of one's own instead, with whose rows it is about and what it may take
+    whose: Whose | None = None
+    bounds: Bounds | None = None
 
 
 class Keeper:
@@ -120,10 +125,14 @@ class Keeper:
         if not compare_digest(question.token, self.address.token):
             raise Gone
         try:
+            if question.whose is not None and question.bounds is not None:
+                return _TABLE, pack(self._books.ask(question.sql, question.whose, question.bounds))
             if question.query:
-                return _TABLE, _pack(self._books.query(question.query, question.params))
+                return _TABLE, pack(self._books.query(question.query, question.params))
             self._books.ingest()
             return _DONE, b""
+        except BadQuestion as bad:
+            return _BAD, msgspec.json.encode((bad.code, str(bad)))
         except StoreError as error:
             return _ERROR, str(error).encode()
 
@@ -139,6 +148,10 @@ class Asker:
     def query(self, name: str, params: dict[str, object]) -> "pyarrow.Table":
         """The answer to a named query; raises Gone where the keeper has left."""
         return _unpack(self._ask(Question(self._address.token, name, params)))
+
+    def ask(self, sql: str, whose: Whose, bounds: Bounds) -> "pyarrow.Table":
+        """The answer to somebody else's SELECT."""
+        return _unpack(self._ask(Question(self._address.token, sql=sql, whose=whose, bounds=bounds)))
 
     def refresh(self) -> None:
         """Return once the books have all that was in the journal when this was asked."""
@@ -161,6 +174,9 @@ class Asker:
                 ) from None
             except OSError as error:
                 raise Gone from error
+        if kind == _BAD:
+            code, said = msgspec.json.decode(answer, type=tuple[str, str])
+            raise BadQuestion(said, code)
         if kind == _ERROR:
             raise StoreError(answer.decode("utf-8", "replace"))
         return answer
@@ -207,7 +223,8 @@ def _receive(source: socket.socket, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _pack(table: "pyarrow.Table") -> bytes:
+def pack(table: "pyarrow.Table") -> bytes:
+    """A table as an Arrow stream."""
     import pyarrow
 
     sink = pyarrow.BufferOutputStream()

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -12,6 +13,7 @@ from comptroller.store import folder
 from comptroller.store.books import FILE, LOCK, Books, Busy
 from comptroller.store.enquiry import Asker, Keeper
 from comptroller.store.locks import SHARES, Lock
+from comptroller.store.question import Bounds, Interrupt, Whose
 from comptroller.store.wire import Gone
 
 if TYPE_CHECKING:
@@ -60,12 +62,25 @@ class Reader:
 
     def query(self, name: str, **params: object) -> "pyarrow.Table":
         """The answer as an Arrow table; parameters not given are NULL."""
+        return self._answer(lambda books: books.query(name, params), lambda asker: asker.query(name, params))
+
+    def ask(
+        self, sql: str, whose: Whose, bounds: Bounds, began: Callable[[Interrupt], None] | None = None
+    ) -> "pyarrow.Table":
+        """The answer to somebody else's SELECT. `began` is told how to stop it, where it runs in this process."""
+        return self._answer(
+            lambda books: books.ask(sql, whose, bounds, began), lambda asker: asker.ask(sql, whose, bounds)
+        )
+
+    def _answer(
+        self, here: "Callable[[Books], pyarrow.Table]", there: "Callable[[Asker], pyarrow.Table]"
+    ) -> "pyarrow.Table":
         for last in (False, True):
             try:
                 if self._books is not None:
-                    return self._books.query(name, params)
+                    return here(self._books)
                 if self._asker is not None:
-                    return self._asker.query(name, params)
+                    return there(self._asker)
             except Gone:
                 if last:
                     break

@@ -58,7 +58,17 @@ def migrations() -> tuple[tuple[int, str], ...]:
 @cache
 def ingest() -> dict[str, str]:
     """The statements of `schema/ingest.sql` by name."""
-    _, *parts = _HEAD.split(_text("schema", "ingest.sql"))
+    return _by_name("ingest.sql")
+
+
+@cache
+def views() -> dict[str, str]:
+    """The views of `schema/views.sql` by name, in the order they are made in."""
+    return _by_name("views.sql")
+
+
+def _by_name(file: str) -> dict[str, str]:
+    _, *parts = _HEAD.split(_text("schema", file))
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
