@@ -101,6 +101,7 @@ class Change:
     model: str | None = None
     max_tokens: int | None = None
     ask_usage: bool = False  # ask the provider to report usage in the stream
+    hidden: frozenset[str] = frozenset()  # names of tools that go out of the offer
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from comptroller.dialects import fields, tree
 from comptroller.dialects.anthropic_stream import AnthropicStream
 from comptroller.dialects.anthropic_usage import read_usage
 from comptroller.dialects.dialect import Unreadable
+from comptroller.dialects.offers import withdraw_from_messages
 from comptroller.dialects.tree import Path, count_or_none, dict_of, dump, list_of, load, text_of
 
 # Fields whose strings no person wrote and no guard can read.
@@ -83,6 +84,8 @@ class AnthropicMessages:
             top["model"] = Raw(dump(change.model))
         if change.max_tokens is not None:
             top["max_tokens"] = Raw(dump(change.max_tokens))
+        if change.hidden:
+            withdraw_from_messages(top, change.hidden, _is_client)
         return dump(top)
 
     def read_reply(self, body: bytes) -> Reply:
@@ -158,7 +161,7 @@ class _Reader:
         names = []
         for tool in map(dict_of, list_of(node)):
             kind, name = text_of(tool.get("type")), text_of(tool.get("name"))
-            if kind in ("", "custom") or kind.startswith(CLIENT_TOOLS):
+            if _is_client(tool):
                 names.append(name)
             elif (most := count_or_none(tool.get("max_uses"))) is None:
                 self.unbounded.append(name or kind)
@@ -229,6 +232,12 @@ class _Reader:
     def _walk(self, node: Any, path: Path, role: str, kind: Any = "text", tool: str = "", call_id: str = "") -> None:
         for place, text in tree.strings(node, path, NO_TEXT):
             self.parts.append(Part(kind, text, place, role, tool, call_id))
+
+
+def _is_client(tool: dict[str, Any]) -> bool:
+    """True for a tool the client runs."""
+    kind = text_of(tool.get("type"))
+    return kind in ("", "custom") or kind.startswith(CLIENT_TOOLS)
 
 
 def _kept(raw: Raw) -> bytes:

@@ -10,6 +10,10 @@ class Unreadable(ValueError):
     """A body or stream that a dialect does not understand. The message never holds any of its text."""
 
 
+class Demanded(ValueError):
+    """A request demands a call of a tool that is to be taken out of it: of this name, or of any where none is left."""
+
+
 class Stream(Protocol):
     """Reads one streamed reply, and writes the events that take the place of what must not pass as it came.
 
@@ -78,7 +82,7 @@ class Dialect(Protocol):
         ...
 
     def rewrite(self, request: Request, change: Change) -> bytes:
-        """The body with the change made; all else keeps its bytes."""
+        """The body with the change made; all else keeps its bytes. Raises Demanded."""
         ...
 
     def read_reply(self, body: bytes) -> Reply:

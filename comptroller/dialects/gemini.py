@@ -25,6 +25,7 @@ from comptroller.dialects.gemini_parts import (
     with_args,
 )
 from comptroller.dialects.gemini_stream import GeminiStream
+from comptroller.dialects.offers import withdraw_from_contents
 from comptroller.dialects.tree import Path, count_of, count_or_none, dict_of, dump, list_of, load, text_of
 
 _ROUTE = re.compile(r"(/(?:models|tunedModels|endpoints)/)([^/:]+):(generateContent|streamGenerateContent)/?$")
@@ -89,6 +90,8 @@ class Gemini:
             name = key(top, "generationConfig")
             config = dict_of(tree.value(top, name))
             top[name] = Raw(dump({**config, key(config, "maxOutputTokens"): change.max_tokens}))
+        if change.hidden:
+            withdraw_from_contents(top, change.hidden, key)
         return dump(top)
 
     def read_reply(self, body: bytes) -> Reply:

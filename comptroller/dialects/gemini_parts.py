@@ -37,6 +37,9 @@ _NAMES = (
     "boolValue",
     "thoughtSignature",
     "serviceTier",
+    "toolConfig",
+    "functionCallingConfig",
+    "allowedFunctionNames",
 )
 SNAKES = {name: _SNAKE.sub("_", name).lower() for name in _NAMES}
 # Fields whose strings no person wrote and no guard can read.

@@ -8,6 +8,7 @@ from msgspec import Raw
 from comptroller.core.call import Change, Part, Reply, Request
 from comptroller.dialects import fields, tree
 from comptroller.dialects.dialect import Unreadable
+from comptroller.dialects.offers import chat_name, withdraw_from_chat
 from comptroller.dialects.openai_chat_calls import inner_of, spelled, tool_call
 from comptroller.dialects.openai_chat_plain import read_plain
 from comptroller.dialects.openai_chat_rest import spelled_out
@@ -87,6 +88,8 @@ class OpenAIChat:
         if change.ask_usage and request.stream:
             options = dict_of(tree.value(top, "stream_options"))
             top["stream_options"] = Raw(dump({**options, "include_usage": True}))
+        if change.hidden:
+            withdraw_from_chat(top, change.hidden)
         return dump(top)
 
     def read_reply(self, body: bytes) -> Reply:
@@ -278,10 +281,7 @@ def _deployment(path: str) -> str:
 
 
 def _tool_names(top: Mapping[str, Raw]) -> tuple[str, ...]:
-    names = []
-    for tool in list_of(tree.value(top, "tools")):
-        node = dict_of(tool)
-        names.append(text_of(dict_of(node.get("function") or node.get("custom")).get("name")))
+    names = [chat_name(dict_of(tool)) for tool in list_of(tree.value(top, "tools"))]
     names += [text_of(dict_of(function).get("name")) for function in list_of(tree.value(top, "functions"))]
     return tuple(name for name in names if name)
 

@@ -9,6 +9,7 @@ from msgspec import Raw
 from comptroller.core.call import Change, Part, Reply, Request
 from comptroller.dialects import tree
 from comptroller.dialects.dialect import Unreadable
+from comptroller.dialects.offers import LOADED, loaded_names, withdraw_from_responses
 from comptroller.dialects.openai_chat_usage import tier_of
 from comptroller.dialects.openai_responses_items import (
     CLIENT_CALLS,
@@ -68,7 +69,7 @@ class OpenAIResponses:
             messages=before + [bytes(item) for item in items],
             raw=body,
             tier=tier_of(tree.value(top, "service_tier")),
-            tools=names,
+            tools=names + tuple(name for name in reader.loaded if name),
             offers=bool(tree.value(top, "tools")),
             unbounded=tuple(dict.fromkeys(reader.unbounded)),
             searches=reader.searches,
@@ -83,6 +84,8 @@ class OpenAIResponses:
             top["model"] = Raw(dump(change.model))
         if change.max_tokens is not None:
             top["max_output_tokens"] = Raw(dump(change.max_tokens))
+        if change.hidden:
+            withdraw_from_responses(top, change.hidden)
         return dump(top)
 
     def read_reply(self, body: bytes) -> Reply:
@@ -141,6 +144,7 @@ class _Reader:
         self.unbounded: list[str] = []
         self.media_bytes = 0
         self.searches = 0
+        self.loaded: list[str] = []  # tools that items of the input bring
         self._names: dict[str, str] = {}  # of tools, by call id
 
     def instructions(self, node: Any) -> None:
@@ -209,6 +213,8 @@ class _Reader:
         return None
 
     def _other(self, kind: str, node: dict[str, Any], path: Path) -> None:
+        if kind in LOADED:
+            self.loaded += loaded_names(node)
         if kind == "item_reference" or (not kind and "id" in node):
             self.unbounded.append("item_reference")
         elif kind == "additional_tools":

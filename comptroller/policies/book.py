@@ -11,6 +11,7 @@ from comptroller.core.verdict import STRICTNESS, Action, Cap, Case, Decision, Li
 from comptroller.policies.amounts import read_cap, read_rate
 from comptroller.policies.globs import Matches, any_of, is_glob
 from comptroller.policies.inputs import Scopes
+from comptroller.policies.keeping import Keeping, keeping_of
 from comptroller.policies.plan import Group, Plan, group_rules, sum_up
 from comptroller.policies.rule import Rule
 from comptroller.policies.source import Lines
@@ -92,6 +93,10 @@ class Book:
         self.queued = any(budget.queue for document in documents for budget in document.budgets) or any(
             limit.queue for document in documents for limit in document.limits
         )
+        self._keeping: dict[tuple[str, str], Keeping | None] = {}
+        self._keeps = any(document.cache is not None for document in documents)
+        self._hides = any(document.tools_offered == "allowed" for document in documents)
+        self._hidden: dict[tuple[object, ...], tuple[str, ...]] = {}
 
     def decide(self, case: Case) -> Decision:
         """What the policies say of a case."""
@@ -152,6 +157,23 @@ class Book:
             if policy.document.downgrade is not None:
                 return policy.document.downgrade.to
         return None
+
+    def keeping(self, identity: Identity) -> Keeping | None:
+        """Whether, how long and for whom replies are kept to be given again; None where no policy says so."""
+        if not self._keeps:
+            return None
+        key = (identity.workflow, identity.agent)
+        if key in self._keeping:
+            return self._keeping[key]
+        return _keep(self._keeping, key, lambda: keeping_of(policy.document for policy in self._apply(*key)))
+
+    def hidden(self, identity: Identity, tools: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of the tools on offer that are to be taken out of a request: this agent may never call them."""
+        if not self._hides or not tools:
+            return ()
+        key = (identity.workflow, identity.agent, identity.scopes, tools)
+        found = self._hidden.get(key)
+        return found if found is not None else _keep(self._hidden, key, lambda: self._hidden_of(identity, tools))
 
     # How a plan is made.
 
@@ -247,6 +269,13 @@ class Book:
                 if STRICTNESS[action] >= STRICTNESS[found.get(name, "allow")]:
                     found[name] = action
         return found
+
+    def _hidden_of(self, identity: Identity, tools: tuple[str, ...]) -> tuple[str, ...]:
+        applying = self._apply(identity.workflow, identity.agent)
+        if not any(policy.document.tools_offered == "allowed" for policy in applying):
+            return ()
+        plans = {tool: self._plan("tool", tool, identity.workflow, identity.agent) for tool in tools}
+        return tuple(tool for tool, plan in plans.items() if plan.never(identity.scopes))
 
     def _caps_of(self, identity: Identity, tool: str) -> tuple[Cap, ...]:
         ids = _ids(identity, tool)

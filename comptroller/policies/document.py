@@ -49,8 +49,8 @@ def _condition(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value  # `when: true` is a condition too
 
 
-def _refuse_unenforced(_value: object) -> None:
-    raise ValueError("This is not enforced by this version yet. Remove it until it is")
+def _cache(value: Any) -> Any:
+    return {"mode": value} if isinstance(value, str) else value  # `cache: exact` is all that most need to say
 
 
 Name = Annotated[str, AfterValidator(_name)]
@@ -60,7 +60,6 @@ Duration = Annotated[float, BeforeValidator(read_duration)]
 Wait = Annotated[float, BeforeValidator(_wait)]
 Rate = Annotated[str, BeforeValidator(_rate)]
 Scope = Literal["tenant", "customer", "workflow", "run", "agent", "key", "user", "tool"]
-Unenforced = Annotated[None, BeforeValidator(_refuse_unenforced)]
 GuardAction = Literal["allow", "note", "redact", "deny", "ask"]
 Stage = Literal["model", "tool", "agent", "reply", "result", "outcome"]
 RuleAction = Literal["allow", "deny", "ask", "redact", "downgrade", "note"]
@@ -156,6 +155,14 @@ class Downgrade(Frame):
     to: Name
 
 
+class Cache(Frame):
+    """Whole replies that are kept, and given again to just the same request."""
+
+    mode: Literal["exact", "none"] = "exact"
+    seconds: Duration = Field(default=3_600.0, alias="for")
+    per: Literal["customer", "tenant"] = "customer"
+
+
 class ExampleCall(Frame):
     """A made-up call to try the rules on."""
 
@@ -203,5 +210,6 @@ class Document(Frame):
     budgets: list[Budget] = Field(default_factory=list)
     downgrade: Downgrade | None = None
     limits: list[Limit] = Field(default_factory=list)
-    cache: Unenforced = None
+    cache: Annotated[Cache | None, BeforeValidator(_cache)] = None
+    tools_offered: Literal["all", "allowed"] | None = None
     tests: list[Example] = Field(default_factory=list)

@@ -74,7 +74,7 @@ def fields_at(path: Path) -> list[str]:
     frame = _inner(frame)
     if not (isinstance(frame, type) and issubclass(frame, BaseModel)):
         return []
-    return [field.alias or name for name, field in frame.model_fields.items() if name != "cache"]
+    return [field.alias or name for name, field in frame.model_fields.items()]
 
 
 def _inner(annotation: Any) -> Any:

@@ -56,6 +56,11 @@ class Plan:
             said += [(None, verdict) for scope, verdict in self.needs if scope not in held]
         return sum_up([*self.always, *said]) if said else self.settled
 
+    def never(self, held: Scopes) -> bool:
+        """True where the answer is to deny whatever the arguments, for one who holds these scopes."""
+        lacking = held is not None and any(scope not in held for scope, _ in self.needs)
+        return lacking or self.settled.action == "deny"
+
 
 def sum_up(said: Sequence[tuple[Rule | None, Verdict]]) -> Decision:
     """One decision of many verdicts: the strictest enforced one wins, the earliest of equals."""
