@@ -26,6 +26,7 @@ class Limits(_Frame):
     lease_s: int = Field(default=3600, ge=1)
     segment_mb: int = Field(default=64, ge=1, le=1024)
     sync_ms: int = Field(default=10, ge=1, le=1000)
+    cache_mb: int = Field(default=64, ge=0, le=65_536)  # of replies kept in memory, where a policy has them kept
 
 
 class PriceOverride(_Frame):

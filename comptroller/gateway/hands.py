@@ -68,11 +68,11 @@ def outgoing(asked: Asked, target: Target) -> Headers:
     if target.auth is not None:
         headers.append(target.auth)
     else:
-        headers.extend(_passed_on(asked))
+        headers.extend(passed_on(asked))
     return headers
 
 
-def _passed_on(asked: Asked) -> Headers:
+def passed_on(asked: Asked) -> Headers:
     """The client's own credentials, for an upstream that has no key here; never one of ours."""
     found = [(name, asked.named[name]) for name in CREDENTIALS if name in asked.named]
     return [field for field in found if OURS not in field[1]]

@@ -2,15 +2,16 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 from comptroller.core.call import Request
 from comptroller.core.errors import UpstreamError
 from comptroller.dialects.dialect import Dialect, Unreadable
 from comptroller.gateway.asked import Asked, Receive, Send
 from comptroller.gateway.attempts import Attempts
-from comptroller.gateway.caller import Caller, caller_of, credential
+from comptroller.gateway.caller import CREDENTIALS, Caller, caller_of, credential
 from comptroller.gateway.gate import Gate
-from comptroller.gateway.hands import Hands
+from comptroller.gateway.hands import Hands, passed_on
 from comptroller.gateway.leaving import Leaving
 from comptroller.gateway.repeats import Told
 from comptroller.gateway.reply import Listening, tell, tell_answer, tell_stream
@@ -20,7 +21,7 @@ from comptroller.gateway.stop import Stop, format_of
 from comptroller.gateway.upstream import ConnectTimeout, ReadTimeout, Target
 from comptroller.wrapper.drive import Awaiting
 from comptroller.wrapper.flow import model_call
-from comptroller.wrapper.shared import Job
+from comptroller.wrapper.shared import ACCOUNT, Job, Origin
 
 LEFT = 499  # in our own counts only: the client left before its reply was complete
 
@@ -120,13 +121,18 @@ async def _attempts(call: Call, attempts: Attempts, leaving: Leaving, send: Send
                 raise _gateway_error(error, call.place) from None
         else:
             if answer is None:
-                attempts.answered(200, {})
+                if hands.response is not None:
+                    attempts.answered(200, {})
                 return await tell_stream(send, hands, drive)
             if answer.refused is not None:
                 gate.meters.refused(answer.refused.code)
             elif answer.status >= 400:
                 gate.meters.failed(target.name, str(answer.status))
-            if answer.refused is not None or not attempts.answered(answer.status, hands.headers):
+            if (
+                hands.response is None
+                or answer.refused is not None
+                or not attempts.answered(answer.status, hands.headers)
+            ):
                 return await tell_answer(send, hands, answer, over_budget)
         finally:
             drive.flow.close()
@@ -147,8 +153,17 @@ def _job(call: Call, target: Target, number: int) -> Job:
         asked.path,
         call.request,
         target.provider.provider,
+        partial(_origin, asked, target),
         place.refusal(),
     )
+
+
+def _origin(asked: Asked, target: Target) -> Origin:
+    """What tells a request apart for the cache; the client's own account only where it is the one that pays."""
+    account = [asked.header(name.encode()) for name in ACCOUNT if name.encode() not in CREDENTIALS]
+    if target.auth is None:
+        account += [value.decode("latin-1") for _, value in passed_on(asked)]
+    return Origin(f"{asked.target}?{asked.query}", "\n".join(account), asked.header(b"cache-control").lower())
 
 
 def _gateway_error(error: UpstreamError, place: Place) -> Stop:

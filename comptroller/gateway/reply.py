@@ -34,9 +34,9 @@ async def tell_answer(send: Send, hands: Hands, answer: Answer, over_budget: int
 
 async def tell_stream(send: Send, hands: Hands, drive: Awaiting) -> int:
     """A reply that streams. Where the upstream breaks off there is nothing better than to break off, too."""
-    assert hands.response is not None
-    status = hands.response.status
-    headers = incoming(hands.response) + as_bytes(drive.headers)
+    told = hands.response  # none where the reply comes out of the cache
+    status = 200 if told is None else told.status
+    headers = [*(() if told is None else incoming(told)), *as_bytes(drive.headers)]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     try:
         async with aclosing(drive.stream()) as pieces:  # type: ignore[type-var]

@@ -168,6 +168,10 @@ class Ledger:
         self._vault.look()
         return count
 
+    def erasures(self) -> int:
+        """How many there were: who holds anything of a subject in memory looks whether there was another."""
+        return subjects.erasures(self._path)
+
     def close(self) -> None:
         """Let go. An owner seals the journal first; processes that are still there find a new one."""
         with self._turn:

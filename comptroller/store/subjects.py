@@ -30,8 +30,8 @@ class Subjects:
         self._folder = ledger / folder.KEYS
         self._path = self._folder / f"{stem}{SUFFIX}"
         self._held: dict[bytes, tuple[bytes, AESGCM]] = {}
-        self._erased_path = str(self._folder / ERASED)  # asked for with every message kept
-        self._erased = self._erasures()
+        self._ledger = ledger
+        self._erased = erasures(ledger)
         self._dirty = False
 
     def key(self, tag: bytes) -> tuple[bytes, AESGCM]:
@@ -45,7 +45,7 @@ class Subjects:
 
     def refresh(self) -> bool:
         """True when something was erased since the last look; then all keys in memory are dropped."""
-        erased = self._erasures()
+        erased = erasures(self._ledger)
         if erased == self._erased:
             return False
         self._erased = erased
@@ -81,11 +81,13 @@ class Subjects:
                 os.close(fd)
             self._dirty = False
 
-    def _erasures(self) -> int:
-        try:
-            return os.stat(self._erased_path).st_size
-        except OSError:
-            return 0
+
+def erasures(ledger: Path) -> int:
+    """How many subjects were erased in a ledger."""
+    try:
+        return os.stat(f"{ledger}{os.sep}{folder.KEYS}{os.sep}{ERASED}").st_size
+    except OSError:
+        return 0
 
 
 def find(ledger: Path, stem: str, key_id: bytes, keys: Keys) -> AESGCM | None:

@@ -20,6 +20,7 @@ class MemoryLedger:
         self.facts: list[Fact] = []
         self.synced: list[Fact] = []
         self.bodies: dict[str, bytes] = {}
+        self.erased = 0
         self.purse = Purse()
         self.broken: Exception | None = None
         self._lock = threading.Lock()
@@ -73,6 +74,9 @@ class MemoryLedger:
 
     def digest(self, data: bytes) -> str:
         return hashlib.blake2b(data, digest_size=16, key=b"testing").hexdigest()
+
+    def erasures(self) -> int:
+        return self.erased
 
     def fetch(self, digest: str) -> bytes | None:
         return self.bodies.get(digest)

@@ -71,6 +71,14 @@ class Admission:
     def hold(self) -> Generator[Effect, Any, None]:
         """Hold the worst case, or raise the refusal that says which cap has no room."""
         self.must_be_bounded()
+        yield from self._take()
+
+    def count(self) -> Generator[Effect, Any, None]:
+        """Count a call that asks nothing of the provider: it takes no money and no tokens, but a cap in calls holds."""
+        self.input = self.output = self.entry.worst = 0
+        yield from self._take()
+
+    def _take(self) -> Generator[Effect, Any, None]:
         for _ in range(TRIES):
             if self.entry.desk.book.queued:
                 patience = Patience(self.entry, self.caps, self.limits, self.asked)
@@ -132,7 +140,7 @@ class Admission:
         if retries:  # a retry is no further logical call
             lines += lines_for([cap for cap in self.caps if _logical(cap)], {"calls": 0}, now, entry.run.id)
         # A cap that was overrun must not refuse a call that costs nothing.
-        lines = [line for line in lines if line.amount or not is_money(line.unit)]
+        lines = [line for line in lines if line.amount or line.unit == "calls"]
         capped = {(line.key, line.unit) for line in lines}
         run_lines = self.run_lines(entry.worst, 0 if retries else 1)
         lines += [line for line in run_lines if (line.key, line.unit) not in capped]

@@ -19,6 +19,7 @@ from comptroller.guardrails.guard import installed_guards
 from comptroller.metering.prices import PriceBook
 from comptroller.policies.book import Book
 from comptroller.tracing.span import Tracer
+from comptroller.wrapper.cache import Cache
 from comptroller.wrapper.kept import Kept
 from comptroller.wrapper.queue import Queue
 from comptroller.wrapper.shelf import Shelf, load_book, rates
@@ -60,6 +61,7 @@ class Ledger(Protocol):
     def fetch(self, digest: str) -> bytes | None: ...
     async def attach(self) -> None: ...
     async def detach(self) -> None: ...
+    def erasures(self) -> int: ...
     def close(self) -> None: ...
 
 
@@ -87,6 +89,7 @@ class Desk:
         self._plans: dict[int, tuple[Mapping[str, Action], int]] = {}
         self._clean: dict[tuple[int, int, int], None] = {}
         self.queue = Queue()
+        self.cache = Cache(settings.limits.cache_mb << 20, clock)
         self.at_close: list[Callable[[], None]] = []
         self.kept = Kept()
         self.watchers: list[Callable[[Fact], None]] = [self.kept.watch]  # told of each fact once it is on record

@@ -67,6 +67,7 @@ class Blocking:
         self.desk, self.flow, self.hands = desk, flow, hands
         self.headers: Mapping[str, str] = {}  # to be added to a reply that streams
         self.quick: Quick | None = None  # the short way of a stream
+        self.last = False  # the reply needs nothing of the upstream
 
     def start(self) -> Answer | None:
         """The flow's answer, or None when a stream began: then `stream` yields it."""
@@ -75,14 +76,14 @@ class Blocking:
             effect = self._do(effect)
         if isinstance(effect, Answer):
             return effect
-        self.headers, self.quick = effect.headers or {}, effect.quick
+        self.headers, self.quick, self.last = effect.headers or {}, effect.quick, effect.last
         return None
 
     def stream(self) -> Iterator[bytes]:
         """The rest of a call that streams. Closing it early settles the call."""
         quick, following = self.quick, self.hands.next
         try:
-            last = False
+            last = self.last
             while True:
                 try:
                     data = None if last else following()
@@ -136,6 +137,7 @@ class Awaiting:
         self._attend = attend  # what sees a client leave who waits in line
         self.headers: Mapping[str, str] = {}
         self.quick: Quick | None = None
+        self.last = False
         self._pipe = desk.ledger.pipe
         self._noted: list[Any] = []  # recorded through the pipe, and not known to be written yet
         self._capped = False
@@ -151,13 +153,13 @@ class Awaiting:
         if isinstance(effect, Answer):
             await self._settled(must=effect.refused is None and effect.status < 300)
             return effect
-        self.headers, self.quick = effect.headers or {}, effect.quick
+        self.headers, self.quick, self.last = effect.headers or {}, effect.quick, effect.last
         return None
 
     async def stream(self) -> AsyncIterator[bytes]:
         quick, following = self.quick, self.hands.next
         try:
-            last = False
+            last = self.last
             while True:
                 try:
                     data = None if last else await following()

@@ -48,6 +48,8 @@ class Entry:
     request: Sequence[str] = ()
     request_after: Sequence[object] = ()  # (call, n): the first n messages are that call's
     reply: Sequence[str] = ()
+    cached = ""  # the call whose reply this one was given out of the cache
+    saved = 0  # what it would have cost
     error: Mapping[str, object] | None = None
     model = ""
     finish = ""
@@ -257,6 +259,8 @@ class Entry:
             data["tool"] = self.tool
         if self.opaque:
             data["opaque"] = True
+        if self.cached:
+            data["cached"], data["saved"] = self.cached, self.saved
         if self.run.trace != self.run.id and self.run.trace:
             data["trace"] = self.run.trace
         return Fact(CALL_CLOSED, self.desk.clock.new_id(), now, self.run.id, self.id, data)

@@ -5,20 +5,23 @@ Everything a call can meet is in here, top to bottom; hands (`drive`) do the wai
 """
 
 import logging
-from collections.abc import Generator, Hashable, Mapping
+from collections.abc import Generator, Hashable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from comptroller.core.call import Change, Request
 from comptroller.core.errors import Denied, Refused
 from comptroller.core.verdict import Verdict
-from comptroller.dialects.dialect import Unreadable
+from comptroller.dialects.dialect import Demanded, Unreadable
 from comptroller.wrapper import toolgate
 from comptroller.wrapper.admission import Admission, caps_for, hold_unread, is_hard
 from comptroller.wrapper.capture import keep_request
 from comptroller.wrapper.effects import Answer, Effect, Head, Send, UpstreamFault
 from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.external import look_at_bytes
+from comptroller.wrapper.offer import not_on_offer, withheld
+from comptroller.wrapper.recall import Listening, again, copy_of, through
 from comptroller.wrapper.reply import Call
 from comptroller.wrapper.shared import (
     Job,
@@ -85,19 +88,22 @@ def _governed(job: Job, entry: Entry, request: Request) -> Flow:
             keep_request(entry, job.dialect, request, job.path)
         raise
     keep_request(entry, job.dialect, request, job.path)
-    body = _rewritten(job, request, admission, texts)
+    wanted = Change(texts=texts, hidden=withheld(entry, request))
+    body = _rewritten(job, request, admission, wanted)
+    copy = copy_of(job, entry, request, admission, body)
+    if copy is not None and copy.found is not None:
+        return (yield from again(copy, request, admission))
+    asked = admission.model
     yield from admission.hold()
-    if admission.max_tokens is not None or admission.model != request.model:
-        body = _rewritten(job, request, admission, texts)
+    if admission.max_tokens is not None or admission.model != asked:
+        body, copy = _rewritten(job, request, admission, wanted), None  # what comes back answers another request
     entry.name = admission.model
     call = Call(job, entry, request, admission, entry.hard)
     head = yield from call.send(body)
     if head.status >= 300:
         return (yield from call.turned_down(head))
-    # Clients read what they asked for as a stream whatever it calls itself; JSON is read whole, and must be JSON.
-    if request.stream and "json" not in head.headers.get("content-type", "").lower():
-        return (yield from call.stream())
-    return (yield from call.whole(head))
+    reply = call.reply_to(head)
+    return (yield from (reply if copy is None else through(reply, Listening(copy, head))))
 
 
 # -- what goes in
@@ -133,14 +139,17 @@ def _inbound(job: Job, entry: Entry, request: Request, admission: Admission) -> 
     return texts
 
 
-def _rewritten(job: Job, request: Request, admission: Admission, texts: Mapping[Hashable, str]) -> bytes | None:
+def _rewritten(job: Job, request: Request, admission: Admission, wanted: Change) -> bytes | None:
     """The body to send, or None where it may go as it came."""
     ask_usage = request.stream and not request.wants_usage
     model = admission.model if admission.model != request.model else None
-    if not texts and not ask_usage and model is None and admission.max_tokens is None:
+    if not (wanted.texts or wanted.hidden or ask_usage) and model is None and admission.max_tokens is None:
         return None
-    change = Change(texts=texts, model=model, max_tokens=admission.max_tokens, ask_usage=ask_usage)
-    body = job.dialect.rewrite(request, change)
+    change = replace(wanted, model=model, max_tokens=admission.max_tokens, ask_usage=ask_usage)
+    try:
+        body = job.dialect.rewrite(request, change)
+    except Demanded as demanded:
+        raise not_on_offer(str(demanded)) from None
     if model is not None and request.model in job.path and job.dialect.path_for(job.path, model) == job.path:
         raise Denied(
             f"The call would be made with {model} instead, but its URL names the model. Ask for {model} yourself.",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from comptroller.core.call import Identity
@@ -13,7 +14,7 @@ from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.external import ExternalJob, external_call, unread_model_call
 from comptroller.wrapper.flow import Flow, model_call
 from comptroller.wrapper.run import ambient
-from comptroller.wrapper.shared import Job
+from comptroller.wrapper.shared import ACCOUNT, Job, Origin
 
 FIELDS = ("agent", "customer", "user", "workflow")
 MATTERING = frozenset({b"content-type", b"traceparent", b"x-stainless-lang", b"x-stainless-retry-count"})
@@ -81,11 +82,21 @@ def _flow(
     if dialect is not None and conflict is None:
         said = headers.get("x-stainless-retry-count", "")
         attempt = where.run.retries.attempt(body or b"", int(said) if said.isdigit() else 0)
-        return model_call(Job(desk, where.identity, where.run, dialect, body or b"", attempt, path))
+        job = Job(
+            desk, where.identity, where.run, dialect, body or b"", attempt, path, origin=partial(_origin, request)
+        )
+        return model_call(job)
     other = ExternalJob(desk, where.identity, where.run, method, url.host, path, body, conflict)
     other.kind_of_body = headers.get("content-type", "")
     paid = is_model_route(method, path) or (sdk and is_provider_work(method, path))
     return unread_model_call(other) if paid else external_call(other)
+
+
+def _origin(request: Any) -> Origin:
+    """Where a request goes, on whose account, and what it says about caches."""
+    headers, url = request.headers, request.url
+    account = "\n".join(headers.get(name, "") for name in ACCOUNT)
+    return Origin(f"{url.scheme}://{url.netloc}{url.raw_path}", account, headers.get("cache-control", "").lower())
 
 
 def _too_large(desk: Desk, body: bytes | None) -> Denied | None:

@@ -75,6 +75,14 @@ class Call:
         self.entry.usage = Usage(input=estimated_usage(self.request, None).input, output=output, tier=self.request.tier)
         self.entry.estimated = True
 
+    def reply_to(self, head: Head) -> Generator[Effect, Any, Answer]:
+        """The reply behind a head. Clients read what they asked for as a stream whatever it calls itself; JSON is read
+        whole, and must be JSON.
+        """
+        if self.request.stream and "json" not in head.headers.get("content-type", "").lower():
+            return self.stream()
+        return self.whole(head)
+
     def turned_down(self, head: Head) -> Generator[Effect, Any, Answer]:
         """The provider refused: its own words go through; it bills nothing for them."""
         body = yield Read(self.job.desk.settings.limits.body_mb << 20)

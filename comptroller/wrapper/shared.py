@@ -1,7 +1,7 @@
 """What whole replies, streams, tools and other calls have in common on their path."""
 
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from comptroller.core.call import Identity, Reply, Request
@@ -16,7 +16,21 @@ from comptroller.wrapper.effects import Answer, Effect
 from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.limits import retry_headers
 
+# Headers that say on whose account a request is, or which API it meets.
+ACCOUNT = (
+    *("authorization", "x-api-key", "api-key", "x-goog-api-key", "openai-organization", "openai-project"),
+    *("openai-beta", "anthropic-version", "anthropic-beta"),
+)
 REFUSING: Mapping[str, str] = {"x-should-retry": "false", "content-type": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What tells a request apart from one with the same body; asked for only where replies are kept."""
+
+    address: str = ""  # with its query
+    account: str = field(default="", repr=False)  # the credentials it brings itself, and what changes the API it meets
+    control: str = ""  # its cache-control header, in lower case
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +46,7 @@ class Job:
     path: str = ""  # of the URL: names the model on some routes
     request: Request | None = None  # the body, where the door has read it already
     provider: str = ""  # whose prices to look at first, where it is not the dialect's own
+    origin: Callable[[], Origin] = Origin
     conflict: Denied | None = None  # a reason to refuse that was found before the flow began
 
 
@@ -99,6 +114,8 @@ def reply_headers(entry: Entry, whole: bool) -> dict[str, str]:
     if whole:
         headers["comptroller-cost"] = entry.cost_text()
         headers["comptroller-decision"] = entry.action
+    if entry.cached:
+        headers["comptroller-cache"] = "hit"
     return headers
 
 

@@ -190,7 +190,9 @@ def head_of(response: Any) -> Head:
 
 
 def streaming(lib: Any, upstream: Any, stream: Any, headers: Mapping[str, str]) -> Any:
-    """The upstream's head with the governed stream behind it."""
+    """The upstream's head, where one was asked, with the governed stream behind it."""
+    if upstream is None:
+        return lib.Response(200, headers=dict(headers), stream=stream)
     if upstream.is_closed or "content-encoding" in upstream.headers:
         kept = [(n, v) for n, v in upstream.headers.multi_items() if n.lower() not in REWRITTEN]
         upstream = lib.Response(upstream.status_code, headers=kept, stream=stream, extensions=upstream.extensions)
