@@ -14,9 +14,10 @@ from typing import IO, Any
 from comptroller.cli import account, screen
 from comptroller.cli.child import Unstartable, run_child
 from comptroller.cli.main import Misuse
-from comptroller.cli.surroundings import PROVIDERS, address, key_variable, surroundings
+from comptroller.cli.surroundings import address, key_variable, providers, surroundings
 from comptroller.core.errors import SettingsError, StoreError
 from comptroller.core.settings import Provider
+from comptroller.office.account import gather
 from comptroller.store.reader import Reader
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.run import Run
@@ -115,7 +116,7 @@ def _upstreams(desk: Desk, given: Mapping[str, str]) -> list[Provider]:
         return desk.settings.upstreams
     return [
         Provider(name=one.format, format=one.format, url=address(one, given), key_env=key_variable(one, given))
-        for one in PROVIDERS
+        for one in providers(given)
     ]
 
 
@@ -123,7 +124,7 @@ def _account(ledger: Path, run: str, named: str, told: IO[str] | None) -> None:
     """What the run cost and what was decided in it: for people on standard error, for machines where they said."""
     try:
         with Reader.open(ledger) as reader:
-            found = account.gather(reader, run)
+            found = gather(reader, run)
     except StoreError as error:
         sys.stderr.write(f"{screen.clean(error, lines=True)}\n")
         return

@@ -1,7 +1,7 @@
 """The environment of a program under `comptroller run`: every agent call leads to us, provider keys stay with us."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -21,8 +21,8 @@ PROVIDERS = (
     Provider(
         "openai",
         "https://api.openai.com/v1",
-        ("OPENAI_BASE_URL", "OPENAI_API_BASE", "COPILOT_PROVIDER_BASE_URL"),
-        ("OPENAI_API_KEY", "COPILOT_PROVIDER_API_KEY"),
+        ("OPENAI_BASE_URL", "OPENAI_API_BASE"),
+        ("OPENAI_API_KEY",),
         "/v1",
     ),
     Provider(
@@ -60,7 +60,7 @@ OFF = {
 def surroundings(url: str, secret: str, given: Mapping[str, str]) -> dict[str, str]:
     """The child's environment: `given`, with the gateway at `url` in place of every provider."""
     child = dict(given)
-    for provider in PROVIDERS:
+    for provider in providers(given):
         child.update(dict.fromkeys(provider.addresses, url + provider.root))
         child.update(dict.fromkeys(_key_variables(provider, given), secret))
     for name, value in {**COPILOT, **OFF}.items():
@@ -68,6 +68,12 @@ def surroundings(url: str, secret: str, given: Mapping[str, str]) -> dict[str, s
     past = _past_proxies(given)
     child.update(NO_PROXY=past, no_proxy=past)
     return child
+
+
+def providers(given: Mapping[str, str]) -> tuple[Provider, ...]:
+    """All of them. What Copilot reads belongs to the one whose format the user chose for it."""
+    chosen = "anthropic" if given.get("COPILOT_PROVIDER_TYPE") == "anthropic" else "openai"
+    return tuple(_with_copilot(one, given) if one.format == chosen else one for one in PROVIDERS)
 
 
 def address(provider: Provider, given: Mapping[str, str]) -> str:
@@ -78,6 +84,14 @@ def address(provider: Provider, given: Mapping[str, str]) -> str:
 def key_variable(provider: Provider, given: Mapping[str, str]) -> str:
     """The variable that holds the provider's key; empty where the user has none."""
     return next((name for name in (*provider.keys, *provider.also) if given.get(name)), "")
+
+
+def _with_copilot(provider: Provider, given: Mapping[str, str]) -> Provider:
+    """A token of the user's would be sent before the key, so it is replaced too; an empty one would be one too many."""
+    keys = (*provider.keys, "COPILOT_PROVIDER_API_KEY")
+    if given.get("COPILOT_PROVIDER_BEARER_TOKEN"):
+        keys = (*keys, "COPILOT_PROVIDER_BEARER_TOKEN")
+    return replace(provider, addresses=(*provider.addresses, "COPILOT_PROVIDER_BASE_URL"), keys=keys)
 
 
 def _key_variables(provider: Provider, given: Mapping[str, str]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from comptroller.cli.surroundings import PROVIDERS, address, key_variable, surroundings
+from comptroller.cli.surroundings import PROVIDERS, address, key_variable, providers, surroundings
 
 URL, SECRET = "http://127.0.0.1:9", "ck_secret"
 OPENAI, ANTHROPIC, GEMINI = PROVIDERS
@@ -15,7 +15,7 @@ def test_every_provider_is_found_at_our_address() -> None:
 
 
 def test_no_key_of_a_provider_reaches_the_child() -> None:
-    names = [name for provider in PROVIDERS for name in (*provider.keys, *provider.also)]
+    names = [name for provider in providers({}) for name in (*provider.keys, *provider.also)]
     given = {name: f"sk-{name}" for name in names}
     child = surroundings(URL, SECRET, given)
     assert not [value for value in child.values() if value.startswith("sk-")]
@@ -28,6 +28,22 @@ def test_our_key_takes_the_place_of_a_token_where_the_user_has_no_key() -> None:
     assert "ANTHROPIC_API_KEY" not in child
     assert key_variable(ANTHROPIC, {"ANTHROPIC_AUTH_TOKEN": "t"}) == "ANTHROPIC_AUTH_TOKEN"
     assert "ANTHROPIC_AUTH_TOKEN" not in surroundings(URL, SECRET, {})
+
+
+def test_copilots_variables_are_those_of_the_provider_it_speaks_to() -> None:
+    given = {"COPILOT_PROVIDER_TYPE": "anthropic", "COPILOT_PROVIDER_BASE_URL": "http://a", "ANTHROPIC_API_KEY": ""}
+    assert surroundings(URL, SECRET, given)["COPILOT_PROVIDER_BASE_URL"] == URL
+    openai, anthropic, _ = providers({**given, "COPILOT_PROVIDER_API_KEY": "k"})
+    assert address(openai, given) == "https://api.openai.com/v1"
+    assert address(anthropic, given) == "http://a"
+    assert key_variable(anthropic, {"COPILOT_PROVIDER_API_KEY": "k"}) == "COPILOT_PROVIDER_API_KEY"
+
+
+def test_a_token_copilot_would_send_before_our_key_gives_way() -> None:
+    given = {"COPILOT_PROVIDER_BEARER_TOKEN": "t"}
+    assert surroundings(URL, SECRET, given)["COPILOT_PROVIDER_BEARER_TOKEN"] == SECRET
+    assert key_variable(providers(given)[0], given) == "COPILOT_PROVIDER_BEARER_TOKEN"
+    assert "COPILOT_PROVIDER_BEARER_TOKEN" not in surroundings(URL, SECRET, {})
 
 
 def test_everything_else_stays_as_it_was() -> None:
