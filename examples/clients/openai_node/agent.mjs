@@ -49,7 +49,7 @@ async function responses(how) {
     const reply =
       how === "stream" ? await client.responses.stream(asked).finalResponse() : await client.responses.create(asked);
     const calls = reply.output.filter((item) => item.type === "function_call");
-    if (!calls.length) return reply.output_text;
+    if (!calls.length) return reply.output.flatMap((item) => item.content ?? []).map((part) => part.text).join("");
     previous = reply.id;
     input = calls.map(({ call_id, arguments: args }) => ({
       type: "function_call_output",
