@@ -4,7 +4,6 @@ import contextlib
 import getpass
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -15,11 +14,10 @@ from comptroller.cli.main import Json, Misuse
 from comptroller.cli.main import Ledger as LedgerName
 from comptroller.cli.place import ledger_of
 from comptroller.core.clock import SYSTEM
-from comptroller.core.money import decimal_text, is_money
 from comptroller.core.settings import Settings, load_settings
-from comptroller.core.verdict import Cap
 from comptroller.office import keys
 from comptroller.office.follower import Follower
+from comptroller.office.keylist import amount, described, moment
 from comptroller.office.keys import Entry, Key, Register
 from comptroller.policies.amounts import read_duration
 from comptroller.store.ledger import Ledger
@@ -67,7 +65,7 @@ def issue(
     )
     with _opened(settings) as journal:
         made, secret = keys.issue(journal, SYSTEM, wanted, _who())
-    _show_secret(made, secret, as_json, _told(Entry(made, SYSTEM.now_ns(), _who(), ())))
+    _show_secret(made, secret, as_json, described(Entry(made, SYSTEM.now_ns(), _who(), ()), SYSTEM.now_ns()))
 
 
 @app.command("ls")
@@ -79,7 +77,7 @@ def ls(
     """List the keys, the newest first. Secrets are not kept, so none is shown."""
     found = list(reversed(_register(ledger_of(ledger)).entries.values()))[:limit]
     if as_json:
-        screen.say_json([_told(entry) for entry in found])
+        screen.say_json([described(entry, SYSTEM.now_ns()) for entry in found])
     elif not found:
         screen.say("No keys yet. Give one out with `comptroller keys issue`.")
     else:
@@ -101,7 +99,7 @@ def rotate(
     entry = _meant(place, key)
     with _opened(_settings(ledger)) as journal:
         secret, until = keys.rotate(journal, SYSTEM, entry, time, _who())
-    _show_secret(entry.key, secret, as_json, {"old_secret_until": _moment(until)})
+    _show_secret(entry.key, secret, as_json, {"old_secret_until": moment(until)})
 
 
 @app.command("revoke")
@@ -158,23 +156,6 @@ def _show_secret(key: Key, secret: str, as_json: bool, more: dict[str, object]) 
         screen.say(f"The secret before it works until {until}.")
 
 
-def _told(entry: Entry) -> dict[str, object]:
-    key = entry.key
-    return {
-        "key": key.id,
-        "name": key.name,
-        "status": entry.status(SYSTEM.now_ns()),
-        **{name: getattr(key, name) for name in ("tenant", "agent", "customer", "user", "workflow")},
-        "scopes": None if key.scopes is None else sorted(key.scopes),
-        "budgets": [_budget(cap) for cap in key.budgets],
-        "issued": _moment(entry.issued),
-        "expires": _moment(key.expires),
-        "rotated": _moment(entry.rotated),
-        "revoked": _moment(entry.revoked),
-        "by": entry.by,
-    }
-
-
 def _listed(entry: Entry) -> list[str]:
     key = entry.key
     fixed = [f"{what} {value}" for what in ("agent", "customer", "user", "workflow") if (value := getattr(key, what))]
@@ -187,19 +168,10 @@ def _listed(entry: Entry) -> list[str]:
         screen.short(key.name, 24) or "-",
         screen.status(entry.status(SYSTEM.now_ns())),
         screen.short(", ".join(fixed), 60) or "anybody",
-        ", ".join(_budget(cap) for cap in key.budgets) or "-",
-        _moment(entry.issued) or "-",
-        _moment(key.expires) or "-",
+        ", ".join(amount(cap) for cap in key.budgets) or "-",
+        moment(entry.issued) or "-",
+        moment(key.expires) or "-",
     ]
-
-
-def _budget(cap: Cap) -> str:
-    amount = decimal_text(cap.limit) if is_money(cap.unit) else str(cap.limit)
-    return f"{amount} {cap.unit}" + (f"/{cap.every}" if cap.every else "")
-
-
-def _moment(at: int) -> str | None:
-    return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
 
 
 def _nanos(option: str, text: str) -> int:

@@ -7,6 +7,7 @@ import typer
 from comptroller.cli import account, screen
 from comptroller.cli.main import Json, Ledger, Misuse
 from comptroller.cli.place import ledger_of, reading
+from comptroller.office.account import costs_of, gather, inner_runs, run_row
 from comptroller.store.reader import Reader
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Find and read runs.")
@@ -69,7 +70,7 @@ def show(
     """Show one run: who, when, what it cost, and every call in order."""
     place = ledger_of(ledger)
     with reading(place) as reader:
-        told = account.gather(reader, _meant(reader, run))
+        told = gather(reader, _meant(reader, run))
     if bodies:
         account.add_bodies(told, place)
     if as_json:
@@ -82,13 +83,15 @@ def show(
 def tree(run: RunId, ledger: Ledger = "", as_json: Json = False) -> None:
     """Draw one run as a tree of agents, calls and tool calls, with cost and status at each node."""
     from comptroller.cli import tree as drawing
+    from comptroller.office.tree import as_json as as_data
+    from comptroller.office.tree import grow
 
     with reading(ledger_of(ledger)) as reader:
         id = _meant(reader, run)
-        told = account.run_row(reader, id)
-        root = drawing.grow(told, reader.rows("run_tree", run=id), account.inner_runs(reader, id))
+        told = run_row(reader, id)
+        root = grow(told, reader.rows("run_tree", run=id), inner_runs(reader, id))
     if as_json:
-        screen.say_json(drawing.as_json(root))
+        screen.say_json(as_data(root))
     else:
         drawing.draw(root)
 
@@ -134,7 +137,7 @@ def _listed(row: Row) -> list[str]:
 
 def _for_machines(row: Row) -> Row:
     names = ("run", "workflow", "customer", "calls", "cost", "currency")
-    more = {"costs": account.costs_of(row), "status": row["status"], "started": row["started"]}
+    more = {"costs": costs_of(row), "status": row["status"], "started": row["started"]}
     return {name: row[name] for name in names} | more
 
 
