@@ -1,6 +1,7 @@
 """`comptroller up`: the gateway in the foreground, until it is told to stop."""
 
 import ipaddress
+import ssl
 import sys
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,7 @@ def up(host: str, port: int, ledger: str, config: str, certfile: str, keyfile: s
             f"The gateway needs {error.name}, which is not installed. Run `pip install 'comptroller[server]'`."
         ) from None
     log_as_json()
+    _check_tls(certfile, keyfile)
     with Desk.open(ledger or None, config or None) as desk:
         keys = KeyRing(Path(desk.settings.ledger), desk.ledger.digest, desk.clock)
         if not keys.configured and not _is_loopback(host):
@@ -61,6 +63,20 @@ def _say(url: str, keyed: bool, upstreams: "Upstreams", tls: bool) -> None:
         screen.say("\nNo Comptroller key was issued: it serves this machine only. `comptroller keys issue` makes one.")
     elif not tls and not _is_loopback(url.partition("://")[2].rpartition(":")[0].strip("[]")):
         screen.say("\nKeys travel in clear text here. Give --certfile and --keyfile, or put a TLS proxy in front.")
+
+
+def _check_tls(certfile: str, keyfile: str) -> None:
+    """Find out now, and in words, whether TLS can be served with these files."""
+    if not certfile and not keyfile:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certfile, keyfile or None)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", "") or error
+        raise Misuse(
+            f"--certfile {certfile} with --keyfile {keyfile}: TLS cannot be served with these ({why}). "
+            "Name a PEM file with the chain, and one with its private key."
+        ) from None
 
 
 def _whose(found: bool, key_env: str, key_file: str) -> str:

@@ -55,6 +55,7 @@ class Worker:
             self.channel.tell("failed", str(error))
             raise
         finally:
+            self._stopping = True
             self.channel.close()
 
     def stop(self) -> None:
