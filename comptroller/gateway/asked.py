@@ -18,6 +18,8 @@ _KEY_IN_QUERY = re.compile(
     rb"(?:^|[&;])(?:[\w-]*key|access_token|token|auth\w*|password|secret)=|(?:ck_|sk-|AIza)", re.IGNORECASE
 )
 
+ZSTD_SLICE = 256  # bytes: it cannot be told to stop, and no more than 8 MB can come out of so few
+
 
 class Gone(Exception):
     """The client left before its request was complete."""
@@ -94,28 +96,55 @@ async def _rest(first: bytes, receive: Receive, most: int) -> bytes:
 
 
 def _decompressed(body: bytes, coding: str, most: int) -> bytes:
-    """Never holds more than `most` bytes, however much the body promises to become."""
+    """All members of a packed body; never holds much more than `most` bytes, however much they promise to become."""
+    if coding not in _MEMBERS:
+        raise Stop(
+            415,
+            "unsupported_encoding",
+            f"A request body in {coding[:40]!r} cannot be read. Send it plain, or as gzip, deflate or zstd.",
+            headers=((b"accept-encoding", b"gzip, deflate, zstd"), (b"x-should-retry", b"false")),
+        )
+    parts, left, rest = list[bytes](), most, body
     try:
-        if coding in ("gzip", "x-gzip", "deflate"):
-            reader = zlib.decompressobj(31 if "gzip" in coding else 15)
-            data, complete = reader.decompress(body, most + 1), reader.eof
-        elif coding == "zstd":
-            opened = zstandard.ZstdDecompressor(max_window_size=1 << 23).stream_reader(body, read_across_frames=True)
-            data, complete = opened.read(most + 1), True
-        else:
-            raise Stop(
-                415,
-                "unsupported_encoding",
-                f"A request body in {coding[:40]!r} cannot be read. Send it plain, or as gzip, deflate or zstd.",
-                headers=((b"accept-encoding", b"gzip, deflate, zstd"), (b"x-should-retry", b"false")),
-            )
+        while rest or not parts:
+            data, rest, complete = _MEMBERS[coding](rest, left)
+            parts.append(data)
+            left -= len(data)
+            if left < 0:
+                raise _too_large(most)
+            if not complete:
+                raise Stop(
+                    400, "bad_encoding", f"The body's {coding} breaks off before its end. Send it whole, or plain."
+                )
     except (zlib.error, zstandard.ZstdError):
         raise Stop(400, "bad_encoding", f"The body is not the {coding} it says it is. Send it plain.") from None
-    if len(data) > most:
-        raise _too_large(most)
-    if not complete:
-        raise Stop(400, "bad_encoding", f"The body's {coding} breaks off before its end. Send it whole, or plain.")
-    return data
+    return b"".join(parts)
+
+
+Member = tuple[bytes, bytes, bool]  # what it holds, what comes after it, whether it had an end
+
+
+def _gzip(data: bytes, most: int) -> Member:
+    reader = zlib.decompressobj(31)
+    return reader.decompress(data, most + 1), reader.unused_data, reader.eof
+
+
+def _deflate(data: bytes, most: int) -> Member:
+    reader = zlib.decompressobj(15)
+    return reader.decompress(data, most + 1), reader.unused_data, reader.eof
+
+
+def _zstd(data: bytes, most: int) -> Member:
+    reader, parts, size = zstandard.ZstdDecompressor(max_window_size=1 << 23).decompressobj(), list[bytes](), 0
+    for at in range(0, len(data), ZSTD_SLICE):
+        parts.append(reader.decompress(data[at : at + ZSTD_SLICE]))
+        size += len(parts[-1])
+        if size > most or reader.eof:
+            return b"".join(parts), reader.unused_data + data[at + ZSTD_SLICE :], reader.eof
+    return b"".join(parts), b"", False
+
+
+_MEMBERS = {"gzip": _gzip, "x-gzip": _gzip, "deflate": _deflate, "zstd": _zstd}
 
 
 def _too_large(most: int) -> Stop:
