@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from comptroller.testing.upstream import Received
+from examples.clients import environment
+from examples.clients.__main__ import Tried, show
 from examples.clients.audit import Record, faults
 from examples.clients.manifest import Client, clients
 from examples.clients.model import Model
@@ -157,6 +159,24 @@ def test_a_tool_that_was_to_be_denied_and_was_not_is_found(turns: Any) -> None:
     found = faults(HERE[0], *turns[HERE[0].name, False], True)
     assert "a tool ran that was denied" in found
     assert "0 of 1 tool calls are on record as denied" in found
+
+
+def test_a_client_that_cannot_be_installed_is_never_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(environment, "ROOT", tmp_path)
+    client = replace(HERE[0], python=("3.98", "3.99"))
+    with pytest.raises(environment.Missing, match=r"needs Python 3\.98 to 3\.99, and none is on the path"):
+        environment.make(client)
+    tried = Tried(client, missing="needs Python 3.98")
+    show([tried])
+    assert not tried.well
+    assert f"{client.name} was not tried: needs Python 3.98" in capsys.readouterr().out
+
+
+def test_a_client_nobody_knows_is_named_with_those_that_there_are() -> None:
+    with pytest.raises(SystemExit, match=r"There is no client opanai\. There are: .*openai_sdk"):
+        clients(["opanai"])
 
 
 def _without(run: dict[str, Any], kind: str) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def main() -> int:
         with world(folder) as here:
             tried = [_try(client, here) for client in chosen]
         _look_up(tried, folder)
-    _show(tried)
+    show(tried)
     return 0 if all(one.well for one in tried) else 1
 
 
@@ -84,7 +84,8 @@ def _look_up(tried: list[Tried], folder: Path) -> None:
     _progress("")
 
 
-def _show(tried: list[Tried]) -> None:
+def show(tried: list[Tried]) -> None:
+    """The table, then what is wrong in words."""
     table("Clients through the gateway", HEADS, [_row(one) for one in tried])
     for one in tried:
         if one.missing:

@@ -26,6 +26,7 @@ def make(client: Client) -> Path:
     wanted = _fingerprint(client)
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return made
+    stamp.unlink(missing_ok=True)
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)
     if client.kind == "python":
