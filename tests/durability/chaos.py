@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.durability.aftermath import Aftermath, check
 from tests.durability.crew import Crew, provider
+from tests.durability.relays import kill_workers
 
 CALLS, THREADS = 1000, 16
 Round = Callable[[Path, int], str]
@@ -87,20 +88,20 @@ def _told(found: Aftermath) -> str:
 
 
 def main() -> None:
-    """Rounds of both kinds in turn; ends with 1 at the first promise that was not kept."""
+    """Rounds of all kinds in turn; ends with 1 at the first promise that was not kept."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=50, help="of each kind")
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3)), help="of the first round")
-    parser.add_argument("--only", choices=["one", "many"], help="one kind of round")
+    parser.add_argument("--only", choices=["one", "many", "workers"], help="one kind of round")
     args = parser.parse_args()
-    rounds: dict[str, Round] = {"one": kill_one, "many": kill_many}
+    rounds: dict[str, Round] = {"one": kill_one, "many": kill_many, "workers": kill_workers}
     for seed in range(args.seed, args.seed + args.rounds):
         for name, play in rounds.items():
             if args.only in (None, name):
                 with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
                     begun = time.monotonic()
                     told = play(Path(folder), seed)
-                    print(f"{name:4} seed {seed}: {told} ({time.monotonic() - begun:.1f} s)", flush=True)
+                    print(f"{name:7} seed {seed}: {told} ({time.monotonic() - begun:.1f} s)", flush=True)
 
 
 if __name__ == "__main__":

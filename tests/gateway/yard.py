@@ -71,18 +71,19 @@ def yard(
     workers: int = 2,
     gateway: Mapping[str, Any] | None = None,
     folder: Path | None = None,
-    up: Upstream | None = None,
+    url: str = "",
 ) -> Iterator[Yard]:
-    """The whole of it, in a folder of its own."""
+    """The whole of it, in a folder of its own; `url` is an upstream somewhere else."""
     with contextlib.ExitStack() as stack:
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="yard-")))
-        if up is None:
-            up = stack.enter_context(Upstream(script))
+        up = Upstream(script)
+        if not url:
+            stack.enter_context(up)
         config = folder / "comptroller.yaml"
         settings: dict[str, Any] = {
             "ledger": str(folder / "ledger"),
-            "upstreams": [{"name": "openai", "format": "openai", "url": f"{up.url}/v1"}],
+            "upstreams": [{"name": "openai", "format": "openai", "url": f"{url or up.url}/v1"}],
             "gateway": {"access_log": True, "drain_s": 0, **(gateway or {})},
         }
         if policy is not None:
