@@ -103,7 +103,10 @@ def retry_headers(refused: Refused) -> dict[str, str]:
 
 
 def _rate(limit: Limit) -> str:
-    return f"{limit.most} at a time" if limit.unit == LIVE else f"{limit.most} {limit.unit}/{limit.span}"
+    if limit.unit == LIVE:
+        return f"{limit.most} at a time"
+    unit = limit.unit.removesuffix("s") if limit.most == 1 else limit.unit
+    return f"{limit.most} {unit}/{limit.span}"
 
 
 def _span(limit: Limit) -> str:
