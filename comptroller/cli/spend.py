@@ -49,24 +49,30 @@ def _day(option: str, text: str) -> date | None:
 
 
 def _plain(row: Row, wanted: list[str]) -> Row:
-    return {name: row[name] for name in (*wanted, "currency", "calls", "failed", "input", "output", "cost")}
+    return {
+        name: row[name]
+        for name in (*wanted, "currency", "calls", "failed", "input", "output", "cost", "cached", "saved")
+    }
 
 
 def _write(rows: list[Row], totals: list[Row], wanted: list[str]) -> None:
     if not rows:
         screen.say("Nothing was spent here in this time.")
         return
-    heads = (*(name.upper() for name in wanted), "CALLS", "FAILED", "TOKENS IN", "TOKENS OUT", "COST")
+    heads = [*(name.upper() for name in wanted), "CALLS", "FAILED", "TOKENS IN", "TOKENS OUT", "COST"]
+    saving = any(row["cached"] for row in totals)  # else the columns would be noughts
+    heads += ["CACHED", "SAVED"] if saving else []
     right = range(len(wanted), len(heads))
-    cells = [_cells(row, [_named(row[name]) for name in wanted]) for row in rows]
+    cells = [_cells(row, [_named(row[name]) for name in wanted], saving) for row in rows]
     if wanted:
-        cells += [_cells(row, ["total", *[""] * (len(wanted) - 1)]) for row in totals]
+        cells += [_cells(row, ["total", *[""] * (len(wanted) - 1)], saving) for row in totals]
     screen.table(heads, cells, right=tuple(right))
 
 
-def _cells(row: Row, names: list[str]) -> list[str]:
+def _cells(row: Row, names: list[str], saving: bool) -> list[str]:
     counts = [f"{row[name]:,}" for name in ("calls", "failed", "input", "output")]
-    return [*names, *counts, screen.money(Decimal(row["cost"]), row["currency"])]
+    saved = [f"{row['cached']:,}", screen.money(Decimal(row["saved"]), row["currency"])] if saving else []
+    return [*names, *counts, screen.money(Decimal(row["cost"]), row["currency"]), *saved]
 
 
 def _named(value: object) -> str:

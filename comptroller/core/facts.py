@@ -14,7 +14,8 @@ call.closed   identity, kind, name, dialect, stream, policy, started, first, end
               decisions [..], usage {..}, cost, currency, worst, price, estimated, unpriced, overrun, waited_ms,
               hold {id, lines, rates?},
               request [digest], request_after [call, n]?, reply [digest], error, upstream {status, id},
-              model (that answered), attempt, tool {call_id, effect, args}, trace, opaque
+              model (that answered), attempt, tool {call_id, effect, args}, trace, opaque,
+              cached (the call whose reply this one was given), saved (nanos it would have cost)
 hold.extended hold {id, nth, lines}          a stream that outlives its hold: what its live hold grows by
 hold.expired  hold {id, lines}, reason       an unfinished hold, charged at its estimate
 claim         identity, type, subject, degree, evidence (digest)

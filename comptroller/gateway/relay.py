@@ -21,7 +21,7 @@ from comptroller.gateway.stop import Stop, format_of
 from comptroller.gateway.upstream import ConnectTimeout, ReadTimeout, Target
 from comptroller.wrapper.drive import Awaiting
 from comptroller.wrapper.flow import model_call
-from comptroller.wrapper.shared import ACCOUNT, Job, Origin
+from comptroller.wrapper.shared import ACCOUNT, Envelope, Job
 
 LEFT = 499  # in our own counts only: the client left before its reply was complete
 
@@ -153,17 +153,17 @@ def _job(call: Call, target: Target, number: int) -> Job:
         asked.path,
         call.request,
         target.provider.provider,
-        partial(_origin, asked, target),
+        partial(_envelope, asked, target),
         place.refusal(),
     )
 
 
-def _origin(asked: Asked, target: Target) -> Origin:
+def _envelope(asked: Asked, target: Target) -> Envelope:
     """What tells a request apart for the cache; the client's own account only where it is the one that pays."""
     account = [asked.header(name.encode()) for name in ACCOUNT if name.encode() not in CREDENTIALS]
     if target.auth is None:
         account += [value.decode("latin-1") for _, value in passed_on(asked)]
-    return Origin(f"{asked.target}?{asked.query}", "\n".join(account), asked.header(b"cache-control").lower())
+    return Envelope(f"{asked.target}?{asked.query}", "\n".join(account), asked.header(b"cache-control").lower())
 
 
 def _gateway_error(error: UpstreamError, place: Place) -> Stop:

@@ -14,7 +14,7 @@ from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.external import ExternalJob, external_call, unread_model_call
 from comptroller.wrapper.flow import Flow, model_call
 from comptroller.wrapper.run import ambient
-from comptroller.wrapper.shared import ACCOUNT, Job, Origin
+from comptroller.wrapper.shared import ACCOUNT, Envelope, Job
 
 FIELDS = ("agent", "customer", "user", "workflow")
 MATTERING = frozenset({b"content-type", b"traceparent", b"x-stainless-lang", b"x-stainless-retry-count"})
@@ -83,7 +83,7 @@ def _flow(
         said = headers.get("x-stainless-retry-count", "")
         attempt = where.run.retries.attempt(body or b"", int(said) if said.isdigit() else 0)
         job = Job(
-            desk, where.identity, where.run, dialect, body or b"", attempt, path, origin=partial(_origin, request)
+            desk, where.identity, where.run, dialect, body or b"", attempt, path, envelope=partial(_envelope, request)
         )
         return model_call(job)
     other = ExternalJob(desk, where.identity, where.run, method, url.host, path, body, conflict)
@@ -92,11 +92,11 @@ def _flow(
     return unread_model_call(other) if paid else external_call(other)
 
 
-def _origin(request: Any) -> Origin:
+def _envelope(request: Any) -> Envelope:
     """Where a request goes, on whose account, and what it says about caches."""
     headers, url = request.headers, request.url
     account = "\n".join(headers.get(name, "") for name in ACCOUNT)
-    return Origin(f"{url.scheme}://{url.netloc}{url.raw_path}", account, headers.get("cache-control", "").lower())
+    return Envelope(f"{url.scheme}://{url.netloc}{url.raw_path}", account, headers.get("cache-control", "").lower())
 
 
 def _too_large(desk: Desk, body: bytes | None) -> Denied | None:

@@ -44,15 +44,15 @@ def copy_of(job: Job, entry: Entry, request: Request, admission: Admission, body
     keeping = desk.book.keeping(entry.identity)
     if keeping is None or request.unbounded or request.searches:
         return None  # what refers to pages, files or conversations elsewhere may be answered otherwise next time
-    origin = job.origin()
-    if "no-store" in origin.control:
+    envelope = job.envelope()
+    if "no-store" in envelope.control:
         return None
     who = entry.identity
     whose = (who.tenant,) if keeping.per == "tenant" else (who.tenant, who.customer, "" if who.customer else who.user)
-    place = (job.dialect.name, job.path, origin.address, origin.account, admission.model)
+    place = (job.dialect.name, job.path, envelope.address, envelope.account, admission.model)
     key = _digest(keeping.per, *whose, *place, body=request.raw if body is None else body)
     erasures = desk.ledger.erasures()
-    fresh = "no-cache" in origin.control
+    fresh = "no-cache" in envelope.control
     found = None if fresh else desk.cache.find(key, keeping.for_ns, erasures)
     return Copy(job, entry, key, erasures, found)
 

@@ -25,8 +25,8 @@ REFUSING: Mapping[str, str] = {"x-should-retry": "false", "content-type": "appli
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """What tells a request apart from one with the same body; asked for only where replies are kept."""
+class Envelope:
+    """What stands outside a body and tells requests apart all the same; looked at only where replies are kept."""
 
     address: str = ""  # with its query
     account: str = field(default="", repr=False)  # the credentials it brings itself, and what changes the API it meets
@@ -46,7 +46,7 @@ class Job:
     path: str = ""  # of the URL: names the model on some routes
     request: Request | None = None  # the body, where the door has read it already
     provider: str = ""  # whose prices to look at first, where it is not the dialect's own
-    origin: Callable[[], Origin] = Origin
+    envelope: Callable[[], Envelope] = Envelope
     conflict: Denied | None = None  # a reason to refuse that was found before the flow began
 
 

@@ -65,6 +65,15 @@ def test_calls_of_unknown_cost_are_said_not_to_be_in_the_sums(cli: Cli, spent: A
     assert sums(cli, spent, "--until", "2026-01-01")["unpriced"] == 0
 
 
+def test_what_the_cache_saved_is_told_beside_what_was_spent(cli: Cli, spent: Any) -> None:
+    spent.call(spent.run(), cost=0, cached="c1", saved=250_000_000, customer="acme", agent="desk")
+    lines = [line.split() for line in cli("spend", "--by", "customer", "--ledger", spent.path).out.splitlines()]
+    assert lines[0][-3:] == ["COST", "CACHED", "SAVED"]
+    assert lines[-1][-4:] == ["USD", "1", "0.25", "USD"]
+    (total,) = [row for row in sums(cli, spent)["totals"] if row["currency"] == "USD"]
+    assert (total["cached"], total["saved"], total["cost"]) == (1, "0.25", "1.000000003")
+
+
 @pytest.mark.parametrize("option", [("--by", "moon"), ("--since", "yesterday"), ("--until", "1")])
 def test_what_is_no_name_and_no_day_is_wrong_use(cli: Cli, world: Any, option: tuple[str, str]) -> None:
     said = cli("spend", *option, "--ledger", world.path)

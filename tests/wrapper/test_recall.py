@@ -25,7 +25,7 @@ from comptroller.wrapper.context import RunState
 from comptroller.wrapper.drive import Awaiting, Blocking
 from comptroller.wrapper.effects import Answer, Head, Send
 from comptroller.wrapper.flow import model_call
-from comptroller.wrapper.shared import Job, Origin
+from comptroller.wrapper.shared import Envelope, Job
 from comptroller.wrapper.wrap import wrap
 from tests.wrapper.bodies import DONE, ask, event, reply
 
@@ -70,12 +70,12 @@ def office() -> Iterator[TestDesk]:
 
 
 def call(
-    office: TestDesk, provider: Provider, body: bytes | None = None, origin: Origin | None = None, **who: Any
+    office: TestDesk, provider: Provider, body: bytes | None = None, envelope: Envelope | None = None, **who: Any
 ) -> tuple[Answer, bytes]:
     run = RunState("r" * 32, "r" * 32, Boundary())
     identity = replace(Identity(run=run.id, customer="acme"), **who)
     assert CHAT is not None
-    job = Job(office, identity, run, CHAT, body or ask(), origin=lambda: origin or Origin())
+    job = Job(office, identity, run, CHAT, body or ask(), envelope=lambda: envelope or Envelope())
     drive = Blocking(office, model_call(job), provider)
     answer = drive.start()
     if answer is not None:
@@ -206,7 +206,7 @@ def test_nobody_ever_gets_a_reply_made_for_somebody_else(calls: list[tuple[dict[
     with desk(POLICY) as office:
         for number, (who, text, account) in enumerate(calls):
             whose = (who["tenant"], who["customer"], who["customer"] or who["user"], text, account)
-            _, body = call(office, Provider(reply(f"{number} {whose}")), ask(text), Origin(account=account), **who)
+            _, body = call(office, Provider(reply(f"{number} {whose}")), ask(text), Envelope(account=account), **who)
             assert json.loads(body)["choices"][0]["message"]["content"].partition(" ")[2] == str(whose)
 
 

@@ -31,6 +31,8 @@ SELECT n AS seq, c AS call, r AS run, coalesce(d.parent, '') AS parent, coalesce
   coalesce(TRY_CAST(d.opaque AS BOOLEAN), false) AS opaque,
   coalesce(d.tool.effect, '') AS effect, coalesce(d.tool.call_id, '') AS tool_call,
   TRY_CAST(d.upstream.status AS INTEGER) AS upstream_status, coalesce(d.upstream.id, '') AS upstream_id,
+  coalesce(d.cached, '') AS cached,
+  CAST(coalesce(TRY_CAST(d.saved AS BIGINT), 0) * 0.000000001 AS DECIMAL(38,9)) AS saved,
   k AS fact, i AS id, make_timestamptz(t // 1000) AS happened, d.decisions AS decisions, d.request AS request,
   coalesce(d.request_after[1], '') AS after_call, coalesce(TRY_CAST(d.request_after[2] AS INTEGER), 0) AS after_count,
   d.reply AS reply, coalesce(d.tool.args, '') AS args, coalesce(d.trace, '') AS trace, coalesce(d."outer", '') AS outer_run,
@@ -45,7 +47,7 @@ SELECT seq, call, run, parent, kind, name, model, dialect, tenant, customer,
   "user", workflow, agent, "key", status, action, rule, because, policy, place,
   error, started, first, ended, stream, attempt, input, output, cache_read, cache_write,
   reasoning, cost, worst, currency, price, estimated, unpriced, overrun, opaque, effect,
-  tool_call, upstream_status, upstream_id
+  tool_call, upstream_status, upstream_id, cached, saved
 FROM fresh WHERE fact = 'call.closed' UNION ALL SELECT * FROM gone;
 
 -- name: no_gone
@@ -99,7 +101,7 @@ SELECT e.seq, o.call, o.run, o.parent, o.kind, o.name, CASE WHEN o.kind = 'model
   o.tenant, o.customer, o."user", o.workflow, o.agent, o."key", 'expired', 'allow', '', '', o.policy, '',
   coalesce(e.reason, 'The process ended before the call did.'), o.started, NULL, e.happened,
   o.stream, 1, 0, 0, 0, 0, 0, CAST(coalesce(TRY_CAST(e.line[3] AS BIGINT), 0) * 0.000000001 AS DECIMAL(38,9)),
-  o.worst, coalesce(e.line[2], o.currency), o.price, true, false, 0, false, '', '', NULL, ''
+  o.worst, coalesce(e.line[2], o.currency), o.price, true, false, 0, false, '', '', NULL, '', '', 0
 FROM lost AS e JOIN books.open_calls AS o ON o.call = e.call AND o.seq < e.seq
 WHERE o.call NOT IN (SELECT call FROM fresh WHERE fact = 'call.closed')
 QUALIFY row_number() OVER (PARTITION BY e.call ORDER BY e.seq) = 1;
@@ -243,15 +245,16 @@ MERGE INTO books.costs_daily AS t USING (
     CAST(sum(sign) FILTER (status IN ('error', 'cut', 'cancelled', 'expired')) AS BIGINT) AS failed,
     CAST(sum(sign * input) AS BIGINT) AS input, CAST(sum(sign * output) AS BIGINT) AS output,
     CAST(sum(sign * cache_read) AS BIGINT) AS cache_read,
-    sum(CASE WHEN sign < 0 THEN -cost ELSE cost END) AS cost
+    sum(CASE WHEN sign < 0 THEN -cost ELSE cost END) AS cost,
+    CAST(sum(sign) FILTER (cached <> '') AS BIGINT) AS cached, sum(CASE WHEN sign < 0 THEN -saved ELSE saved END) AS saved
   FROM (SELECT *, 1 AS sign FROM new_calls UNION ALL BY NAME SELECT *, -1 AS sign FROM displaced) GROUP BY ALL
 ) AS m ON t.day = m.day AND t.agent = m.agent AND t.model = m.model AND t.customer = m.customer
   AND t.workflow = m.workflow AND t.currency = m.currency
 WHEN MATCHED THEN UPDATE SET calls = t.calls + m.calls, failed = t.failed + coalesce(m.failed, 0),
   input = t.input + m.input, output = t.output + m.output, cache_read = t.cache_read + m.cache_read,
-  cost = t.cost + m.cost
+  cost = t.cost + m.cost, cached = t.cached + coalesce(m.cached, 0), saved = t.saved + m.saved
 WHEN NOT MATCHED THEN INSERT VALUES (m.day, m.agent, m.model, m.customer, m.workflow, m.currency, m.calls,
-  coalesce(m.failed, 0), m.input, m.output, m.cache_read, m.cost);
+  coalesce(m.failed, 0), m.input, m.output, m.cache_read, m.cost, coalesce(m.cached, 0), m.saved);
 
 -- name: empty_days
 DELETE FROM books.costs_daily WHERE calls = 0;

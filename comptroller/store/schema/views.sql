@@ -30,5 +30,6 @@ SELECT * EXCLUDE (seq) FROM books.claims WHERE run IN (SELECT run FROM temp.runs
 SELECT CAST(ended AS DATE) AS day, agent, model, customer, workflow, currency, count(*) AS calls,
   count(*) FILTER (status IN ('error', 'cut', 'cancelled', 'expired')) AS failed,
   CAST(sum(input) AS BIGINT) AS input, CAST(sum(output) AS BIGINT) AS output,
-  CAST(sum(cache_read) AS BIGINT) AS cache_read, sum(cost) AS cost
+  CAST(sum(cache_read) AS BIGINT) AS cache_read, sum(cost) AS cost,
+  count(*) FILTER (cached <> '') AS cached, sum(saved) AS saved
 FROM temp.calls GROUP BY ALL
