@@ -1,6 +1,6 @@
 # GNU make and a Python from 3.11 to 3.13 with venv are all this needs: everything else goes into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench chaos clients compat docs clean
+.PHONY: help run test check bench chaos storm clients compat docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,6 +16,7 @@ help:
 	@echo "make test    check, then every test"
 	@echo "make bench   every benchmark, as tables"
 	@echo "make chaos   kill agents at random instants, 50 rounds of each kind, and check what they leave"
+	@echo "make storm   the gateway under faults at full size: cancels, one cap, idle and slow clients, torn sockets"
 	@echo "make clients real SDKs and frameworks, each in an environment of its own, through the gateway; NAMES='crewai' for some"
 	@echo "make compat  the wrapper's tests on the oldest SDKs we support, in an environment of their own"
 	@echo "make clean   remove .venv, caches and the demo ledger"
@@ -38,6 +39,9 @@ bench: $(VENV)/.for-test
 
 chaos: $(VENV)/.for-test
 	@$(BIN)/python -m tests.durability.chaos --rounds 50
+
+storm: $(VENV)/.for-test
+	@$(BIN)/python -m tests.gateway.storm
 
 clients: $(VENV)/.for-test
 	@$(BIN)/python -m examples.clients $(NAMES)
