@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -20,11 +21,17 @@ from comptroller.gateway.protocol import Bounded
 log = logging.getLogger("comptroller.gateway")
 KEEP_ALIVE_S = 75  # longer than the clients' own pools keep a connection, so that they are the ones to close it
 UPKEEP_S = 1.0
+QUIET = logging.getLogger("comptroller.gateway.line")
+QUIET.setLevel(logging.WARNING)  # below that it tells addresses with their queries, and headers with their keys
 BACKLOG = 2048
 
 
 class Line(WebSocketsSansIOProtocol):
     """A WebSocket as uvicorn speaks it. When the gateway stops the application ends it: calls may be under way."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.logger = self.conn.logger = QUIET
 
     def shutdown(self) -> None:
         self.stop_keepalive()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -275,6 +276,18 @@ def test_a_page_from_elsewhere_gets_no_socket_without_keys() -> None:
     with house() as at, pytest.raises(InvalidStatus) as refused, line(at, origin="https://evil.example"):
         pass
     assert refused.value.response.status_code == 403
+
+
+def test_no_key_of_a_socket_is_in_any_log_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with house(keys=FewKeys(good=Key("k1"))) as at:
+        with line(at, additional_headers={"authorization": "Bearer ck_good"}) as wire:
+            talk(wire)
+        with pytest.raises(InvalidStatus) as refused, line(at, "/v1/responses?api_key=ck_good"):
+            pass
+    assert refused.value.response.status_code == 400
+    ours = [record for record in caplog.records if not record.name.startswith("websockets.client")]
+    assert "ck_good" not in "".join(record.getMessage() for record in ours)
 
 
 def test_stopping_lets_a_call_finish_and_says_goodbye() -> None:
