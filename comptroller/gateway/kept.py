@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from comptroller.core.call import Identity, Request
+from comptroller.core.call import Identity
 from comptroller.core.errors import StoreError
 from comptroller.core.facts import CALL_CLOSED, Fact
 from comptroller.office.follower import Follower, Place
@@ -17,7 +17,6 @@ from comptroller.store.ledger import Ledger
 from comptroller.wrapper.capture import KEEPING
 from comptroller.wrapper.context import RunState
 from comptroller.wrapper.desk import Desk
-from comptroller.wrapper.kept import NAMED
 
 MOST = 50_000  # replies remembered
 SEGMENTS = 2  # of the journal are read again after a restart: what is older begins a new run
@@ -50,6 +49,8 @@ class KeptReplies:
     def __init__(self, desk: Desk, most: int = MOST) -> None:
         self._desk, self._most = desk, most
         self._past: OrderedDict[Mark, Past] = OrderedDict()
+        self._follower: Follower | None = None
+        self._reading = asyncio.Lock()
 
     def watch(self, fact: Fact) -> None:
         """Remember a reply."""
@@ -71,12 +72,15 @@ class KeptReplies:
         """The provider keeps it no longer."""
         self._past.pop((who.tenant, who.key, reply), None)
 
-    def recall(self, who: Identity, run: RunState, request: Request) -> None:
-        """Tell a run that was opened anew what the reply was that a request goes on with."""
-        before = request.hints.get(NAMED)
-        if not before or run.thread.knows(before):
+    async def recall(self, who: Identity, run: RunState, before: str, is_shared: bool = False) -> None:
+        """Tell a run what the reply before was, where it was opened anew or another worker has asked for that."""
+        if run.thread.knows(before):
             return
         past = self.find(who, before)
+        if past is None and is_shared:
+            for fact in await self._read_on():
+                self.watch(fact)
+            past = self.find(who, before)
         if past is None:
             return
         run.thread.answered(before, past.call, past.count)
@@ -94,13 +98,20 @@ class KeptReplies:
 
     async def look_back(self, tell: Iterable[Callable[[Fact], None]]) -> int:
         """Read what was on record before this process began; returns how many replies there were."""
-        if not isinstance(self._desk.ledger, Ledger):
-            return 0
-        facts = await asyncio.to_thread(_recent, Path(self._desk.settings.ledger))
-        for fact in facts:
+        facts = await self._read_on()
+        for fact in facts[-self._most :]:
             for watch in tell:
                 watch(fact)
         return len(facts)
+
+    async def _read_on(self) -> list[Fact]:
+        """What came into the journal since the last time; it holds every reply that a client has."""
+        if not isinstance(self._desk.ledger, Ledger):
+            return []
+        async with self._reading:
+            if self._follower is None:
+                self._follower = _at_the_newest(Path(self._desk.settings.ledger))
+            return await asyncio.to_thread(_read, self._follower)
 
 
 def _past(fact: Fact) -> Past:
@@ -111,9 +122,12 @@ def _past(fact: Fact) -> Past:
     return Past(fact.run, fact.call, int(before) + len(own) + len(said), str(data.get("name", "")), tuple(said))
 
 
-def _recent(ledger: Path) -> list[Fact]:
-    newest = (segment.numbers(ledger) or [1])[-1]
+def _at_the_newest(ledger: Path) -> Follower:
+    numbers = segment.numbers(ledger) or [1]
     follower = Follower(ledger, CALL_CLOSED)
-    follower.go(Place(max(newest - SEGMENTS + 1, (segment.numbers(ledger) or [1])[0]), 0, b""))
-    kept = [fact for fact in follower.read() if fact.data.get("dialect") in KEEPING]
-    return kept[-MOST:]
+    follower.go(Place(numbers[-SEGMENTS:][0], 0, b""))
+    return follower
+
+
+def _read(follower: Follower) -> list[Fact]:
+    return [fact for fact in follower.read() if fact.data.get("dialect") in KEEPING]

@@ -21,6 +21,7 @@ from comptroller.gateway.stop import Stop, format_of
 from comptroller.gateway.upstream import ConnectTimeout, ReadTimeout, Target
 from comptroller.wrapper.drive import Awaiting
 from comptroller.wrapper.flow import model_call
+from comptroller.wrapper.kept import NAMED
 from comptroller.wrapper.shared import ACCOUNT, Envelope, Job
 
 LEFT = 499  # in our own counts only: the client left before its reply was complete
@@ -71,8 +72,8 @@ async def _answer(gate: Gate, asked: Asked, dialect: Dialect, caller: Caller, re
             {"param": "background"},
         )
     place = await enter(gate, asked, caller, request)
-    if request is not None:
-        gate.kept.recall(place.identity, place.state, request)
+    if request is not None and NAMED in request.hints:
+        await gate.kept.recall(place.identity, place.state, request.hints[NAMED], gate.crew is not None)
     again = asked.header(b"x-stainless-retry-count")
     tried = place.state.retries.attempt(asked.body, int(again) if again.isdecimal() and len(again) < 4 else 0)
     call = Call(gate, asked, dialect, request, place, tried)

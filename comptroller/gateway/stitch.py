@@ -62,6 +62,14 @@ class Stitches:
         for mark in thread.marks:
             self._remember(mark, run)
 
+    def learn(self, fact: Fact) -> None:
+        """Remember a reply from before the start, which others read for themselves."""
+        telling, self.on_new = self.on_new, None
+        try:
+            self.watch(fact)
+        finally:
+            self.on_new = telling
+
     def watch(self, fact: Fact) -> None:
         """Remember replies that a provider keeps: the next request names one instead of repeating its words."""
         if fact.kind == CALL_CLOSED and fact.data.get("dialect") == "openai_responses":

@@ -1,5 +1,6 @@
 """Conversations that the provider keeps: a request brings only what is new, and still belongs to what went before."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,13 +8,17 @@ from typing import Any
 import httpx
 import pytest
 
+from comptroller.core.call import Identity
 from comptroller.core.facts import CALL_CLOSED
 from comptroller.gateway.gate import Gate
+from comptroller.gateway.kept import KeptReplies
 from comptroller.gateway.server import background
 from comptroller.office.keys import Key
 from comptroller.store.journal import read
 from comptroller.testing import Upstream
 from comptroller.testing.script import Say, Use
+from comptroller.wrapper.boundary import Boundary
+from comptroller.wrapper.context import RunState
 from comptroller.wrapper.desk import Desk
 from tests.gateway.house import FewKeys, House, house
 from tests.gateway.test_faults import _wait_for as wait_for
@@ -130,6 +135,19 @@ def test_a_conversation_goes_on_after_a_restart(tmp_path: Path, stream: bool) ->
     facts = [fact for _, fact in read(tmp_path / "ledger") if fact.kind == CALL_CLOSED]
     first, second = (fact for fact in facts if fact.data["kind"] == "model")
     assert second.data["request_after"] == [first.call, 2]
+
+
+def test_what_another_worker_was_answered_is_read_from_the_journal(tmp_path: Path) -> None:
+    with Upstream([LOOK]) as up:
+        there = [{"name": "openai", "format": "openai", "url": f"{up.url}/v1"}]
+        config: dict[str, Any] = {"policies": [], "ledger": str(tmp_path / "ledger"), "upstreams": there}
+        ask_a_new_gateway(config, {"model": "gpt-4o-mini", "input": "Hi"})
+    state = RunState("r", "r", Boundary())
+    with Desk.open(config=config) as desk:
+        asyncio.run(KeptReplies(desk).recall(Identity(), state, "resp_000001", is_shared=True))
+        asyncio.run(KeptReplies(desk).recall(Identity(key="other"), state, "resp_000009", is_shared=True))
+    assert (state.boundary.named("c1"), state.thread.knows("resp_000001")) == ("read_inbox", True)
+    assert not state.thread.knows("resp_000009")
 
 
 def ask_a_new_gateway(config: dict[str, Any], body: dict[str, Any]) -> str:
