@@ -26,6 +26,7 @@ class Crew(Protocol):
     async def counted(self) -> tuple[Meters, int, int]: ...  # all counts, runs open, workers at work
     async def wrong(self) -> list[tuple[str, str]]: ...
 
+
 log = logging.getLogger("comptroller.gateway")
 
 
@@ -54,7 +55,7 @@ class Gate:
     async def look_back(self) -> None:
         """Know the replies again that providers kept for this gateway before it was started."""
         try:
-            await self.kept.look_back((self.stitches.watch, self.kept.watch, self.desk.kept.watch))
+            await self.kept.look_back((self.stitches.learn, self.kept.watch, self.desk.kept.watch))
         except StoreError as error:
             log.error("Conversations from before the start are not known: %s", error)
         self.looked_back = True
