@@ -107,7 +107,7 @@ def _add(sum_: Took, took: Took) -> None:
 
 
 @contextmanager
-def gateway(folder: Path, upstream: int, plain: bool) -> Iterator[tuple[int, psutil.Process]]:
+def gateway(folder: Path, upstream: int, plain: bool, *more: str) -> Iterator[tuple[int, psutil.Process]]:
     """`comptroller up` on the first core; yields its port and process."""
     policies = folder / "policies.yaml"
     policies.write_text(hundred_rules(), encoding="utf-8")
@@ -119,7 +119,7 @@ def gateway(folder: Path, upstream: int, plain: bool) -> Iterator[tuple[int, psu
     }
     config = folder / "comptroller.yaml"
     config.write_text(json.dumps(settings), encoding="utf-8")
-    with started("comptroller.cli", "up", "--port", "0", "--config", str(config)) as found:
+    with started("comptroller.cli", "up", "--port", "0", "--config", str(config), *more) as found:
         yield found
 
 

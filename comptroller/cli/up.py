@@ -22,6 +22,7 @@ def up(host: str, port: int, ledger: str, config: str, certfile: str, keyfile: s
         raise Misuse("--workers: on Windows the gateway is one process. Leave --workers out.")
     try:
         from comptroller.gateway.crew import Crew, run_crew
+        from comptroller.gateway.entrance import reserve
         from comptroller.gateway.gate import Gate
         from comptroller.gateway.keys import KeyRing
         from comptroller.gateway.logs import log_as_json
@@ -40,7 +41,7 @@ def up(host: str, port: int, ledger: str, config: str, certfile: str, keyfile: s
                 f"--host {host}: no Comptroller key was issued yet, so anybody who reaches this address could spend "
                 "your money. Run `comptroller keys issue` first, or leave --host out."
             )
-        listener = bind(host, port)
+        listener = reserve(host, port) if workers > 1 else bind(host, port)
         url = address_of(listener, bool(certfile))
         if workers > 1:
             upstreams = Upstreams(desk.settings.upstreams, desk.settings.gateway, desk.clock)

@@ -14,6 +14,7 @@ import msgspec
 from comptroller.core.errors import ComptrollerError
 from comptroller.gateway.channel import Apart, Channel
 from comptroller.gateway.crew import Order
+from comptroller.gateway.entrance import join
 from comptroller.gateway.gate import Gate
 from comptroller.gateway.health import troubles
 from comptroller.gateway.keys import KeyRing
@@ -94,7 +95,7 @@ class Worker:
         gate.runs, gate.crew = self.runs, self
         gate.repeats = SharedRepeats(settings.repeats, desk.clock, channel, desk.ledger.digest)
         gate.stitches.on_new = lambda mark, run: channel.tell("remember", hash(mark), run)
-        listener = socket.socket(fileno=order.listener)
+        listener = join(socket.socket(fileno=order.listener))
         self.server = Server(gate, listener, order.certfile, order.keyfile)
         self.server.should_exit = self._stopping
         saying = asyncio.create_task(self._say())

@@ -145,7 +145,7 @@ class Server:
 
     def _receive(self, caller: _Caller, asked: list[tuple[_Caller, Request]]) -> None:
         try:
-            data = caller.socket.recv(256 * 1024)
+            data = caller.socket.recv(64 * 1024)  # more would be fetched from the system, and given back, each time
             if not data:
                 raise Gone
             caller.inward += data
