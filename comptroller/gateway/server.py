@@ -16,10 +16,9 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from comptroller.core.errors import ComptrollerError, SettingsError
 from comptroller.gateway.app import App
 from comptroller.gateway.gate import Gate
-from comptroller.gateway.protocol import Bounded
+from comptroller.gateway.wire.door import KEEP_ALIVE_S, Door
 
 log = logging.getLogger("comptroller.gateway")
-KEEP_ALIVE_S = 75  # longer than the clients' own pools keep a connection, so that they are the ones to close it
 UPKEEP_S = 1.0
 QUIET = logging.getLogger("comptroller.gateway.line")
 QUIET.setLevel(logging.WARNING)  # below that it tells addresses with their queries, and headers with their keys
@@ -41,7 +40,7 @@ class Server(uvicorn.Server):
     """Uvicorn's server without its logs, and with an exit code of its own making."""
 
     def __init__(self, gate: Gate, listener: socket.socket, certfile: str = "", keyfile: str = "") -> None:
-        protocol = type("Bounded", (Bounded,), {"limits": gate.desk.settings.gateway})
+        protocol = type("Door", (Door,), {"limits": gate.desk.settings.gateway})
         config = uvicorn.Config(
             App(gate),
             http=protocol,
@@ -91,8 +90,8 @@ class Server(uvicorn.Server):
             beat += 1
             now = asyncio.get_running_loop().time()
             for connection in list(self.server_state.connections):
-                if isinstance(connection, Bounded) and connection.dawdles(now):
-                    connection.transport.close()
+                if isinstance(connection, Door) and connection.dawdles(now):
+                    connection.drop()
             try:
                 self.gate.runs.sweep()
                 if beat % 10 == 0:

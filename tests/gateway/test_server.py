@@ -4,59 +4,16 @@ import asyncio
 import contextlib
 import socket
 import threading
-from types import SimpleNamespace
-from typing import Any
 
 import httpx
 import pytest
 
 from comptroller.core.errors import SettingsError
 from comptroller.core.facts import RUN_CLOSED
-from comptroller.core.settings import Gateway
 from comptroller.gateway.gate import Gate
-from comptroller.gateway.protocol import Bounded
 from comptroller.gateway.server import bind
 from comptroller.testing.script import Say
 from tests.gateway.house import HI, house
-
-
-class Loop:
-    """A clock that a test moves."""
-
-    now = 0.0
-
-    def time(self) -> float:
-        return self.now
-
-
-def connection() -> tuple[Any, Loop]:
-    """A connection as uvicorn would have just made it, on a clock of ours."""
-    made: Any = Bounded.__new__(Bounded)
-    loop = Loop()
-    made.loop, made.cycle, made.limits = loop, None, Gateway(header_s=20)
-    made.waits_since = loop.time()
-    return made, loop
-
-
-def test_a_connection_that_says_nothing_dawdles_after_its_time() -> None:
-    made, _ = connection()
-    assert [made.dawdles(20), made.dawdles(21)] == [False, True]
-
-
-def test_a_body_that_stops_coming_dawdles_and_one_that_was_answered_does_not() -> None:
-    made, _ = connection()
-    made.waits_since, made.body_since = None, 5.0
-    made.cycle = SimpleNamespace(more_body=True, response_complete=False)
-    assert [made.dawdles(25), made.dawdles(26)] == [False, True]
-    made.cycle.response_complete = True
-    assert not made.dawdles(99)
-
-
-def test_a_request_that_waits_for_its_upstream_does_not_dawdle() -> None:
-    made, _ = connection()
-    made.waits_since, made.body_since = None, 0.0
-    made.cycle = SimpleNamespace(more_body=False, response_complete=False)
-    assert not made.dawdles(9_999)
 
 
 @pytest.mark.parametrize("said", [b"", b"POST /v1/chat/completions HTTP/1.1\r\nx-slow: "])
