@@ -1,5 +1,6 @@
 """What upstreams and clients do wrong, and that no hold is left behind by any of it."""
 
+import gzip
 import socket
 import threading
 from collections.abc import Iterator
@@ -184,6 +185,24 @@ def test_a_chunked_reply_in_tiny_chunks_with_extensions_and_trailers_is_understo
     head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
     with speaking(head + chunks + b"0\r\nx-late: 1\r\n\r\n") as url, house(upstreams=one(url)) as at:
         assert at.post().json()["choices"][0]["message"]["content"] == "Odd."
+
+
+def test_a_stream_of_garbage_is_cut_before_any_of_it_is_handed_on_and_charged() -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+    with speaking(head + b"data: {not json\n\ndata: <script>\n\n") as url, house(upstreams=one(url)) as at:
+        reply = at.post(body=STREAMED)
+        assert b"not json" not in reply.content
+        assert b"could not be understood" in reply.content
+        assert (at.last["status"], at.last["estimated"], at.live_holds) == ("denied", True, 0)
+
+
+def test_a_packed_reply_that_would_explode_is_refused_and_charged() -> None:
+    bomb = gzip.compress(b" " * (64 << 20))
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n"
+    with speaking(head % len(bomb) + bomb) as url, house(upstreams=one(url), limits={"body_mb": 1}) as at:
+        assert at.post().status_code in (403, 502)
+        assert at.last["cost"] > 0
+        assert at.live_holds == 0
 
 
 def test_a_reply_that_is_not_http_is_502() -> None:
