@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from comptroller.core.call import Identity
+from comptroller.core.facts import Line
 
 Action = Literal["allow", "note", "redact", "downgrade", "ask", "deny"]
 STRICTNESS: Mapping[str, int] = {"allow": 0, "note": 1, "redact": 2, "downgrade": 3, "ask": 4, "deny": 5}
@@ -90,7 +91,12 @@ class Limit:
     span: str  # s | min | hour | day; "" for calls under way
     queue_s: float
     place: str  # file:line, for remedies
-    key: str  # of its counter
+    line: Line  # what one call takes of it
+
+    @property
+    def key(self) -> str:
+        """Of its counter."""
+        return self.line.key
 
 
 @dataclass(slots=True)

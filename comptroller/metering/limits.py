@@ -24,13 +24,13 @@ Account = tuple[str, str]
 
 def lines_of(limits: Sequence[Limit]) -> list[Line]:
     """What a call holds of limits on calls under way: one each, given back when it ends."""
-    return [Line(limit.key, LIVE, 1, limit.most) for limit in limits if limit.unit == LIVE]
+    return [limit.line for limit in limits if limit.unit == LIVE]
 
 
 def rates_of(limits: Sequence[Limit], tokens: int) -> list[list[object]]:
     """What a call takes of each rate at worst, as rows of its hold."""
     return [
-        [limit.key, limit.unit, tokens if limit.unit == "tokens" else 1, limit.most]
+        [limit.line.key, limit.unit, tokens if limit.unit == "tokens" else 1, limit.most]
         for limit in limits
         if limit.unit != LIVE
     ]

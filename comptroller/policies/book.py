@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from comptroller.core.call import Identity
-from comptroller.core.facts import LIVE
+from comptroller.core.facts import LIVE, Line
 from comptroller.core.verdict import STRICTNESS, Action, Cap, Case, Decision, Limit, Verdict
 from comptroller.policies.amounts import read_cap, read_rate
 from comptroller.policies.globs import Matches, any_of, is_glob
@@ -126,7 +126,7 @@ class Book:
         return found if found is not None else _keep(self._caps, key, lambda: self._caps_of(identity, tool))
 
     def limits(self, identity: Identity, tool: str = "") -> tuple[Limit, ...]:
-        """The limits that apply to a call, in one order; a scope that is not said has none."""
+        """The limits of a call, in one order: those per tool for a tool call, all others for the rest."""
         if not self.limited:
             return ()
         key = (*_ids(identity, tool).values(),)
@@ -297,7 +297,7 @@ class Book:
         found: list[Limit] = []
         for policy in self._apply(identity.workflow, identity.agent):
             for number, limit in enumerate(policy.document.limits):
-                if ids[limit.per]:
+                if ids[limit.per] and (limit.per == "tool") == bool(tool):
                     place = policy.place("limits", number)
                     found += _limits(limit, _owner(limit.per, ids), place)
         return tuple(sorted(found, key=lambda limit: (limit.key, limit.unit, limit.most)))
@@ -367,9 +367,10 @@ def _limits(written: "Written", who: str, place: str) -> Iterator[Limit]:
     for unit, text in (("requests", written.requests), ("tokens", written.tokens)):
         if text is not None:
             most, span = read_rate(text)
-            yield Limit(per, who, unit, most, span, queue_s, place, f"{per}:{who}|{span}:")
+            yield Limit(per, who, unit, most, span, queue_s, place, Line(f"{per}:{who}|{span}:", unit, 1, most))
     if written.concurrent is not None:
-        yield Limit(per, who, LIVE, written.concurrent, "", queue_s, place, f"{per}:{who}|{LIVE}:")
+        line = Line(f"{per}:{who}|{LIVE}:", LIVE, 1, written.concurrent)
+        yield Limit(per, who, LIVE, written.concurrent, "", queue_s, place, line)
 
 
 def _unlisted_action(document: "Document") -> Action:

@@ -16,7 +16,7 @@ from comptroller.wrapper.effects import Ask, Effect, Reserve
 from comptroller.wrapper.entry import Entry, run_key
 from comptroller.wrapper.estimate import input_bound, output_bound
 from comptroller.wrapper.kept import NAMED
-from comptroller.wrapper.limits import draw, limit_of, limits_for, refuse
+from comptroller.wrapper.limits import draw, limit_of, refuse
 from comptroller.wrapper.patience import Patience, Reserving, cap_of, in_turn, key_of
 
 HARD = ("deny", "clamp", "ask", "downgrade")
@@ -49,7 +49,7 @@ class Admission:
         self.output = 0
         self.extended = 0
         self.waived: set[Cap] = set()  # caps that only note
-        self.limits = limits_for(entry)
+        self.limits = entry.desk.book.limits(entry.identity)
         self.price_it()
 
     def price_it(self) -> None:
@@ -272,7 +272,7 @@ def ask(entry: Entry, verdict: Verdict, details: dict[str, object]) -> Generator
 
 def hold_unread(entry: Entry) -> Generator[Effect, Any, None]:
     """Count a call that nobody can read: its requests and calls at a time, as its tokens are not known."""
-    limits = limits_for(entry) if entry.kind == "model" else ()
+    limits = entry.desk.book.limits(entry.identity) if entry.kind == "model" else ()
     blind = next((limit for limit in limits if limit.unit == "tokens"), None)
     if blind is not None:
         because = f"The tokens of this request cannot be counted, and {blind.place} limits them. Use a chat route."

@@ -181,8 +181,9 @@ class Entry:
                 "lines": [[line.key, line.unit, line.amount, line.cap] for line in self.lines],
                 "lease_ns": self.lease_ns,
                 "price": self.price.version if self.price else "",
-                **({"rates": self.rates} if self.rates else {}),
             }
+            if self.rates:
+                data["hold"]["rates"] = self.rates  # type: ignore[index]
         if self.request:
             data["request"] = self.request
         if self.request_after:
@@ -241,12 +242,9 @@ class Entry:
         if self.rule or self.because:
             self._reason_into(data)
         if self.held and (self.lines or self.rates):
-            used = self._used() if self.rates else None
-            data["hold"] = {
-                "id": self.id,
-                "lines": self._settled(cost, currency),
-                **({"rates": used} if used else {}),
-            }
+            data["hold"] = {"id": self.id, "lines": self._settled(cost, currency)}
+            if self.rates and (used := self._used()):
+                data["hold"]["rates"] = used  # type: ignore[index]
         if self.waited_ns:
             data["waited_ms"] = -(-self.waited_ns // 1_000_000)
         if self.upstream:
@@ -342,11 +340,14 @@ class Entry:
 
     def _used(self) -> list[list[object]]:
         """What was taken of each rate, where it is not what was held: tokens, and a request that never went out."""
-        used = [[key, unit, self._actual(str(unit), 1, 0, "")] for key, unit, *_ in self.rates]
-        return [row for row in used if row[1] != "requests" or not row[2]]
+        return [
+            [key, unit, self._actual("tokens", 0, 0, "") if unit == "tokens" else 0]
+            for key, unit, *_ in self.rates
+            if unit == "tokens" or not self.sent
+        ]
 
     def _actual(self, unit: str, asked: int, cost: int, currency: str) -> int:
-        if unit in ("calls", "requests"):
+        if unit == "calls":
             return asked if self.sent else 0
         if unit == LIVE:
             return 0

@@ -15,12 +15,6 @@ PATIENT_MS = 60_000  # an SDK does not heed a longer `retry-after`, or waits for
 MS = 1_000_000
 
 
-def limits_for(entry: Entry, tool: str = "") -> Sequence[Limit]:
-    """Limits of the policies; as with caps, tool calls draw on those per tool alone."""
-    limits = entry.desk.book.limits(entry.identity, tool)
-    return [limit for limit in limits if (limit.per == "tool") == bool(tool)] if limits else ()
-
-
 def draw(entry: Entry, limits: Sequence[Limit], tokens: int = 0) -> list[Line]:
     """What a call takes of its limits: rates are put on the entry, lines for calls under way returned."""
     entry.rates = rates_of(limits, tokens)

@@ -16,7 +16,7 @@ from comptroller.wrapper.boundary import Asked, Boundary
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.effects import Effect
 from comptroller.wrapper.entry import Entry
-from comptroller.wrapper.limits import draw, limit_of, limits_for, refuse
+from comptroller.wrapper.limits import draw, limit_of, refuse
 from comptroller.wrapper.patience import Patience, cap_of, in_turn
 from comptroller.wrapper.shared import case_for, enforce, enforce_guard, redacting
 
@@ -65,7 +65,7 @@ def judge(
 
 def hold_tool(tool: Entry) -> Generator[Effect, Any, None]:
     """Caps per tool: a tool call costs no money of its own, it is counted."""
-    caps, limits = caps_for(tool, tool.name), limits_for(tool, tool.name)
+    caps, limits = caps_for(tool, tool.name), tool.desk.book.limits(tool.identity, tool.name)
     if not caps and not limits:
         return
     now = tool.desk.clock.now_ns()

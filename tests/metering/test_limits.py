@@ -145,9 +145,9 @@ def soonest(counted: list[tuple[int, int]], amount: int, most: int) -> int:
 
 def test_limits_become_lines_for_calls_under_way_and_rows_for_rates() -> None:
     limits = [
-        Limit("key", "k1", "live", 4, "", 0, "p:1", PLACE),
-        Limit("key", "k1", "requests", 60, "min", 0, "p:1", KEY),
-        Limit("key", "k1", "tokens", 100, "min", 0, "p:1", KEY),
+        Limit("key", "k1", "live", 4, "", 0, "p:1", Line(PLACE, "live", 1, 4)),
+        Limit("key", "k1", "requests", 60, "min", 0, "p:1", Line(KEY, "requests", 1, 60)),
+        Limit("key", "k1", "tokens", 100, "min", 0, "p:1", Line(KEY, "tokens", 1, 100)),
     ]
     assert lines_of(limits) == [Line(PLACE, "live", 1, 4)]
     assert rates_of(limits, 70) == [[KEY, "requests", 1, 60], [KEY, "tokens", 70, 100]]

@@ -248,7 +248,7 @@ def test_a_reply_read_whole_and_a_limit_leave_rates_in_the_facts_only_where_they
 
 
 def test_patience_is_not_spent_where_time_cannot_make_room() -> None:
-    limit = Limit("key", "k", "requests", 1, "min", 2.0, "p:1", "key:k|min:")
+    limit = Limit("key", "k", "requests", 1, "min", 2.0, "p:1", Line("key:k|min:", "requests", 1, 1))
     line = Line(limit.key, limit.unit, 1, 1)
     assert patience_of(limit, Shortfall(line, 1, 0, 3 * SECOND), 0.0) == 0.0
     assert patience_of(limit, Shortfall(line, 1, 0, 1 * SECOND), 0.0) == 2.0
@@ -256,14 +256,14 @@ def test_patience_is_not_spent_where_time_cannot_make_room() -> None:
 
 
 def test_a_client_is_told_to_try_again_only_where_sdks_wait_that_long() -> None:
-    limit = Limit("key", "k", "requests", 1, "hour", 0.0, "p:1", "key:k|hour:")
+    limit = Limit("key", "k", "requests", 1, "hour", 0.0, "p:1", Line("key:k|hour:", "requests", 1, 1))
     short = Shortfall(Line(limit.key, limit.unit, 1, 1), 1, 0, 61 * SECOND)
     headers = retry_headers(RateLimited("x", limit_details(limit, short, NOW)))
     assert headers == {"retry-after": "61", "retry-after-ms": "61000", "x-should-retry": "false"}
 
 
 def test_the_moment_of_room_is_told_in_universal_time() -> None:
-    limit = Limit("key", "k", "tokens", 10, "s", 0.0, "p:1", "key:k|s:")
+    limit = Limit("key", "k", "tokens", 10, "s", 0.0, "p:1", Line("key:k|s:", "tokens", 1, 10))
     short = Shortfall(Line(limit.key, limit.unit, 7, 10), 9, 0, 5_000_001)
     told = limit_details(limit, short, NOW)
     assert told["resets_at"] == f"{datetime.fromtimestamp(NOW // SECOND, UTC):%Y-%m-%dT%H:%M:%S}.005Z"
