@@ -13,14 +13,17 @@ class Leaving:
 
     def __init__(self, receive: Receive, grace_s: int | None) -> None:
         self.left = False
-        self._receive, self._grace_s = receive, grace_s
+        self._receive = receive
         self._task = asyncio.current_task()
         self._watch: asyncio.Task[None] | None = None
-        self._timer = asyncio.get_running_loop().call_later(LOOK_AFTER_S, self._begin)
+        self._timer: asyncio.TimerHandle | None = None
+        if grace_s is not None:
+            self._timer = asyncio.get_running_loop().call_later(LOOK_AFTER_S, self._begin, grace_s)
 
     def stop(self) -> None:
         """The call is over."""
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._watch is not None:
             self._watch.cancel()
 
@@ -41,9 +44,8 @@ class Leaving:
             wait.cancel()
             gone.cancel()
 
-    def _begin(self) -> None:
-        if self._grace_s is not None:
-            self._watch = asyncio.get_running_loop().create_task(self._wait(self._grace_s))
+    def _begin(self, grace_s: int) -> None:
+        self._watch = asyncio.get_running_loop().create_task(self._wait(grace_s))
 
     async def _wait(self, grace_s: int) -> None:
         await self._gone()

@@ -4,11 +4,11 @@ import asyncio
 import gzip
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -94,7 +94,17 @@ STRICTER: dict[str, bytes] = {
 
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-CLIENTS: dict[str, Callable[[Gateway], Client]] = {"own": Pool, "aiohttp": Borrowed}
+CLIENTS: dict[str, Callable[[Gateway], Client]] = {"own": Pool, "own on uvloop": Pool, "aiohttp": Borrowed}
+T = TypeVar("T")
+
+
+def on(kind: str, work: Coroutine[Any, Any, T]) -> T:
+    """Run it in the kind of loop that is asked for; the gateway takes uvloop where it can be had."""
+    if "uvloop" not in kind:
+        return asyncio.run(work)
+    uvloop = pytest.importorskip("uvloop")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
 
 
 @asynccontextmanager
@@ -177,7 +187,7 @@ def test_odd_but_legal_replies_are_understood(kind: str, size: int) -> None:
             made[name] = await made_of(kind, reply, max(size, len(reply) // 300) if size else 0, piecewise=size == 7)
         return made
 
-    assert asyncio.run(work()) == {name: (status, body) for name, (_, status, body) in GOOD.items()}
+    assert on(kind, work()) == {name: (status, body) for name, (_, status, body) in GOOD.items()}
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
@@ -186,7 +196,7 @@ def test_illegal_replies_are_errors_after_sending(kind: str, size: int) -> None:
     async def work() -> dict[str, Outcome]:
         return {n: await made_of(kind, reply, max(size, len(reply) // 300) if size else 0) for n, reply in BAD.items()}
 
-    assert asyncio.run(work()) == dict.fromkeys(BAD, BROKEN)
+    assert on(kind, work()) == dict.fromkeys(BAD, BROKEN)
 
 
 @pytest.mark.parametrize("name", STRICTER)
@@ -286,7 +296,7 @@ def test_a_connection_is_used_again_where_it_is_clean_and_else_not(kind: str, fi
             await client.close()
         return made, counts
 
-    made, counts = asyncio.run(work())
+    made, counts = on(kind, work())
     assert made[1] == (200, b"hi")
     assert len(counts) == connections
 
@@ -305,7 +315,7 @@ def test_a_connection_that_dies_when_used_again_is_replaced_only_for_what_costs_
             await client.close()
         return made
 
-    assert asyncio.run(work()) == then
+    assert on(kind, work()) == then
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
@@ -317,14 +327,15 @@ def test_the_head_of_a_reply_to_head_is_all_there_is(kind: str) -> None:
             await client.close()
         return made
 
-    assert asyncio.run(work()) == (200, b"")
+    assert on(kind, work()) == (200, b"")
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
 @pytest.mark.parametrize("said", [b"", OK + b"content-length: 9\r\n\r\nhi"])
 def test_an_upstream_that_falls_silent_is_given_up(kind: str, said: bytes) -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(said) if said else None
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(said)
         await reader.read()
 
     async def work() -> Outcome:
@@ -334,7 +345,7 @@ def test_an_upstream_that_falls_silent_is_given_up(kind: str, said: bytes) -> No
             await client.close()
         return made
 
-    assert asyncio.run(work()) is ReadTimeout
+    assert on(kind, work()) is ReadTimeout
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
@@ -359,7 +370,7 @@ def test_the_first_bytes_are_there_before_the_rest_is_said(kind: str) -> None:
             await client.close()
         return heard
 
-    assert asyncio.run(work()) == [b"first", b"last", None]
+    assert on(kind, work()) == [b"first", b"last", None]
 
 
 def test_an_upstream_is_held_up_while_nobody_reads_and_goes_on_after() -> None:
@@ -387,7 +398,7 @@ def test_a_reply_larger_than_the_limit_is_not_read_to_its_end(kind: str) -> None
             await client.close()
         return data
 
-    assert asyncio.run(work()) is None
+    assert on(kind, work()) is None
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
@@ -403,7 +414,7 @@ def test_a_packed_bomb_is_defused(kind: str) -> None:
             await client.close()
         return data
 
-    assert asyncio.run(work()) is None
+    assert on(kind, work()) is None
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
@@ -422,13 +433,13 @@ def test_both_send_the_same(kind: str) -> None:
             await client.close()
         return bytes(heard).replace(b":%d" % port, b"")
 
-    head, _, body = asyncio.run(work()).partition(b"\r\n\r\n")
+    head, _, body = on(kind, work()).partition(b"\r\n\r\n")
     first, *fields = head.split(b"\r\n")
     assert (first, body) == (b"POST /v1/x HTTP/1.1", b"hello")
     said = {name.lower(): value for name, _, value in (field.partition(b": ") for field in fields)}
     del said[b"host"]
     ours = {b"x-a": b"b", b"content-length": b"5"}
-    extra = {} if kind == "own" else {b"accept-encoding": said.get(b"accept-encoding", b"")}
+    extra = {} if kind != "aiohttp" else {b"accept-encoding": said.get(b"accept-encoding", b"")}
     assert said == {**ours, **extra}
 
 
@@ -448,6 +459,25 @@ def test_bytes_that_nobody_asked_for_end_an_idle_connection() -> None:
         return paper.closed
 
     assert asyncio.run(work())
+
+
+def test_an_upstream_that_hangs_up_on_whoever_comes_was_sent_nothing() -> None:
+    async def work() -> Outcome:
+        pool = Pool(Gateway())
+
+        async def slammed(*_: Any, sock: Any, **__: Any) -> tuple[Paper, Line]:
+            sock.close()
+            line = Line(60, lambda line: None, lambda line: None)
+            line.connection_made(Paper(closed=True))  # type: ignore[arg-type]
+            return Paper(), line
+
+        async def nobody(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None: ...
+
+        async with serving(nobody) as port:
+            asyncio.get_running_loop().create_connection = slammed  # type: ignore[method-assign, assignment]
+            return await outcome(pool, letter(port))
+
+    assert asyncio.run(work()) is ConnectError
 
 
 def test_a_line_idle_for_long_is_not_kept() -> None:
@@ -490,7 +520,7 @@ def test_a_certificate_must_be_of_that_host_and_of_somebody_trusted(
             await client.close()
         return result
 
-    assert asyncio.run(work()) == made
+    assert on(kind, work()) == made
 
 
 def _trust(monkeypatch: pytest.MonkeyPatch, ca: Path) -> None:

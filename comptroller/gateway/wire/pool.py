@@ -94,6 +94,8 @@ class Pool:
                 ssl=tls,
                 server_hostname=origin.host if tls else None,
             )
+        if not line.open:
+            raise ConnectError(f"Upstream {name} hung up as soon as it was reached.")
         self._lines.add(line)
         return line
 
