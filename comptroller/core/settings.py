@@ -77,6 +77,7 @@ class Gateway(_Frame):
     read_s: int = Field(default=600, ge=1)  # the longest silence of an upstream
     retries: int = Field(default=1, ge=0, le=3)
     retry_on: tuple[Literal["connect", "429", "5xx"], ...] = ("connect",)
+    hedge_ms: int = Field(default=0, ge=0)  # of silence, then a second attempt runs beside the first; 0 is never
     over_budget_status: Literal[402, 429] = 402
     drain_s: int = Field(default=2, ge=0)  # how long a stream nobody reads any more may take to end
     stop_s: int = Field(default=30, ge=0)  # how long calls under way may take when the gateway stops

@@ -42,9 +42,9 @@ class Access:
         """Take over what a call's record says, where it is this request's."""
         if fact.kind != CALL_CLOSED or fact.data["kind"] == "tool":
             return
-        line = _line.get()
-        if line is not None:
-            data = fact.data
+        line, data = _line.get(), fact.data
+        # Of two attempts at a time the one that was cancelled never takes the place of the one that was told.
+        if line is not None and not (data["status"] == "cancelled" and "call" in line):
             line.update(run=fact.run, call=fact.call, model=data["name"], said=data["status"])
             if data.get("key"):
                 line["key"] = data["key"]

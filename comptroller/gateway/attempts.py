@@ -34,15 +34,19 @@ class Attempts:
         while True:
             yield self._line[0]
 
+    def beside(self) -> Target:
+        """Where a second try may go while the first is under way: to who stands in, else to the same."""
+        return self._line[1] if len(self._line) > 1 else self._line[0]
+
     def broke(self, error: UpstreamError) -> bool:
         """The target failed; True when there is another attempt."""
         self._line[0].breaker.failed()
         kind = "connect" if isinstance(error, (ConnectError, ConnectTimeout)) else ""
         return self._again(kind, 0.0) or self._next()
 
-    def answered(self, status: int, headers: Mapping[str, str]) -> bool:
-        """The target answered; True when its answer is worth another attempt."""
-        breaker = self._line[0].breaker
+    def answered(self, status: int, headers: Mapping[str, str], by: Target | None = None) -> bool:
+        """The target (or who ran beside it) answered; True when its answer is worth another attempt."""
+        breaker = (by or self._line[0]).breaker
         if status >= 500:
             breaker.failed()
         else:

@@ -1,5 +1,7 @@
 """The upstream side of a call: an HTTP client does the waiting, these hands bring what the flow asked for."""
 
+import asyncio
+
 from comptroller.gateway.asked import Asked
 from comptroller.gateway.caller import CREDENTIALS
 from comptroller.gateway.upstream import ConnectError, Target, Upstreams
@@ -28,9 +30,11 @@ class Hands:
         self.client, self.upstreams, self.target, self.asked, self.model = client, upstreams, target, asked, model
         self.response: Reply | None = None
         self.headers: dict[str, str] = {}
+        self.sent_s: float | None = None  # when, by the clock of the event loop
 
     async def send(self, effect: Send) -> Head:
         asked, target = self.asked, self.target
+        self.sent_s = asyncio.get_running_loop().time()
         if effect.model and effect.model != self.model:
             target = self.target = self.upstreams.line(target.format, effect.model)[0]  # a downgrade may move it
         body = asked.body if effect.body is None else effect.body

@@ -1,8 +1,10 @@
 """A model call on its way through: read, placed in its run, governed by the flow, sent, answered."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 
 from comptroller.core.call import Request
 from comptroller.core.errors import UpstreamError
@@ -12,6 +14,7 @@ from comptroller.gateway.attempts import Attempts
 from comptroller.gateway.caller import CREDENTIALS, Caller, caller_of, credential
 from comptroller.gateway.gate import Gate
 from comptroller.gateway.hands import Hands, passed_on
+from comptroller.gateway.hedge import Try, race
 from comptroller.gateway.leaving import Leaving
 from comptroller.gateway.repeats import Told
 from comptroller.gateway.reply import Listening, tell, tell_answer, tell_stream
@@ -37,6 +40,11 @@ class Call:
     request: Request | None
     place: Place
     tried: int  # attempts the client itself has behind it
+
+    @property
+    def once(self) -> bool:
+        """Asked twice at a time it would say the same twice, in a conversation that the provider keeps."""
+        return self.request is None or "conversation" in self.request.unbounded
 
 
 async def relay(gate: Gate, asked: Asked, dialect: Dialect, receive: Receive, send: Send) -> int:
@@ -107,39 +115,56 @@ async def enter(gate: Gate, asked: Asked, caller: Caller, request: Request | Non
 
 async def _attempts(call: Call, attempts: Attempts, leaving: Leaving, send: Send) -> int:
     """One flow, with a hold of its own, for each attempt; the first that is worth telling is told."""
-    gate = call.gate
+    gate, numbers = call.gate, count()
+    hedge_s = 0.0 if call.once else gate.desk.settings.gateway.hedge_ms / 1000
     over_budget = gate.desk.settings.gateway.over_budget_status
-    for number, target in enumerate(attempts):
-        hands = Hands(gate.client, gate.upstreams, target, call.asked, call.request.model if call.request else "")
-        if gate.access is not None:
-            gate.access.sent_to(target.name)
-        drive = Awaiting(gate.desk, model_call(_job(call, target, number)), hands, leaving.attend)
+    for target in attempts:
+        one = _try(call, target, next(numbers), leaving)
         try:
-            answer = await drive.start()
+            if hedge_s:
+                another = partial(_another, call, attempts, numbers, leaving)
+                one, outcome = await race(one, another, hedge_s, gate.meters.failed)
+                _sent_to(gate, one.target)
+                answer = outcome()
+            else:
+                answer = await one.drive.start()
         except UpstreamError as error:
-            gate.meters.failed(target.name, type(error).__name__)
+            gate.meters.failed(one.target.name, type(error).__name__)
             if not attempts.broke(error):
                 raise _gateway_error(error, call.place) from None
         else:
+            hands = one.hands
             if answer is None:
                 if hands.response is not None:
-                    attempts.answered(200, {})
-                return await tell_stream(send, hands, drive)
+                    attempts.answered(200, {}, one.target)
+                return await tell_stream(send, hands, one.drive)
             if answer.refused is not None:
                 gate.meters.refused(answer.refused.code)
             elif answer.status >= 400:
-                gate.meters.failed(target.name, str(answer.status))
-            if (
-                hands.response is None
-                or answer.refused is not None
-                or not attempts.answered(answer.status, hands.headers)
-            ):
+                gate.meters.failed(one.target.name, str(answer.status))
+            ours = hands.response is None or answer.refused is not None
+            if ours or not attempts.answered(answer.status, hands.headers, one.target):
                 return await tell_answer(send, hands, answer, over_budget)
         finally:
-            drive.flow.close()
-            await hands.close()
+            await one.end()
         await attempts.wait()
     raise AssertionError("the last attempt answers or raises")
+
+
+def _another(call: Call, attempts: Attempts, numbers: Iterator[int], leaving: Leaving) -> Try:
+    return _try(call, attempts.beside(), next(numbers), leaving)
+
+
+def _try(call: Call, target: Target, number: int, leaving: Leaving) -> Try:
+    gate = call.gate
+    hands = Hands(gate.client, gate.upstreams, target, call.asked, call.request.model if call.request else "")
+    _sent_to(gate, target)
+    return Try(target, hands, Awaiting(gate.desk, model_call(_job(call, target, number)), hands, leaving.attend))
+
+
+def _sent_to(gate: Gate, target: Target) -> None:
+    if gate.access is not None:
+        gate.access.sent_to(target.name)
 
 
 def _job(call: Call, target: Target, number: int) -> Job:

@@ -69,7 +69,7 @@ def model_call(job: Job) -> Flow:
         return refusal(dialect, entry, _broken(error))
     except BaseException as error:
         entry.status = "cancelled"
-        entry.error = {"type": type(error).__name__}
+        entry.error = {"type": type(error).__name__, **({"message": str(error)} if str(error) else {})}
         raise
     finally:
         entry.close()
