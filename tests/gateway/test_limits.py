@@ -1,5 +1,6 @@
 """Limits at the gateway: what clients get, and how they wait in line."""
 
+import json
 import threading
 from collections.abc import Callable
 from time import sleep
@@ -8,6 +9,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
+from websockets.sync.client import connect
 
 from comptroller.core.errors import RateLimited
 from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, Fact
@@ -118,3 +120,14 @@ def test_what_nobody_reads_waits_in_line_too() -> None:
         post.join()
         assert at.last["waited_ms"] > 0
         assert at.live_holds == 0
+
+
+@pytest.mark.filterwarnings("ignore:connect\\(\\) must be used as a context manager:DeprecationWarning")
+def test_a_call_on_a_socket_waits_too_and_leaves_the_line_with_it() -> None:
+    with house(policy=ONE_AT_A_TIME) as at:
+        elsewhere(at, CALL_OPENED)
+        with connect(at.url.replace("http", "ws") + "/v1/responses", proxy=None, close_timeout=2) as wire:
+            wire.send(json.dumps({"type": "response.create", "model": "gpt-4o-mini", "input": "Hi"}))
+            until(lambda: at.desk.queue.waiting == 1)
+        until(lambda: bool(at.calls))
+        assert (at.last["status"], at.desk.queue.waiting, at.up.requests) == ("cancelled", 0, [])

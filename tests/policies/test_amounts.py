@@ -2,7 +2,7 @@
 
 import pytest
 
-from comptroller.policies.amounts import read_cap, read_duration
+from comptroller.policies.amounts import read_cap, read_duration, read_rate
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,22 @@ def test_a_cap(text: str, cap: tuple[str, int]) -> None:
 def test_what_is_no_cap(text: str) -> None:
     with pytest.raises(ValueError, match=r"cap"):
         read_cap(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [("60/min", (60, "min")), ("5 / s", (5, "s")), ("1000/hour", (1000, "hour")), ("7/d", (7, "day"))],
+)
+def test_a_rate(text: str, rate: tuple[int, str]) -> None:
+    assert read_rate(text) == rate
+
+
+@pytest.mark.parametrize("text", ["", "60", 60, None, "60/week", "1.5/s", "-1/s", "60 per min", "1/min/s"])
+def test_what_is_no_rate(text: object) -> None:
+    with pytest.raises(ValueError, match="is not a rate"):
+        read_rate(text)
+
+
+def test_a_rate_of_nothing_is_told_apart() -> None:
+    with pytest.raises(ValueError, match="lets nothing pass at all"):
+        read_rate("0/min")

@@ -284,6 +284,45 @@ def test_a_scope_that_is_not_said_has_no_cap() -> None:
     assert [cap.per for cap in load(BUDGETS).caps(Identity(agent="a"))] == ["tenant"]
 
 
+LIMITS = """
+policy: p
+applies: {agents: [a]}
+limits:
+  - {per: tenant, requests: 20/s}
+  - {per: agent, tokens: 1000/min, concurrent: 4, queue: 2s}
+  - {per: tool, concurrent: 1}
+"""
+
+
+def test_limits_name_whom_they_are_for_one_for_each_word() -> None:
+    found = load(LIMITS).limits(Identity(tenant="t1", agent="a"))
+    assert [(x.line.key, x.unit, x.most, x.queue_s, x.place) for x in found] == [
+        ("agent:t1/a|live:", "live", 4, 2.0, "p0.yaml:6"),
+        ("agent:t1/a|min:", "tokens", 1000, 2.0, "p0.yaml:6"),
+        ("tenant:t1|s:", "requests", 20, 0.0, "p0.yaml:5"),
+    ]
+
+
+def test_a_tool_call_has_the_limits_per_tool_and_no_other() -> None:
+    found = load(LIMITS).limits(Identity(agent="a"), "shell")
+    assert [(x.line.key, x.most) for x in found] == [("tool:shell|live:", 1)]
+
+
+def test_limits_hold_where_their_file_does() -> None:
+    book = load(LIMITS, "policy: q
+limits: [{per: agent, requests: 1/day}]
+")
+    assert [x.place for x in book.limits(Identity(agent="b"))] == ["p1.yaml:2"]
+    assert len(book.limits(Identity(agent="a"))) == 4
+
+
+def test_a_book_knows_whether_anything_is_limited_or_waited_for() -> None:
+    told = [(book.limited, book.queued) for book in (empty_book(), load(BUDGETS), load(LIMITS))]
+    assert told == [(False, False), (False, False), (True, True)]
+    assert load("policy: p\nbudgets: [{per: run, cap: 1 USD, queue: 1s}]\n").queued
+    assert load("policy: p\nbudgets: [{per: run, cap: 1 USD, queue: 1s}]\n").caps(Identity(run="r"))[0].queue_s == 1.0
+
+
 def test_a_hard_cap_is_one_that_a_call_must_not_pass() -> None:
     assert load(BUDGETS).hard_capped(Identity())
     assert not load("policy: p\nbudgets: [{per: tenant, cap: 1 USD, over: note}]\n").hard_capped(Identity())
