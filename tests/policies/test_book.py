@@ -309,9 +309,7 @@ def test_a_tool_call_has_the_limits_per_tool_and_no_other() -> None:
 
 
 def test_limits_hold_where_their_file_does() -> None:
-    book = load(LIMITS, "policy: q
-limits: [{per: agent, requests: 1/day}]
-")
+    book = load(LIMITS, "policy: q\nlimits: [{per: agent, requests: 1/day}]\n")
     assert [x.place for x in book.limits(Identity(agent="b"))] == ["p1.yaml:2"]
     assert len(book.limits(Identity(agent="a"))) == 4
 
@@ -361,7 +359,7 @@ def test_made_up_names_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -
         book.decide(tool(f"t{number}", who=Identity(run=f"r{number}", agent=f"a{number}")))
         book.caps(Identity(run=f"r{number}"))
         book.tool(Identity(), f"t{number}")
-    caches = (book._plans, book._groups, book._applying, book._guards, book._tools, book._caps)
+    caches = (book._plans, book._groups, book._applying, book._guards, book._tools, book._caps, book._limits)
     assert max(len(cache) for cache in caches) <= 8
 
 
