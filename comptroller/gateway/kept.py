@@ -80,6 +80,7 @@ class KeptReplies:
         if past is None and is_shared:
             for fact in await self._read_on():
                 self.watch(fact)
+                self._desk.kept.watch(fact)  # the length of that conversation bounds what going on with it costs
             past = self.find(who, before)
         if past is None:
             return

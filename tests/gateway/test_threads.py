@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from comptroller.core.call import Identity
 from comptroller.core.facts import CALL_CLOSED
+from comptroller.dialects.openai_responses import OpenAIResponses
 from comptroller.gateway.gate import Gate
 from comptroller.gateway.kept import KeptReplies
 from comptroller.gateway.server import background
@@ -138,13 +140,16 @@ def test_a_conversation_goes_on_after_a_restart(tmp_path: Path, stream: bool) ->
 
 
 def test_what_another_worker_was_answered_is_read_from_the_journal(tmp_path: Path) -> None:
-    with Upstream([LOOK]) as up:
+    delta = OpenAIResponses().read(b'{"model":"gpt-4o-mini","input":"More","previous_response_id":"resp_000001"}')
+    with Upstream(replace(LOOK, usage={"input_tokens": 1_200, "output_tokens": 34})) as up:
         there = [{"name": "openai", "format": "openai", "url": f"{up.url}/v1"}]
         config: dict[str, Any] = {"policies": [], "ledger": str(tmp_path / "ledger"), "upstreams": there}
         ask_a_new_gateway(config, {"model": "gpt-4o-mini", "input": "Hi"})
     state = RunState("r", "r", Boundary())
     with Desk.open(config=config) as desk:
+        assert desk.kept.earlier("default", delta) is None
         asyncio.run(KeptReplies(desk).recall(Identity(), state, "resp_000001", is_shared=True))
+        assert desk.kept.earlier("default", delta) == 1_234
         asyncio.run(KeptReplies(desk).recall(Identity(key="other"), state, "resp_000009", is_shared=True))
     assert (state.boundary.named("c1"), state.thread.knows("resp_000001")) == ("read_inbox", True)
     assert not state.thread.knows("resp_000009")
