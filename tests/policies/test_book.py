@@ -359,8 +359,16 @@ def test_made_up_names_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -
         book.decide(tool(f"t{number}", who=Identity(run=f"r{number}", agent=f"a{number}")))
         book.caps(Identity(run=f"r{number}"))
         book.tool(Identity(), f"t{number}")
-    caches = (book._plans, book._groups, book._applying, book._guards, book._tools, book._caps, book._limits)
+    caches = (book._plans, book._groups, book._applying, book._guards, book._tools, book._caps)
     assert max(len(cache) for cache in caches) <= 8
+
+
+def test_limits_of_made_up_names_do_not_fill_it_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(book_module, "CACHE", 8)
+    book = load(LIMITS)
+    for number in range(100):
+        book.limits(Identity(run=f"r{number}", agent="a"))
+    assert 0 < len(book._limits) <= 8
 
 
 def test_tools_that_meet_the_same_rules_share_one_program() -> None:
