@@ -2,14 +2,14 @@
 
 Governed means: 100 rules of which 3 can match, both guards in and out, three budget scopes, journal and vault
 written. Prompts and replies differ from call to call. CPU is what the gateway's process used, all its threads;
-beside it what a proxy of the same parts costs that does nothing but pass bytes.
+beside it what proxies cost that do nothing but pass bytes: one of the gateway's own parts, so that the difference is
+what governing costs, and one of uvicorn and aiohttp.
 """
 
 import argparse
 import asyncio
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -28,7 +27,7 @@ from benchmarks.table import conditions, percentile, table
 EVENTS = 50  # of text; a role, a finish and a usage event make 53
 VARIETY = 512  # different prompts and replies, each marked with the number of the call besides
 WARM = 300
-CPU_HEADS = ("req/s", "CPU us", "bare proxy", "times")
+CPU_HEADS = ("req/s", "CPU us", "own bare proxy", "governing", "usual bare proxy")
 TIME_HEADS = ("p50 direct", "p50", "added", "p99 direct", "p99", "first byte added")
 HEADS = ("", *CPU_HEADS, *TIME_HEADS)
 
@@ -48,13 +47,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=4_000, help="whole replies a series")
     parser.add_argument("--rounds", type=int, default=3, help="series of each kind, in turn")
-    parser.add_argument("--bare", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--plain", action="store_true", help="no policies, and nothing of the text is kept")
     args = parser.parse_args()
-    if args.bare:
-        return serve_bare(args.bare)
     _pin(1)
-    return asyncio.run(_measure(args.requests, args.rounds, args.plain))
+    asyncio.run(_measure(args.requests, args.rounds, args.plain))
 
 
 async def _measure(requests: int, rounds: int, plain: bool) -> None:
@@ -62,7 +58,8 @@ async def _measure(requests: int, rounds: int, plain: bool) -> None:
         async with Canned() as upstream:
             with (
                 gateway(Path(folder), upstream.port, plain) as (port, process),
-                started("benchmarks.gateway", "--bare", str(upstream.port)) as (bare_port, bare_process),
+                started("benchmarks.bare", "own", str(upstream.port)) as own,
+                started("benchmarks.bare", "usual", str(upstream.port)) as usual,
             ):
                 rows = []
                 for title, connections, count, stream in (
@@ -71,27 +68,27 @@ async def _measure(requests: int, rounds: int, plain: bool) -> None:
                     ("stream of 53, 1 connection", 1, requests // 8, True),
                     ("stream of 53, 16 connections", 16, requests // 4, True),
                 ):
-                    await load(port, 16, WARM, stream, process)
-                    await load(bare_port, 16, WARM, stream, bare_process)
-                    bare, ours, proxy = Took(), Took(), Took()
+                    ways = ((upstream.port, None), (port, process), own, usual)
+                    took = [Took() for _ in ways]
+                    for way in ways:
+                        await load(way[0], 16, WARM, stream, way[1])
                     for _ in range(rounds):
-                        _add(bare, await load(upstream.port, connections, count, stream, None))
-                        _add(ours, await load(port, connections, count, stream, process))
-                        _add(proxy, await load(bare_port, connections, count, stream, bare_process))
-                    rows.append(_row(title, bare, ours, proxy))
+                        for way, sum_ in zip(ways, took, strict=True):
+                            _add(sum_, await load(way[0], connections, count, stream, way[1]))
+                    rows.append(_row(title, *took))
                 table(f"the gateway ({conditions()}; milliseconds but for CPU)", HEADS, rows)
                 print(f"memory after: {process.memory_info().rss >> 20} MB")
 
 
-def _row(title: str, bare: Took, ours: Took, proxy: Took) -> list[str]:
+def _row(title: str, bare: Took, ours: Took, own: Took, usual: Took) -> list[str]:
     def at(took: list[float], share: float) -> float:
         return percentile(took, share) * 1000
 
     added, count = at(ours.each, 0.5) - at(bare.each, 0.5), len(ours.each)
     first = at(ours.first, 0.5) - at(bare.first, 0.5)
     times = [at(bare.each, 0.5), at(ours.each, 0.5), added, at(bare.each, 0.99), at(ours.each, 0.99), first]
-    cpu, plain_cpu = ours.cpu * 1e6, proxy.cpu * 1e6
-    rates = [f"{count / ours.wall:,.0f}", f"{cpu:,.0f}", f"{plain_cpu:,.0f}", f"{cpu / plain_cpu:.1f}"]
+    cpu = [us * 1e6 for us in (ours.cpu, own.cpu, ours.cpu - own.cpu, usual.cpu)]
+    rates = [f"{count / ours.wall:,.0f}", *(f"{us:,.0f}" for us in cpu)]
     return [title, *rates, *(f"{ms:.2f}" for ms in times)]
 
 
@@ -135,43 +132,6 @@ def started(module: str, *args: str) -> Iterator[tuple[int, psutil.Process]]:
         finally:
             process.terminate()
             process.wait()
-
-
-def serve_bare(upstream: int) -> None:
-    """The same stack without us: uvicorn and an aiohttp session that pass bytes. What a proxy costs at the least."""
-    import aiohttp
-    import uvicorn
-    import uvloop
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        body = (await receive())["body"]
-        url, headers = f"http://127.0.0.1:{upstream}{scope['path']}", [("content-type", "application/json")]
-        async with sessions[0].post(url, data=body, headers=headers) as reply:
-            kind = reply.headers["content-type"].encode()
-            await send({"type": "http.response.start", "status": 200, "headers": _sized(reply, kind)})
-            while data := await reply.content.readany():
-                await send({"type": "http.response.body", "body": data, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-
-    async def work() -> None:
-        sessions.append(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
-        server = uvicorn.Server(
-            uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, http="httptools")
-        )
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-            await server.serve(sockets=[listener])
-        await sessions[0].close()
-
-    sessions: list[aiohttp.ClientSession] = []
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(work())
-
-
-def _sized(reply: Any, kind: bytes) -> list[tuple[bytes, bytes]]:
-    length = reply.headers.get("content-length")
-    sized = [(b"content-length", length.encode())] if length else []
-    return [(b"content-type", kind), *sized]
 
 
 def _pin(core: int) -> None:
