@@ -140,9 +140,13 @@ class Crew:
         self._posts[post.number] = post
         try:
             await asyncio.wait_for(post.ready, START_S)
-        except TimeoutError:
-            post.process.kill()
-            raise SettingsError(f"A worker was not ready after {START_S} s. Look at what it logged.") from None
+        except BaseException as error:
+            with contextlib.suppress(ProcessLookupError):
+                post.process.kill()
+            await post.process.wait()
+            if isinstance(error, TimeoutError):
+                raise SettingsError(f"A worker was not ready after {START_S} s. Look at what it logged.") from None
+            raise
         return post
 
     async def _tend(self, post: Post) -> None:

@@ -43,9 +43,9 @@ class Yard:
 
     @property
     def workers(self) -> list[int]:
-        """The process ids of those that serve; the first of a gateway's connections goes to any of them."""
+        """The process ids of those that relay."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [int(child) for child in children if int(child) not in self.lost]
+        return [int(child) for child in children if int(child) not in self.lost and _relays(child)]
 
     def facts(self, *kinds: str) -> list[Fact]:
         return [fact for _, fact in journal.read(self.ledger) if not kinds or fact.kind in kinds]
@@ -114,6 +114,12 @@ def start(command: Sequence[str], errors: Path) -> "Iterator[subprocess.Popen[st
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+
+
+def _relays(pid: str) -> bool:
+    with contextlib.suppress(OSError):
+        return b"comptroller.gateway.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
 
 
 def _address(process: "subprocess.Popen[str]", errors: Path) -> str:
