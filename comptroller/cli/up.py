@@ -21,6 +21,7 @@ def up(host: str, port: int, ledger: str, config: str, certfile: str, keyfile: s
     if workers > 1 and sys.platform == "win32":
         raise Misuse("--workers: on Windows the gateway is one process. Leave --workers out.")
     try:
+        from comptroller.gateway.api.process import started
         from comptroller.gateway.crew import Crew, run_crew
         from comptroller.gateway.entrance import reserve
         from comptroller.gateway.gate import Gate
@@ -41,16 +42,18 @@ def up(host: str, port: int, ledger: str, config: str, certfile: str, keyfile: s
                 f"--host {host}: no Comptroller key was issued yet, so anybody who reaches this address could spend "
                 "your money. Run `comptroller keys issue` first, or leave --host out."
             )
+        upstreams = Upstreams(desk.settings.upstreams, desk.settings.gateway, desk.clock)  # what is wrong is said first
         listener = reserve(host, port) if workers > 1 else bind(host, port)
         url = address_of(listener, bool(certfile))
         if workers > 1:
-            upstreams = Upstreams(desk.settings.upstreams, desk.settings.gateway, desk.clock)
             crew = partial(Crew, desk, listener, workers, config, certfile, keyfile)
-            run_crew(crew, lambda: _say(url, keys.configured, upstreams, bool(certfile)))
+            with started(desk.settings):
+                run_crew(crew, lambda: _say(url, keys.configured, upstreams, bool(certfile)))
         else:
-            gate = Gate.of(desk, keys)
+            gate = Gate.of(desk, keys, upstreams)
             server = Server(gate, listener, certfile, keyfile)
-            run(server, lambda: _say(url, keys.configured, gate.upstreams, bool(certfile)))
+            with started(desk.settings):
+                run(server, lambda: _say(url, keys.configured, upstreams, bool(certfile)))
 
 
 def _say(url: str, keyed: bool, upstreams: "Upstreams", tls: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from comptroller.core.errors import StoreError
 from comptroller.dialects.dialect import Dialect
 from comptroller.dialects.routes import dialect_for, is_model_route
+from comptroller.gateway.api.passing import pass_to_api
 from comptroller.gateway.asked import Asked, Gone, Receive, Send, asked_of, read_body
 from comptroller.gateway.gate import Gate
 from comptroller.gateway.health import counted, ready
@@ -102,6 +103,8 @@ def route_of(method: str, path: str) -> tuple[str, Dialect | None, Answering]:
     own = _OWN.get((method, path))
     if own is not None:
         return path, None, own
+    if path.startswith("/api/"):
+        return "api", None, pass_to_api
     if not path.startswith(ROOTS) or ".." in path or "//" in path or "\\" in path or not path.isprintable():
         return "missing", None, _never
     dialect = dialect_for(method, path)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from comptroller.dialects.routes import DIALECTS
+from comptroller.gateway.api import problem
 
 JSON = (b"content-type", b"application/json")
 NO_RETRY = (b"x-should-retry", b"false")
@@ -33,7 +34,9 @@ def format_of(path: str) -> str:
 
 
 def body_of(stop: Stop, path: str) -> bytes:
-    """The error as the provider of this path would write it."""
+    """The error as the provider of this path would write it; of `/api` in its own shape."""
+    if path.startswith("/api/"):
+        return problem.told(stop.code, *problem.split(stop.message))
     shape = format_of(path)
     speaker = _SPEAKERS.get(shape) or (_SPEAKERS.get("google") if shape == "gemini" else None)
     if speaker is not None:

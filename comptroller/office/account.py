@@ -15,14 +15,14 @@ class Vault(Protocol):
     def fetch(self, digest: str) -> bytes | None: ...
 
 
-def gather(reader: Reader, run: str) -> Row:
-    """Everything the books know of a run."""
+def gather(reader: Reader, run: str, tenant: str | None = None) -> Row:
+    """Everything the books know of a run; of its calls those of `tenant` alone, where one is said."""
     told = run_row(reader, run)
     texts = {row["call"]: row for row in reader.rows("run_texts", run=run)}
     said: dict[str, list[Row]] = {}
     for decision in reader.rows("run_decisions", run=run):
         said.setdefault(str(decision.pop("call")), []).append(decision)
-    rows = reader.rows("run_tree", run=run)
+    rows = reader.rows("run_tree", run=run, tenant=tenant)
     told["calls_in_order"] = [_call(row, texts, said) for row in rows if row["row"] != "agent"]
     told["agents"] = [
         {name: row[name] for name in ("id", "parent", "name", "status", "started", "ended")}

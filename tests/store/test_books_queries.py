@@ -26,6 +26,7 @@ ANSWERS = {
     "run_texts": {"run": RUN},
     "run_claims": {"run": RUN},
     "call": {"call": CALL},
+    "call_decisions": {"call": CALL},
     "run_inner": {"run": RUN},
     "policy_files": {"version": "v1"},
 }

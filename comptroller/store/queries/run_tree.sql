@@ -8,9 +8,9 @@ UNION ALL
 SELECT 'call', call, parent, kind, name, model, agent, status, action, rule, because, place, error, started, ended, input,
   output, cost, currency, estimated, unpriced, opaque, policy, price, tool_call, effect, attempt, upstream_status,
   upstream_id, seq
-FROM calls WHERE run = $run::VARCHAR
+FROM calls WHERE run = $run::VARCHAR AND ($tenant::VARCHAR IS NULL OR tenant = $tenant::VARCHAR)
 UNION ALL
 SELECT 'open', call, parent, kind, name, '', agent, 'open', '', '', '', '', '', started, NULL, 0, 0, 0, currency, false,
   false, false, policy, price, '', '', 1, NULL, '', seq
-FROM open_calls WHERE run = $run::VARCHAR
+FROM open_calls WHERE run = $run::VARCHAR AND ($tenant::VARCHAR IS NULL OR tenant = $tenant::VARCHAR)
 ORDER BY started, seq

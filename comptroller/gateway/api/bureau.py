@@ -1,0 +1,72 @@
+"""The bureau: what all rooms of `/api` share. Books and keys at hand, the desk opened when something is written."""
+
+import threading
+from pathlib import Path
+
+from comptroller.core.clock import SYSTEM, Clock
+from comptroller.core.settings import Settings
+from comptroller.office.follower import START, Follower
+from comptroller.office.keys import KINDS, Register
+from comptroller.policies.book import Book
+from comptroller.store.bodies import Bodies
+from comptroller.store.ledger import Ledger
+from comptroller.store.reader import Reader
+from comptroller.wrapper.desk import Desk
+from comptroller.wrapper.shelf import load_book
+
+
+class Bureau:
+    """One for each process. Thread-safe."""
+
+    def __init__(self, settings: Settings, clock: Clock = SYSTEM) -> None:
+        self.settings, self.clock = settings, clock
+        self.ledger = Path(settings.ledger)
+        self.reader = Reader.open(self.ledger, serve=True)
+        self._turn = threading.RLock()
+        self._desk: Desk | None = None
+        self._bodies: Bodies | None = None
+        self._follower = Follower(self.ledger, KINDS)
+        self._register = Register()
+        self.audits: dict[str, object] = {}  # what the audit's room remembers between requests
+
+    @property
+    def desk(self) -> Desk:
+        """The ledger to write to, with the policies; opened by the first who needs it."""
+        with self._turn:
+            if self._desk is None:
+                settings = self.settings
+                book = load_book(settings)
+                self._desk = Desk(settings, Ledger.open(settings.ledger, settings, self.clock), self.clock, book)
+            self._desk.refresh()
+            return self._desk
+
+    @property
+    def book(self) -> Book:
+        """The policies in force."""
+        return self.desk.book
+
+    @property
+    def bodies(self) -> Bodies:
+        """The texts in the vault."""
+        with self._turn:
+            if self._bodies is None:
+                self._bodies = Bodies.open(self.ledger)
+            return self._bodies
+
+    def register(self) -> Register:
+        """All keys there are, as of now."""
+        with self._turn:
+            if not self._follower.intact():
+                self._follower.go(START)
+                self._register = Register()
+            if self._follower.grown:
+                for fact in self._follower.read():
+                    self._register.fold([fact])
+            return self._register
+
+    def close(self) -> None:
+        """Let go of ledger and books."""
+        with self._turn:
+            if self._desk is not None:
+                self._desk.close()
+            self.reader.close()

@@ -1,0 +1,84 @@
+"""The gateway's side of `/api`: it knows the caller by its key, and hands the request to the process that answers."""
+
+import asyncio
+from pathlib import Path
+
+from comptroller.core.errors import UpstreamError
+from comptroller.gateway.api.process import TOKEN, WHO, address_of
+from comptroller.gateway.api.rights import packed, who_of
+from comptroller.gateway.asked import Asked, Receive, Send
+from comptroller.gateway.caller import caller_of
+from comptroller.gateway.gate import Gate
+from comptroller.gateway.hands import incoming
+from comptroller.gateway.leaving import Leaving
+from comptroller.gateway.stop import Stop
+from comptroller.gateway.upstream import ConnectError
+from comptroller.gateway.wire.port import Headers, Letter, Reply, origin_of
+
+PATIENCE_S, PAUSE_S = 5.0, 0.05  # for a process that starts, or starts again
+NAME = "api"
+BROKEN_OFF, LEFT = 502, 499
+ON = (b"content-type", b"accept")  # what a request may say besides its body
+
+
+async def pass_to_api(gate: Gate, asked: Asked, receive: Receive, send: Send) -> int:
+    """Answer a request to `/api`; returns the status."""
+    caller = caller_of(asked, gate.keys, gate.desk.settings.tenant)
+    if caller.conflict is not None:
+        raise Stop(403, "identity", str(caller.conflict))
+    fields = [(name, asked.named[name]) for name in ON if name in asked.named]
+    fields.append((WHO.encode(), packed(who_of(caller))))
+    leaving = Leaving(receive, 0)
+    try:
+        return await _told(await _asked(gate, asked, fields), send)
+    except asyncio.CancelledError:
+        if not leaving.left:
+            raise
+        leaving.forgive()
+        return LEFT
+    except UpstreamError as error:
+        raise _away(str(error)) from None
+    finally:
+        leaving.stop()
+
+
+async def _asked(gate: Gate, asked: Asked, fields: Headers) -> Reply:
+    """The head of the reply. A process that is not there yet is waited for: nothing was sent that is done twice."""
+    ledger = Path(gate.desk.settings.ledger)
+    path = (f"{asked.target}?{asked.query}" if asked.query else asked.target).encode("ascii")
+    tries = int(PATIENCE_S / PAUSE_S)
+    for left in range(tries, -1, -1):
+        address = address_of(ledger)
+        if address is not None:
+            letter = Letter(
+                NAME,
+                origin_of(address.place, address.port, False),
+                asked.method,
+                path,
+                [*fields, (TOKEN.encode(), address.token.encode())],
+                asked.body,
+            )
+            try:
+                return await gate.client.send(letter)
+            except ConnectError:
+                if not left:
+                    raise
+        await asyncio.sleep(PAUSE_S)
+    raise _away("The process that answers /api is not running.")
+
+
+async def _told(reply: Reply, send: Send) -> int:
+    await send({"type": "http.response.start", "status": reply.status, "headers": incoming(reply)})
+    try:
+        while (data := await reply.next()) is not None:
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+    except UpstreamError:
+        return BROKEN_OFF
+    finally:
+        reply.close()
+    await send({"type": "http.response.body", "body": b""})
+    return reply.status
+
+
+def _away(why: str) -> Stop:
+    return Stop(503, "api_unavailable", f"{why} `comptroller up` starts it; its log says more.", headers=())

@@ -1,0 +1,138 @@
+"""The process itself: serves `/api` on loopback until its standard input ends, as it does however the parent does."""
+
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import uvicorn
+
+from comptroller.core.errors import ComptrollerError, StoreError
+from comptroller.core.settings import Settings
+from comptroller.gateway.api.app import application
+from comptroller.gateway.api.bureau import Bureau
+from comptroller.gateway.api.process import LABEL, STOP_S, address_of
+from comptroller.gateway.logs import log_as_json
+from comptroller.store import folder, wire
+from comptroller.store.wire import Address, Gone
+
+LOOK_S = 1.0
+LOWER = 5  # it yields to the gateway where both want the processor
+log = logging.getLogger("comptroller.api")
+
+
+class Server(uvicorn.Server):
+    """Uvicorn's server; when it ends is the parent's to say."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """A stop from the terminal goes to all its processes, and the parent still has requests to pass on."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self.handle_exit)
+        yield
+
+
+class Lifeline:
+    """Notices that the parent is gone: the other end of standard input is closed."""
+
+    def __init__(self) -> None:
+        self.cut = threading.Event()
+        self.server: Server | None = None
+        threading.Thread(target=self._watch, name="comptroller-lifeline", daemon=True).start()
+
+    def _watch(self) -> None:
+        with contextlib.suppress(OSError):
+            while os.read(0, 1 << 12):
+                pass
+        self.cut.set()
+        if self.server is not None:
+            self.server.should_exit = True
+        last = threading.Timer(STOP_S - 1, os._exit, (0,))  # a question that does not hear an interrupt
+        last.daemon = True
+        last.start()
+
+
+def main() -> None:
+    """Serve for the settings in the first line of standard input."""
+    log_as_json()
+    if hasattr(os, "nice"):
+        os.nice(LOWER)
+    line = _first_line()
+    if not line:
+        return
+    try:
+        serve(Settings.model_validate_json(line))
+    except ComptrollerError as error:
+        log.error("/api cannot be served: %s", error)
+        sys.exit(1)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until the lifeline is cut."""
+    ledger, token, lifeline = Path(settings.ledger), secrets.token_hex(32), Lifeline()
+    with contextlib.closing(Bureau(settings)) as bureau:
+        listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        address = Address("tcp", "127.0.0.1", listener.getsockname()[1], token, os.getpid())
+        server = lifeline.server = Server(
+            uvicorn.Config(
+                application(bureau, token),
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=1,
+            )
+        )
+        server.should_exit = lifeline.cut.is_set()
+        threading.Thread(target=_show, args=(ledger, address, lifeline), name="comptroller-label", daemon=True).start()
+        try:
+            server.run(sockets=[listener])
+        finally:
+            lifeline.cut.set()
+            if address_of(ledger) == address:
+                with contextlib.suppress(OSError):
+                    (ledger / LABEL).unlink()
+
+
+def _first_line() -> bytes:
+    """Read byte by byte, so that nothing of what follows is taken: whoever watches the end reads the rest."""
+    line = bytearray()
+    while (byte := os.read(0, 1)) not in (b"", b"\n"):
+        line += byte
+    return bytes(line)
+
+
+def _show(ledger: Path, address: Address, lifeline: Lifeline) -> None:
+    """Say where we listen; and again where another process for this ledger had said so and is gone."""
+    _say(ledger, address)
+    while not lifeline.cut.wait(LOOK_S):
+        said = address_of(ledger)
+        if said != address and (said is None or not _answers(said)):
+            _say(ledger, address)
+
+
+def _answers(address: Address) -> bool:
+    try:
+        wire.connect(address, 1.0).close()
+    except Gone:
+        return False
+    return True
+
+
+def _say(ledger: Path, address: Address) -> None:
+    try:
+        folder.replace(ledger / LABEL, msgspec.json.encode(address))
+    except StoreError as error:
+        log.error("Nobody can find /api: %s", error)
+
+
+if __name__ == "__main__":
+    main()

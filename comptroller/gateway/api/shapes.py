@@ -1,0 +1,76 @@
+"""What texts, times and amounts look like at `/api`, and the frames that bodies and replies are made in."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from comptroller.core.money import NANOS, decimal_text
+
+PLAIN = r"^[^\u0000-\u001f\u007f]*$"
+FIRST, LAST = 1_900, 9_000  # years a time may be in: what the books can compare
+
+
+def _money(value: object) -> object:
+    return decimal_text(int(value * NANOS)) if isinstance(value, Decimal) else value
+
+
+def _moment(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _aware(value: datetime) -> datetime:
+    if not FIRST <= value.year <= LAST:
+        raise ValueError(f"the year is not between {FIRST} and {LAST}")
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+Money = Annotated[str, BeforeValidator(_money), Field(pattern=r"^-?[0-9]+\.[0-9]{2,9}$", examples=["0.0012"])]
+Moment = Annotated[str, BeforeValidator(_moment), Field(json_schema_extra={"format": "date-time"})]
+Time = Annotated[datetime, AfterValidator(_aware)]
+Name = Annotated[str, Field(max_length=256, pattern=PLAIN)]
+Id = Annotated[str, Field(min_length=1, max_length=128, pattern=PLAIN)]
+Costs = dict[str, Money]
+
+
+class Said(BaseModel):
+    """What a client says: a body or a query. A field that does not exist is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Told(BaseModel):
+    """What is told."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Nothing(Said):
+    """Nothing may be said."""
+
+
+T = TypeVar("T", bound=BaseModel)
+
+
+def pick(shape: type[T], row: Mapping[str, Any], **more: object) -> T:
+    """A row of the books in a shape: the columns it knows."""
+    return shape.model_validate({name: row[name] for name in shape.model_fields if name in row} | more)
+
+
+class Fault(Told):
+    """What went wrong, where, and what to do."""
+
+    code: str
+    message: str
+    remedy: str
+    place: str = ""
+
+
+class Error(Told):
+    """The shape of every error."""
+
+    error: Fault
