@@ -20,6 +20,7 @@ from comptroller.gateway.wire.door import KEEP_ALIVE_S, Door
 
 log = logging.getLogger("comptroller.gateway")
 UPKEEP_S = 1.0
+LINGER_S = 0.5  # for a client to read why it was hung up on
 QUIET = logging.getLogger("comptroller.gateway.line")
 QUIET.setLevel(logging.WARNING)  # below that it tells addresses with their queries, and headers with their keys
 BACKLOG = 2048
@@ -31,6 +32,22 @@ class Line(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self.logger = self.conn.logger = QUIET
+        self._deaf = False
+
+    def data_received(self, data: bytes) -> None:
+        if not self._deaf:
+            super().data_received(data)
+
+    def handle_parser_exception(self) -> None:
+        """Say why before hanging up: closing over what was not read would take the reason back."""
+        said = self.conn.close_sent
+        assert said is not None, "the library has decided on it"
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": said.code, "reason": said.reason})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = self._deaf = True
+        if self.read_paused:
+            self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(LINGER_S, self.transport.close)
 
     def shutdown(self) -> None:
         self.stop_keepalive()
@@ -120,6 +137,7 @@ def address_of(listener: socket.socket, tls: bool) -> str:
 
 async def serve(server: Server, started: Callable[[], None] | None = None) -> None:
     """Serve until told to stop; runs are closed on the way out, the desk is not."""
+    await server.gate.desk.ledger.attach()
     upkeep = asyncio.create_task(server.keep_up())
     announcing = asyncio.create_task(_announce(server, started)) if started else None
     try:
@@ -129,6 +147,7 @@ async def serve(server: Server, started: Callable[[], None] | None = None) -> No
         if announcing is not None:
             announcing.cancel()
         await server.gate.close()
+        await server.gate.desk.ledger.detach()
 
 
 async def _announce(server: Server, started: Callable[[], None]) -> None:

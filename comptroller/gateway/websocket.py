@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from comptroller.gateway.frames import READS_CODES_ONLY, Frames, error_event, st
 from comptroller.gateway.stop import JSON, Stop, body_of
 from comptroller.gateway.turns import Turns
 
+log = logging.getLogger("comptroller.gateway")
 MOST_WAITING = 16  # frames on a socket that wait for their lane
 MOST_LANES = 32
 MOST_AT_WORK = 16
@@ -24,7 +26,8 @@ OF_THE_UPGRADE = frozenset(
     b"connection upgrade content-length content-type content-encoding transfer-encoding idempotency-key "
     b"x-stainless-retry-count".split()
 )
-GOING_AWAY, NOT_JSON = 1001, 1003
+BETA = b"responses_websockets"  # named in a header by those who ask for a socket
+GOING_AWAY = 1001
 Answering = Callable[[Asked, Dialect, Receive, Send], Awaitable[int]]
 Frame = dict[str, msgspec.Raw]
 
@@ -81,7 +84,8 @@ class Socket:
         self.gate, self.answer, self.dialect = gate, answer, dialect
         self.head = _plain(head)
         self.by_code = READS_CODES_ONLY in head.named
-        self.turns = Turns(gate.desk.settings.limits.body_mb << 20, gate.desk.clock)
+        self._most_bytes = gate.desk.settings.limits.body_mb << 20
+        self.turns = Turns(self._most_bytes, gate.desk.clock)
         self.lanes: dict[str, Lane] = {}
         self.room = asyncio.Semaphore(MOST_AT_WORK)
         self._send, self._gone = send, False
@@ -109,7 +113,7 @@ class Socket:
             return
         lane = str(tree.value(frame, "stream_id") or "")
         if kind == "response.create":
-            await self._create(lane, frame)
+            await self._create(lane, frame, len(data))
         elif kind == "response.cancel":
             if lane in self.lanes:
                 self.lanes[lane].cancel()
@@ -119,10 +123,11 @@ class Socket:
             why = f"Frames of the type {str(kind)[:60]!r} are not served. Send response.create or response.cancel."
             await self.refuse(lane, 400, "unknown_frame", why)
 
-    async def _create(self, name: str, frame: Frame) -> None:
+    async def _create(self, name: str, frame: Frame, size: int) -> None:
         lane = self.lanes.get(name)
-        waiting = sum(len(lane.waiting) for lane in self.lanes.values())
-        if waiting >= MOST_WAITING or (lane is None and len(self.lanes) >= MOST_LANES):
+        waiting = [bytes for other in self.lanes.values() for _, bytes in other.waiting]
+        full = len(waiting) >= MOST_WAITING or sum(waiting) > self._most_bytes
+        if full or (lane is None and len(self.lanes) >= MOST_LANES):
             why = f"On a socket {MOST_WAITING} frames may wait, in {MOST_LANES} lanes. Await replies, or open another."
             await self.refuse(name, 429, "websocket_stream_limit_reached", why)
         elif self.gate.stopping:
@@ -133,7 +138,7 @@ class Socket:
         else:
             if lane is None:
                 lane = self.lanes[name] = Lane(self, name)
-            lane.add(frame)
+            lane.add(frame, size)
 
     def wind_down(self) -> None:
         """Take no more, let calls under way end, then close: the gateway stops."""
@@ -179,14 +184,14 @@ class Lane:
 
     def __init__(self, socket: Socket, name: str) -> None:
         self.socket, self.name = socket, name
-        self.waiting: deque[Frame] = deque()
+        self.waiting: deque[tuple[Frame, int]] = deque()
         self._work: asyncio.Task[None] | None = None
         self._call: Call | None = None
         self._calls: set[asyncio.Task[None]] = set()  # the one at work, and those cancelled that are not over yet
 
-    def add(self, frame: Frame) -> None:
+    def add(self, frame: Frame, size: int) -> None:
         """Answer a frame when those before it are done."""
-        self.waiting.append(frame)
+        self.waiting.append((frame, size))
         if self._work is None or self._work.done():
             self._work = asyncio.get_running_loop().create_task(self._run())
 
@@ -207,7 +212,7 @@ class Lane:
 
     async def _run(self) -> None:
         while self.waiting:
-            frame = self.waiting.popleft()
+            frame, _ = self.waiting.popleft()
             async with self.socket.room:
                 self._call = call = Call(self.socket, self.name, frame)
                 task = asyncio.get_running_loop().create_task(call.run())
@@ -247,6 +252,9 @@ class Call:
             await self._answer()
         except Unreadable as error:
             await self._refuse(400, "bad_frame", f"The frame is not understood: {error}")
+        except Exception:  # a mistake of our own ends this frame, and says so, not the socket
+            log.exception("A frame of a WebSocket could not be answered")
+            await self._refuse(500, "internal_error", "The gateway failed; its log says where.")
         finally:
             self.over.set()
 
@@ -265,7 +273,7 @@ class Call:
                     await socket.say(event)
                     turn.heard(event)
 
-        told = asyncio.create_task(self._tell_of_cancel())
+        told = asyncio.create_task(self._tell_of_cancel(frames))
         try:
             await socket.answer(socket.asked(turn.body, turn.goes_on), socket.dialect, self._receive, send)
         finally:
@@ -278,9 +286,9 @@ class Call:
         await self._left.wait()
         return {"type": "http.disconnect"}
 
-    async def _tell_of_cancel(self) -> None:
+    async def _tell_of_cancel(self, frames: Frames) -> None:
         await self._left.wait()
-        if self._cancelled:
+        if self._cancelled and not frames.complete:
             await self._refuse(499, "response_cancelled", "The response was cancelled by its client.")
             self.over.set()
 
@@ -290,6 +298,10 @@ class Call:
 
 def _plain(head: Asked) -> Asked:
     """The head of the upgrade without what concerned the upgrade only."""
-    kept = [pair for pair in head.headers if pair[0] not in OF_THE_UPGRADE and not pair[0].startswith(b"sec-")]
+    kept = [
+        (name, value)
+        for name, value in head.headers
+        if name not in OF_THE_UPGRADE and not name.startswith(b"sec-") and not value.startswith(BETA)
+    ]
     kept.append((b"content-type", b"application/json"))
     return Asked("POST", head.path, head.target, head.query, kept, dict(kept))

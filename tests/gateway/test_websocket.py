@@ -278,6 +278,42 @@ def test_a_page_from_elsewhere_gets_no_socket_without_keys() -> None:
     assert refused.value.response.status_code == 403
 
 
+def test_waiting_frames_hold_no_more_bytes_than_one_may_have() -> None:
+    with house(Say("Late.", wait_s=0.5), limits={"body_mb": 1}) as at, line(at) as wire:
+        for _ in range(4):
+            wire.send(json.dumps({**ASK, "input": "x" * 600_000}))
+        heard = json.loads(wire.recv(timeout=10))
+        assert (heard["status"], heard["error"]["code"]) == (429, "websocket_stream_limit_reached")
+
+
+def test_what_only_the_upgrade_needed_stays_here() -> None:
+    head = {"openai-beta": "responses_websockets=2026-02-06", "idempotency-key": "k", "x-own": "kept"}
+    with house() as at, line(at, additional_headers=head) as wire:
+        assert talk(wire)[-1]["type"] == talk(wire)[-1]["type"] == "response.completed"
+        got = at.up.requests[-1].headers
+        assert got["x-own"] == "kept"
+        assert not got.keys() & {"openai-beta", "idempotency-key", "upgrade", "sec-websocket-key"}
+        assert len(at.up.requests) == 2
+
+
+def test_a_mistake_of_our_own_ends_the_frame_and_not_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    with house() as at, line(at) as wire:
+        with monkeypatch.context() as broken:
+            broken.setattr(at.gate.upstreams, "line", lambda *_: 1 // 0)
+            assert talk(wire)[-1]["error"]["code"] == "internal_error"
+        assert talk(wire)[-1]["type"] == "response.completed"
+
+
+def test_stopping_cancels_what_takes_too_long_and_settles_it() -> None:
+    with ExitStack() as after:
+        with house(Say("word " * 5_000, pause_s=0.02), gateway={"stop_s": 0}) as at:
+            wire = after.enter_context(line(at))
+            wire.send(json.dumps(ASK))
+            wire.recv(timeout=10)
+        assert (at.last["status"], at.last["estimated"]) == ("cancelled", True)
+        assert at.live_holds == 0
+
+
 def test_no_key_of_a_socket_is_in_any_log_of_ours(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with house(keys=FewKeys(good=Key("k1"))) as at:
