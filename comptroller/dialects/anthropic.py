@@ -85,7 +85,7 @@ class AnthropicMessages:
         if change.max_tokens is not None:
             top["max_tokens"] = Raw(dump(change.max_tokens))
         if change.hidden:
-            withdraw_from_messages(top, change.hidden, _is_client)
+            withdraw_from_messages(top, change.hidden, _client_name)
         return dump(top)
 
     def read_reply(self, body: bytes) -> Reply:
@@ -238,6 +238,10 @@ def _is_client(tool: dict[str, Any]) -> bool:
     """True for a tool the client runs."""
     kind = text_of(tool.get("type"))
     return kind in ("", "custom") or kind.startswith(CLIENT_TOOLS)
+
+
+def _client_name(tool: dict[str, Any]) -> str:
+    return text_of(tool.get("name")) if _is_client(tool) else ""
 
 
 def _kept(raw: Raw) -> bytes:

@@ -5,9 +5,8 @@ Everything a call can meet is in here, top to bottom; hands (`drive`) do the wai
 """
 
 import logging
-from collections.abc import Generator, Hashable
+from collections.abc import Generator, Hashable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from comptroller.core.call import Change, Request
@@ -88,15 +87,15 @@ def _governed(job: Job, entry: Entry, request: Request) -> Flow:
             keep_request(entry, job.dialect, request, job.path)
         raise
     keep_request(entry, job.dialect, request, job.path)
-    wanted = Change(texts=texts, hidden=withheld(entry, request))
-    body = _rewritten(job, request, admission, wanted)
+    hidden = withheld(entry, request)
+    body = _rewritten(job, request, admission, texts, hidden)
     copy = copy_of(job, entry, request, admission, body)
     if copy is not None and copy.found is not None:
         return (yield from again(copy, request, admission))
     asked = admission.model
     yield from admission.hold()
     if admission.max_tokens is not None or admission.model != asked:
-        body, copy = _rewritten(job, request, admission, wanted), None  # what comes back answers another request
+        body, copy = _rewritten(job, request, admission, texts, hidden), None  # what comes back answers another request
     entry.name = admission.model
     call = Call(job, entry, request, admission, entry.hard)
     head = yield from call.send(body)
@@ -139,13 +138,15 @@ def _inbound(job: Job, entry: Entry, request: Request, admission: Admission) -> 
     return texts
 
 
-def _rewritten(job: Job, request: Request, admission: Admission, wanted: Change) -> bytes | None:
+def _rewritten(
+    job: Job, request: Request, admission: Admission, texts: Mapping[Hashable, str], hidden: frozenset[str]
+) -> bytes | None:
     """The body to send, or None where it may go as it came."""
     ask_usage = request.stream and not request.wants_usage
     model = admission.model if admission.model != request.model else None
-    if not (wanted.texts or wanted.hidden or ask_usage) and model is None and admission.max_tokens is None:
+    if not (texts or hidden or ask_usage) and model is None and admission.max_tokens is None:
         return None
-    change = replace(wanted, model=model, max_tokens=admission.max_tokens, ask_usage=ask_usage)
+    change = Change(texts, model=model, max_tokens=admission.max_tokens, ask_usage=ask_usage, hidden=hidden)
     try:
         body = job.dialect.rewrite(request, change)
     except Demanded as demanded:
