@@ -89,7 +89,6 @@ class Worker:
 
     async def _serve(self, desk: Desk, order: Order) -> None:
         settings, channel = desk.settings.gateway, self.channel
-        await desk.ledger.attach()
         self.runs = SharedRuns(desk, settings.runs, settings.run_idle_s, channel)
         gate = self.gate = Gate.of(desk, KeyRing(Path(desk.settings.ledger), desk.ledger.digest, desk.clock))
         gate.runs, gate.crew = self.runs, self
@@ -103,7 +102,6 @@ class Worker:
             await serve(self.server, lambda: channel.tell("ready"))
         finally:
             saying.cancel()
-            await desk.ledger.detach()
             channel.tell("state", gate.meters.state())
 
     async def _say(self) -> None:

@@ -98,7 +98,7 @@ class Ledger:
     def record(self, fact: Fact) -> None:
         """Write a fact: once this returns, no `kill -9` of anybody loses it (through a pipe: once that has settled)."""
         pipe = self.pipe
-        if pipe is not None and pipe.thread == threading.get_ident() and not pipe.direct:
+        if pipe is not None and pipe.mine and not pipe.direct:
             pipe.record(fact)
             return
         fact, middle = segment.encode(fact)
@@ -129,7 +129,7 @@ class Ledger:
         if hold_id in self._holds:
             self._holds[hold_id] = lease_ns
         pipe = self.pipe
-        if pipe is not None and pipe.thread == threading.get_ident():
+        if pipe is not None and pipe.mine:
             pipe.renew(hold_id, lease_ns)
         else:
             self.request(Request(wire.RENEW, name=hold_id, number=lease_ns))

@@ -97,6 +97,11 @@ class Pipe:
             await self._empty
 
     @property
+    def mine(self) -> bool:
+        """True in the thread whose requests it carries."""
+        return self.thread == threading.get_ident()
+
+    @property
     def direct(self) -> bool:
         """True where this process itself has become the owner, and nothing asked before waits for its turn."""
         return self._ledger.local and not self._asked

@@ -138,7 +138,8 @@ class Awaiting:
         self.headers: Mapping[str, str] = {}
         self.quick: Quick | None = None
         self.last = False
-        self._pipe = desk.ledger.pipe
+        pipe = desk.ledger.pipe
+        self._pipe = pipe if pipe is not None and pipe.mine else None
         self._noted: list[Any] = []  # recorded through the pipe, and not known to be written yet
         self._capped = False
 

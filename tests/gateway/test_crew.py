@@ -21,7 +21,10 @@ from comptroller.core.facts import (
     RUN_OPENED,
 )
 from comptroller.gateway.crew import Crew, run_crew
-from comptroller.gateway.server import bind
+from comptroller.gateway.gate import Gate
+from comptroller.gateway.server import background, bind
+from comptroller.store import journal
+from comptroller.testing import Upstream
 from comptroller.testing.script import Received, Say, Use
 from comptroller.wrapper.desk import Desk
 from tests.gateway.yard import CHAT, HI, PATIENCE_S, Yard, yard
@@ -218,6 +221,20 @@ def test_a_worker_that_cannot_start_makes_the_start_fail_with_words(tmp_path: Pa
         pytest.raises(SettingsError, match=r"none\.yaml: there is no such file"),
     ):
         run_crew(lambda: Crew(desk, listener, 2, config=str(missing)))
+
+
+def test_a_single_gateway_beside_another_owner_of_its_ledger_has_its_record_before_its_client_has_the_reply(
+    tmp_path: Path,
+) -> None:
+    with Upstream("Hello.") as up, Desk.open(tmp_path / "ledger", {}) as owner:
+        settings = {"upstreams": [{"name": "openai", "format": "openai", "url": f"{up.url}/v1"}]}
+        with Desk.open(tmp_path / "ledger", settings) as second, background(Gate.of(second)) as url:
+            assert not second.ledger.local
+            for number in range(5):
+                reply = httpx.post(url + CHAT, json=BODY, trust_env=False)
+                closed = [fact.call for _, fact in journal.read(tmp_path / "ledger") if fact.kind == CALL_CLOSED]
+                assert closed[number:] == [reply.headers["comptroller-call"]]
+        assert owner.ledger.held() == (0, {})
 
 
 def _number(text: str, name: str) -> int:
