@@ -1,15 +1,17 @@
 """What texts, times and amounts look like at `/api`, and the frames that bodies and replies are made in."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from comptroller.core.money import NANOS, decimal_text
 
 PLAIN = r"^[^\u0000-\u001f\u007f]*$"
+TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?$"
 FIRST, LAST = 1_900, 9_000  # years a time may be in: what the books can compare
 
 
@@ -23,6 +25,12 @@ def _moment(value: object) -> object:
     return value.isoformat() if isinstance(value, date) else value
 
 
+def _written(value: object) -> object:
+    if not isinstance(value, str) or not re.match(TIME, value):
+        raise ValueError("a time is written like 2026-03-01 or 2026-03-01T12:00:00Z")
+    return value
+
+
 def _aware(value: datetime) -> datetime:
     if not FIRST <= value.year <= LAST:
         raise ValueError(f"the year is not between {FIRST} and {LAST}")
@@ -31,7 +39,12 @@ def _aware(value: datetime) -> datetime:
 
 Money = Annotated[str, BeforeValidator(_money), Field(pattern=r"^-?[0-9]+\.[0-9]{2,9}$", examples=["0.0012"])]
 Moment = Annotated[str, BeforeValidator(_moment), Field(json_schema_extra={"format": "date-time"})]
-Time = Annotated[datetime, AfterValidator(_aware)]
+Time = Annotated[
+    datetime,
+    BeforeValidator(_written),
+    AfterValidator(_aware),
+    WithJsonSchema({"type": "string", "pattern": TIME, "examples": ["2026-03-01T12:00:00Z"]}),
+]
 Name = Annotated[str, Field(max_length=256, pattern=PLAIN)]
 Id = Annotated[str, Field(min_length=1, max_length=128, pattern=PLAIN)]
 Costs = dict[str, Money]
