@@ -278,9 +278,9 @@ NO_UPSTREAM = _NoUpstream()
 
 
 def _has_cap(opened: Fact) -> bool:
-    """True where what is held counts against a cap."""
+    """True where what is held counts against a cap or a limit."""
     hold = opened.data.get("hold")
-    return isinstance(hold, dict) and any(row[-1] is not None for row in hold["lines"])
+    return isinstance(hold, dict) and ("rates" in hold or any(row[-1] is not None for row in hold["lines"]))
 
 
 def _advance(flow: Flow, value: Any) -> Effect | Answer:
