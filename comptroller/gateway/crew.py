@@ -161,8 +161,13 @@ class Crew:
             short = short + 1 if lived < SHORT_LIFE_S else 0
             log.error("Worker %d ended (%s); another one is started.", post.process.pid, _ending(code))
             await asyncio.sleep(min(0.1 * 2**short, LONGEST_WAIT_S) if short > 1 else 0)
+            post = await self._replace()
+
+    async def _replace(self) -> Post:
+        """A new worker, however often it takes: what is in the way may be mended while the others serve."""
+        while True:
             try:
-                post = await self._hire()
+                return await self._hire()
             except (ComptrollerError, OSError) as error:
                 log.error("A worker could not be started and is tried again: %s", error)
                 await asyncio.sleep(LONGEST_WAIT_S)
