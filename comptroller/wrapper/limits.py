@@ -17,7 +17,8 @@ MS = 1_000_000
 
 def draw(entry: Entry, limits: Sequence[Limit], tokens: int = 0) -> list[Line]:
     """What a call takes of its limits: rates are put on the entry, lines for calls under way returned."""
-    entry.rates = rates_of(limits, tokens)
+    # A rate in tokens that was overrun must not refuse a call that takes none of it.
+    entry.rates = [row for row in rates_of(limits, tokens) if row[2]]
     return lines_of(limits)
 
 

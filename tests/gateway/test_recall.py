@@ -10,6 +10,7 @@ from comptroller.core.clock import FrozenClock
 from comptroller.office.keys import Key
 from comptroller.testing.script import Say, Use
 from tests.gateway.house import HI, FewKeys, House, house
+from tests.gateway.test_websocket import line, talk
 
 POLICY = """
 policy: cached
@@ -153,3 +154,18 @@ def test_a_hit_counts_for_a_cap_in_calls_and_for_no_other() -> None:
         assert [at.post(body=CHAT).status_code for _ in range(3)] == [200, 200, 402]
         tokens = at.desk.ledger.purse.counter("tenant:default|:", "tokens")[0]
         assert tokens == sum(at.calls[0]["usage"][name] for name in ("input", "output"))
+
+
+def test_a_hit_counts_for_a_rate_of_requests_and_not_for_one_of_tokens() -> None:
+    limits = "limits: [{per: tenant, requests: 3/hour}, {per: tenant, tokens: 180/hour}]\n"
+    with house(SPOKEN, POLICY + limits) as at:
+        assert [at.post(body=CHAT).status_code for _ in range(4)] == [200, 200, 200, 429]
+
+
+def test_a_frame_of_a_socket_is_answered_out_of_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with house("Hello.", POLICY) as at, line(at) as wire:
+        first, again = talk(wire), talk(wire)
+        assert [event["type"] for event in again] == [event["type"] for event in first]
+        assert again[0]["comptroller"]["call"] != first[0]["comptroller"]["call"]
+        assert (asked(at), "cached" in at.last) == (1, True)
