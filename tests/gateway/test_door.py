@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 from comptroller.core.settings import Gateway
 from comptroller.gateway.wire.door import KEEP_ALIVE_S, LINGER_S, STALL_S, Door
+from tests.gateway.certificates import authority
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 POST = b"POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi"
@@ -332,6 +335,29 @@ def test_shutting_down_ends_idle_connections_at_once_and_others_after_their_repl
     at_once, after = asyncio.run(work())
     assert at_once == b""
     assert after.endswith(b"connection: close\r\n\r\nPOST /x hi")
+
+
+def test_a_door_with_a_certificate_speaks_tls_and_says_so(tmp_path: Path) -> None:
+    context, ca = authority(tmp_path, "localhost")
+    schemes = []
+
+    async def noting(scope: Any, receive: Any, send: Any) -> None:
+        schemes.append(scope["scheme"])
+        await echo(scope, receive, send)
+
+    async def work() -> bytes:
+        at = House(noting, Gateway())
+        server = await asyncio.get_running_loop().create_server(at.door, "127.0.0.1", 0, ssl=context)
+        port, trusting = server.sockets[0].getsockname()[1], ssl.create_default_context(cafile=str(ca))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting, server_hostname="localhost")
+        writer.write(POST + last(POST))
+        said = await reader.read()
+        writer.close()
+        server.close()
+        return said
+
+    assert asyncio.run(work()).count(b"POST /x hi") == 2
+    assert schemes == ["https", "https"]
 
 
 class Clock:

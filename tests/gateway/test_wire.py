@@ -21,6 +21,7 @@ from comptroller.gateway.wire.line import AHEAD, Line
 from comptroller.gateway.wire.pool import Pool, written
 from comptroller.gateway.wire.port import Client, Letter, origin_of
 from tests.gateway.certificates import authority
+from tests.gateway.house import house
 
 OK = b"HTTP/1.1 200 OK\r\n"
 BROKEN = ReadError
@@ -542,3 +543,13 @@ def test_what_goes_through_a_proxy_or_is_set_so_goes_by_aiohttp() -> None:
             return made
 
     assert asyncio.run(work()) == [(200, b"hi")] * 2
+
+
+@pytest.mark.parametrize("client", ["own", "aiohttp"])
+def test_a_gateway_answers_whole_and_streamed_with_either_client(client: str) -> None:
+    body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 50}
+    with house("Hello there.", gateway={"client": client}) as at:
+        assert at.post(body=body).json()["choices"][0]["message"]["content"] == "Hello there."
+        assert "data: [DONE]" in at.post(body={**body, "stream": True}).text
+        assert [call["status"] for call in at.calls] == ["ok", "ok"]
+        assert at.get("/v1/models").json()["data"]
