@@ -28,10 +28,6 @@ class Side:
     rates: list[float] = field(default_factory=list)
     rounds: list[tuple[float, float, float]] = field(default_factory=list)  # CPU in all, of the owner, busiest's share
 
-    @property
-    def workers(self) -> list[psutil.Process]:
-        return self.parent.children() or [self.parent]
-
     async def round(self, connections: int, count: int, stream: bool) -> None:
         before = self._used()
         took = await load(self.port, connections, count, stream, None)
@@ -41,7 +37,8 @@ class Side:
         self.rounds.append((sum(used) / count, owner / count, max(workers) / sum(workers)))
 
     def _used(self) -> list[float]:
-        processes = [self.parent, *self.parent.children()]
+        workers = [child for child in self.parent.children() if "comptroller.gateway.worker" in child.cmdline()]
+        processes = [self.parent, *sorted(workers, key=lambda child: child.pid)]
         return [sum(process.cpu_times()[:2]) for process in processes]
 
     def row(self, kind: str) -> list[str]:
