@@ -1,7 +1,9 @@
 """The connection of a client: HTTP/1.1 with bounds on what it may send and on how long it may dawdle.
 
-It takes the place of uvicorn's own protocol under uvicorn's server and speaks ASGI to the application; what uvicorn
-spends on a request, 39 us of CPU beside what passing it on costs, is two thirds less here. WebSockets are handed on.
+It takes the place of uvicorn's own protocol under uvicorn's server and speaks ASGI to the application. It spares a
+request 12 us of CPU (a bare proxy takes 46 instead of 58), but that alone would not be worth it: heads are bounded
+while they arrive, a client that is refused gets to read why, one that stops reading is given up, and bytes that follow
+a request do not spoil its reply. WebSockets are handed on.
 """
 
 import asyncio

@@ -1,7 +1,8 @@
 """Our own HTTP client: a pool of lines, and no more of HTTP than calls to model providers need.
 
-aiohttp costs 126 us of CPU for a request that a proxy only passes on, this 60; both behave alike for whoever sends
-(tests/gateway/test_wire.py holds them to it), and aiohttp stays for what is not here: proxies.
+A bare proxy takes 46 us of CPU for a request with this and the door, 130 with aiohttp and uvicorn (`python -m
+benchmarks gateway`). Both clients behave alike for whoever sends, tests/gateway/test_wire.py holds them to it, and
+aiohttp stays for what is not here: proxies.
 """
 
 import asyncio
