@@ -5,7 +5,7 @@ from pathlib import Path
 
 from comptroller.core.errors import UpstreamError
 from comptroller.gateway.api.process import TOKEN, WHO, address_of
-from comptroller.gateway.api.rights import packed, who_of
+from comptroller.gateway.api.rights import WRITE, packed, who_of
 from comptroller.gateway.asked import Asked, Receive, Send
 from comptroller.gateway.caller import caller_of
 from comptroller.gateway.gate import Gate
@@ -17,6 +17,7 @@ from comptroller.gateway.wire.port import Headers, Letter, Reply, origin_of
 
 PATIENCE_S, PAUSE_S = 5.0, 0.05  # for a process that starts, or starts again
 NAME = "api"
+RUN, CLOSE = "/api/runs/", "/close"
 BROKEN_OFF, LEFT = 502, 499
 ON = (b"content-type", b"accept")  # what a request may say besides its body
 
@@ -26,8 +27,12 @@ async def pass_to_api(gate: Gate, asked: Asked, receive: Receive, send: Send) ->
     caller = caller_of(asked, gate.keys, gate.desk.settings.tenant)
     if caller.conflict is not None:
         raise Stop(403, "identity", str(caller.conflict))
+    who = who_of(caller)
     fields = [(name, asked.named[name]) for name in ON if name in asked.named]
-    fields.append((WHO.encode(), packed(who_of(caller))))
+    fields.append((WHO.encode(), packed(who)))
+    if asked.method == "POST" and asked.path.startswith(RUN) and asked.path.endswith(CLOSE) and WRITE in who.rights:
+        # First what is left of the run here is put on record, then its end as it was asked for: the last one counts.
+        gate.runs.finish(asked.path[len(RUN) : -len(CLOSE)], who.tenant)
     leaving = Leaving(receive, 0)
     try:
         return await _told(await _asked(gate, asked, fields), send)

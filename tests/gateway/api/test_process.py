@@ -20,6 +20,7 @@ from comptroller.gateway.keys import KeyRing
 from comptroller.gateway.server import background
 from comptroller.office import keys
 from comptroller.office.keys import Key
+from comptroller.store.reader import Reader
 from comptroller.testing.upstream import Upstream
 from comptroller.wrapper.desk import Desk
 
@@ -70,6 +71,19 @@ def test_a_call_through_the_gateway_is_told_by_its_api(tmp_path: Path) -> None:
         left = psutil.Process(keeper.pid)
     assert not left.is_running()
     assert process.address_of(tmp_path / "ledger") is None
+
+
+def test_a_run_closed_from_outside_is_let_go_of_by_the_gateway_and_ends_as_was_said(tmp_path: Path) -> None:
+    with served(tmp_path) as (url, _, _):
+        opened = httpx.post(f"{url}/api/runs", json={"customer": "acme"}, trust_env=False, timeout=30).json()
+        asked = {"model": "gpt-4o-mini", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]}
+        sent = httpx.post(f"{url}/v1/chat/completions", json=asked, headers=opened["headers"], trust_env=False)
+        assert sent.headers["comptroller-run"] == opened["run"]
+        closed = httpx.post(f"{url}/api/runs/{opened['run']}/close", json={"status": "error"}, trust_env=False)
+        assert closed.status_code == 200
+    with Reader.open(tmp_path / "ledger") as reader:
+        row = reader.rows("run", run=opened["run"])[0]
+    assert (row["status"], row["calls"], row["customer"]) == ("error", 1, "acme")
 
 
 def test_one_that_dies_is_started_again_while_a_request_waits(tmp_path: Path) -> None:
