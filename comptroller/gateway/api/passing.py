@@ -69,7 +69,7 @@ async def _asked(gate: Gate, asked: Asked, fields: Headers) -> Reply:
                 if not left:
                     raise
         await asyncio.sleep(PAUSE_S)
-    raise _away("The process that answers /api is not running.")
+    raise _away("The process that answers /api is not there, or is still filling the books.")
 
 
 async def _told(reply: Reply, send: Send) -> int:

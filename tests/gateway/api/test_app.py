@@ -1,12 +1,15 @@
 """What is not a right request at `/api` gets one shape of error, and nothing of ours shows."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("duckdb")
 pytest.importorskip("starlette")
 
+from comptroller.gateway.api.frame import Route
+from comptroller.gateway.api.rooms import ROUTES
 from tests.gateway.api.house import Api, api
 
 
@@ -87,3 +90,10 @@ def test_the_document_describes_every_route_and_every_error(house: Api) -> None:
         "application/json",
         "application/vnd.apache.arrow.stream",
     }
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_every_route_is_in_the_page_about_the_api_with_its_scope(route: Route) -> None:
+    page = (Path(__file__).parents[3] / "docs/api.md").read_text(encoding="utf-8")
+    told = f"| `{route.method} {route.path.replace(':path', '')}` | `{route.right}` |"
+    assert told in page
