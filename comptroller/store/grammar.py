@@ -108,7 +108,9 @@ def _judge(node: dict[str, Any], named: set[str], functions: frozenset[str]) -> 
 
 def _judge_function(node: dict[str, Any], functions: frozenset[str]) -> None:
     name = str(node.get("function_name", "")).lower()
-    qualified = node.get("schema") or node.get("catalog")
+    qualified = node.get("schema") not in (None, "", "main") or node.get(
+        "catalog"
+    )  # a list says main.list_value itself
     if qualified or (name and name not in functions and name not in _TABLES):
         raise BadQuestion(f"The function {name[:60]} is not for questions to the books. Do without it.")
 
