@@ -25,6 +25,7 @@ def up(host: str, port: int, ledger: str, config: str, certfile: str, keyfile: s
         from comptroller.gateway.crew import Crew, run_crew
         from comptroller.gateway.entrance import reserve
         from comptroller.gateway.gate import Gate
+        from comptroller.gateway.heap import settle_heap
         from comptroller.gateway.keys import KeyRing
         from comptroller.gateway.logs import log_as_json
         from comptroller.gateway.server import Server, address_of, bind, run
@@ -45,15 +46,20 @@ def up(host: str, port: int, ledger: str, config: str, certfile: str, keyfile: s
         upstreams = Upstreams(desk.settings.upstreams, desk.settings.gateway, desk.clock)  # what is wrong is said first
         listener = reserve(host, port) if workers > 1 else bind(host, port)
         url = address_of(listener, bool(certfile))
+
+        def ready() -> None:
+            _say(url, keys.configured, upstreams, bool(certfile))
+            settle_heap()
+
         if workers > 1:
             crew = partial(Crew, desk, listener, workers, config, certfile, keyfile)
             with started(desk.settings):
-                run_crew(crew, lambda: _say(url, keys.configured, upstreams, bool(certfile)))
+                run_crew(crew, ready)
         else:
             gate = Gate.of(desk, keys, upstreams)
             server = Server(gate, listener, certfile, keyfile)
             with started(desk.settings):
-                run(server, lambda: _say(url, keys.configured, upstreams, bool(certfile)))
+                run(server, ready)
 
 
 def _say(url: str, keyed: bool, upstreams: "Upstreams", tls: bool) -> None:

@@ -17,6 +17,7 @@ from comptroller.gateway.crew import Order
 from comptroller.gateway.entrance import join
 from comptroller.gateway.gate import Gate
 from comptroller.gateway.health import troubles
+from comptroller.gateway.heap import settle_heap
 from comptroller.gateway.keys import KeyRing
 from comptroller.gateway.logs import log_as_json
 from comptroller.gateway.member import SharedRepeats, SharedRuns
@@ -99,10 +100,14 @@ class Worker:
         self.server.should_exit = self._stopping
         saying = asyncio.create_task(self._say())
         try:
-            await serve(self.server, lambda: channel.tell("ready"))
+            await serve(self.server, self._ready)
         finally:
             saying.cancel()
             channel.tell("state", gate.meters.state())
+
+    def _ready(self) -> None:
+        settle_heap()
+        self.channel.tell("ready")
 
     async def _say(self) -> None:
         while True:
