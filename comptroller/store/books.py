@@ -168,6 +168,7 @@ def _settle(connection: "DuckDBPyConnection") -> None:
 
 def _shut(connection: "DuckDBPyConnection", file: Path) -> None:
     """From now on the engine opens no file but its own and the writer's, and nobody can talk it out of that."""
+    connection.execute("SET python_enable_replacements = false")
     connection.execute(f"SET max_temp_directory_size = '{SCRATCH_SIZE}'")
     connection.execute(f"SET allowed_paths = [{_quoted((file.parent / SLICE_FILE).absolute())}]")
     connection.execute("SET enable_external_access = false")

@@ -35,7 +35,9 @@ _SHUT = re.compile(
     r"read_|session_user|user$|has_|format_pg|map_to_pg|get_type$|get_block_size"
 )
 _KIND = re.compile(r"[A-Z_]+")
+_NAME = re.compile(r"[^\W\d]\w{0,62}")
 _functions_known: list[frozenset[str]] = []
+_internal_known: list[frozenset[str]] = []
 
 
 class BadQuestion(ComptrollerError):
@@ -62,19 +64,24 @@ def check(cursor: "DuckDBPyConnection", sql: str) -> None:
         raise BadQuestion(f"The query cannot be read: {said}. Mend it.")
     if len(tree.get("statements", ())) != 1:
         raise BadQuestion("One SELECT may be asked at a time. Ask the others by themselves.")
-    _walk(tree["statements"], _functions(cursor))
+    _walk(tree["statements"], _functions(cursor), _internal(cursor))
 
 
-def _walk(tree: object, functions: frozenset[str]) -> None:
-    nodes, ahead, named = [], [tree], set(views())
+def _walk(tree: object, functions: frozenset[str], internal: frozenset[str]) -> None:
+    nodes, ahead, common = [], [tree], set[str]()
     while ahead:
         at = ahead.pop()
         if isinstance(at, dict):
             nodes.append(at)
-            named.update(_common(at))
+            common.update(_common(at))
             ahead.extend(at.values())
         elif isinstance(at, list):
             ahead.extend(at)
+    for name in common:
+        # A name counts everywhere, also where its WITH does not reach: there it must not mean something else.
+        if name in internal or not _NAME.fullmatch(name):
+            raise BadQuestion(f"WITH {name[:60]!r} has a name that cannot be used here. Choose another.")
+    named = common | set(views())
     for node in nodes:
         _judge(node, named, functions)
 
@@ -133,6 +140,17 @@ def _offered() -> str:
 def views() -> dict[str, str]:
     """What may be asked about: name and SQL of each view, in the order they are made in."""
     return statements.views()
+
+
+def _internal(cursor: "DuckDBPyConnection") -> frozenset[str]:
+    """The engine's own tables and views, which tell of all that is in it."""
+    if not _internal_known:
+        rows = cursor.execute(
+            "SELECT view_name FROM duckdb_views() WHERE internal "
+            "UNION SELECT table_name FROM duckdb_tables() WHERE internal"
+        ).fetchall()
+        _internal_known.append(frozenset(str(name).lower() for (name,) in rows))
+    return _internal_known[0]
 
 
 def _functions(cursor: "DuckDBPyConnection") -> frozenset[str]:
