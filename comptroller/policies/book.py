@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from comptroller.core.call import Identity
 from comptroller.core.facts import LIVE, Line
+from comptroller.core.source import Lines
 from comptroller.core.verdict import STRICTNESS, Action, Cap, Case, Decision, Limit, Verdict
 from comptroller.policies.amounts import read_cap, read_rate
 from comptroller.policies.globs import Matches, any_of, is_glob
@@ -14,7 +15,6 @@ from comptroller.policies.inputs import Scopes
 from comptroller.policies.keeping import Keeping, keeping_of
 from comptroller.policies.plan import Group, Plan, group_rules, sum_up
 from comptroller.policies.rule import Rule
-from comptroller.policies.source import Lines
 
 if TYPE_CHECKING:  # a process without policies has no use for pydantic's frames, 30 ms of an import
     from comptroller.policies.document import Document

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from comptroller.core.mistakes import Mistake, did_you_mean
+from comptroller.core.source import Lines
 from comptroller.core.verdict import AskFor, Verdict
 from comptroller.policies.amounts import read_cap
 from comptroller.policies.book import Policy, PolicyFile
@@ -13,10 +15,8 @@ from comptroller.policies.document import Rule as Written
 from comptroller.policies.globs import any_of, is_glob
 from comptroller.policies.inputs import Get, Vocabulary
 from comptroller.policies.literals import check_literals
-from comptroller.policies.mistakes import Mistake, did_you_mean
 from comptroller.policies.never import why_never
 from comptroller.policies.rule import Rule
-from comptroller.policies.source import Lines
 from comptroller.policies.syntax import BadCondition, read_condition
 
 NAMELESS = "?"  # stands for a name that is missing, so that the rest of the file can still be looked at

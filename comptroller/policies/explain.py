@@ -6,8 +6,8 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from comptroller.core.mistakes import did_you_mean
 from comptroller.policies.document import Document
-from comptroller.policies.mistakes import did_you_mean
 
 Path = tuple[str | int, ...]
 

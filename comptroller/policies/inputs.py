@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from comptroller.core.mistakes import did_you_mean
 from comptroller.core.money import NANOS
 from comptroller.core.verdict import Case
-from comptroller.policies.mistakes import did_you_mean
 from comptroller.policies.syntax import BadCondition, spell
 from comptroller.policies.values import ABSENT, Missing, cel_type, clean, fit, plain
 

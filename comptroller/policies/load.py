@@ -7,12 +7,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from comptroller.core.mistakes import Mistake, did_you_mean
+from comptroller.core.source import MAX_BYTES, Lines, Source, read_source
 from comptroller.policies.book import Book, PolicyFile
 from comptroller.policies.compile import NAMELESS, Compiler, Draft, Known
 from comptroller.policies.document import Document
 from comptroller.policies.explain import explain
-from comptroller.policies.mistakes import Mistake, PolicyErrors, did_you_mean
-from comptroller.policies.source import MAX_BYTES, Lines, Source, read_source
+from comptroller.policies.mistakes import PolicyErrors
 
 PACKS = Path(__file__).parent / "packs"
 

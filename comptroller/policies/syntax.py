@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from comptroller.policies.mistakes import did_you_mean
+from comptroller.core.mistakes import did_you_mean
 
 MAX_LENGTH = 8_000
 MAX_DEPTH = 24

@@ -1,7 +1,8 @@
 """How mistakes are told."""
 
 from comptroller.core.errors import SettingsError
-from comptroller.policies.mistakes import Mistake, PolicyErrors, did_you_mean
+from comptroller.core.mistakes import Mistake, did_you_mean
+from comptroller.policies.mistakes import PolicyErrors
 
 
 def test_mistakes_are_told_once_each_in_the_order_of_the_files() -> None:

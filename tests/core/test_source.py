@@ -2,8 +2,8 @@
 
 import pytest
 
-from comptroller.policies import source
-from comptroller.policies.source import MAX_BYTES, read_source
+from comptroller.core import source
+from comptroller.core.source import MAX_BYTES, read_source
 
 
 def mistakes(text: str | bytes) -> list[str]:

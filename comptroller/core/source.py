@@ -1,7 +1,7 @@
-"""The text of a policy file, read as YAML with the line of every key; what could surprise a reader is refused.
+"""The text of a file that people write, read as YAML with the line of every key; what could surprise is refused.
 
 Scalars follow the JSON-like core of YAML 1.2, so `on`, `off`, `yes`, `no`, `012` and `1:30` stay the words they look
-like. Aliases, tags and merge keys are refused: a policy should read from top to bottom.
+like. Aliases, tags and merge keys are refused: a policy or a contract should read from top to bottom.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from comptroller.policies.mistakes import Mistake
+from comptroller.core.mistakes import Mistake
 
 MAX_BYTES = 4_000_000
 MAX_DEPTH = 32
@@ -60,16 +60,17 @@ class _Stop(Exception):
     """The rest of the file cannot be made sense of."""
 
 
-def read_source(name: str, text: str | bytes) -> Source:
-    """Read the YAML of one file; never raises for what a user may have written."""
-    reader = _Reader(name)
+def read_source(name: str, text: str | bytes, what: str = "policy") -> Source:
+    """Read the YAML of one file, which holds a `what`; never raises for what a user may have written."""
+    reader = _Reader(name, what)
     try:
         value, lines = reader.read(_decode(reader, text))
     except _Stop:
         return Source(name, {}, Lines(1), reader.mistakes)
     if not isinstance(value, dict):
         reader.wrong(
-            lines.line, f"A policy file is keys and values, this is {_kind(value)}. Begin with `policy: NAME`."
+            lines.line,
+            f"{a(what).capitalize()} file is keys and values, this is {_kind(value)}. Begin with `{what}: NAME`.",
         )
         return Source(name, {}, lines, reader.mistakes)
     return Source(name, value, lines, reader.mistakes)
@@ -85,6 +86,11 @@ def _decode(reader: "_Reader", text: str | bytes) -> str:
         reader.stop(data[: error.start].count(b"\n") + 1, "The file is not UTF-8. Save it as UTF-8.")
 
 
+def a(noun: str) -> str:
+    """The noun with its article."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
 def _kind(value: object) -> str:
     return "a list" if isinstance(value, list) else "empty" if value is None else "a single value"
 
@@ -92,8 +98,8 @@ def _kind(value: object) -> str:
 class _Reader:
     """Builds values from YAML events with its own stack, so that no depth of nesting can exhaust ours."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, what: str) -> None:
+        self.name, self.what = name, what
         self.mistakes: list[Mistake] = []
 
     def wrong(self, line: int, text: str) -> None:
@@ -129,7 +135,7 @@ class _Reader:
             elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
                 self._check_tag(event, line)
                 if len(stack) > MAX_DEPTH:
-                    self.stop(line, f"This is nested deeper than {MAX_DEPTH} levels. No policy needs that.")
+                    self.stop(line, f"This is nested deeper than {MAX_DEPTH} levels. No {self.what} needs that.")
                 held: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
                 stack.append(_Frame(held, Lines(line)))
             elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
@@ -139,7 +145,7 @@ class _Reader:
                 self._check_tag(event, line)
                 self._put(stack[-1], self._scalar(event, stack[-1], line), Lines(line))
         if not root.value:
-            self.stop(1, "The file is empty. Write a policy into it, or take it off the list.")
+            self.stop(1, f"The file is empty. Write {a(self.what)} into it, or take it off the list.")
         return root.value[0], root.lines.items[0]
 
     def _check_tag(self, event: Any, line: int) -> None:
