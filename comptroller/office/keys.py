@@ -26,6 +26,8 @@ _LETTERS = string.digits + string.ascii_letters
 _FORM = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_RANDOM + _CHECK}}}")
 _BUDGET = re.compile(r"(?P<cap>[^/]+?)\s*(?:/\s*(?P<every>hour|day|month))?\s*")
 PLACE = "`comptroller keys issue --budget`"
+API = "api:"  # how scopes begin that say what a key may do at `/api`
+READ, BODIES, WRITE, KEYS = RIGHTS = ("api:read", "api:bodies", "api:write", "api:keys")
 
 Digest = Callable[[bytes], str]
 
@@ -113,6 +115,9 @@ class Register:
 
 def issue(ledger: Ledger, clock: Clock, wanted: Key, by: str = "") -> tuple[Key, str]:
     """Give out a key; on record durably when its secret is returned, which is the only time it is seen."""
+    for scope in sorted(wanted.scopes or ()):
+        if scope.startswith(API) and scope not in RIGHTS:
+            raise SettingsError(f"{scope}: there is no such right at /api. There are: {', '.join(RIGHTS)}.")
     id = f"key_{clock.new_id()}"
     # A cap counts under the key's own id, which is not known before.
     made = replace(wanted, id=id, budgets=tuple(replace(cap, who=id) for cap in wanted.budgets))

@@ -107,6 +107,14 @@ def test_what_no_longer_counts_cannot_be_rotated(ledger: MemoryLedger, clock: Fr
         keys.rotate(ledger, clock, folded(ledger).entries[made.id], HOUR)
 
 
+def test_a_misspelt_right_at_the_api_is_refused_before_anything_is_on_record(
+    ledger: MemoryLedger, clock: FrozenClock
+) -> None:
+    with pytest.raises(SettingsError, match=r"api:reed: .* There are: api:read, api:bodies, api:write, api:keys"):
+        keys.issue(ledger, clock, Key("", scopes=frozenset({"api:reed", "credit:read"})))
+    assert ledger.facts == []
+
+
 def test_a_key_is_meant_by_id_name_or_beginning(ledger: MemoryLedger, clock: FrozenClock) -> None:
     one, _ = keys.issue(ledger, clock, Key("", name="ci"))
     two, _ = keys.issue(ledger, clock, Key("", name=one.id[:10]))

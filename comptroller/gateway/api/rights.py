@@ -9,10 +9,12 @@ import msgspec
 from comptroller.core.call import Identity
 from comptroller.gateway.api.problem import Problem
 from comptroller.gateway.caller import Caller
+from comptroller.office import keys
+from comptroller.office.keys import BODIES, KEYS, READ, WRITE
 from comptroller.store.question import WHOSE, Whose
 
-READ, BODIES, WRITE, KEYS = "api:read", "api:bodies", "api:write", "api:keys"
-RIGHTS = frozenset((READ, BODIES, WRITE, KEYS))
+RIGHTS = frozenset(keys.RIGHTS)
+__all__ = ["BODIES", "KEYS", "READ", "RIGHTS", "WRITE", "Who", "packed", "unpacked", "who_of"]
 ORDINARY = frozenset((WRITE,))  # of a key without a list of scopes: an agent's, which opens runs and claims
 
 

@@ -37,6 +37,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         ("POST", "/api/keys", b'{"nme": 1}', 400, "body.nme"),
         ("POST", "/api/keys", b'{"budgets": ["much"]}', 400, "body.budgets.0"),
         ("POST", "/api/keys", b'{"name": "\\ud800"}', 400, "body"),
+        ("POST", "/api/keys", b'{"scopes": ["api:reed"]}', 400, None),
         ("POST", "/api/runs", b'{"budget": "0 USD"}', 400, "body.budget"),
         ("POST", "/api/claims", b'{"run": "r", "type": "t", "subject": "s", "degree": "2"}', 400, "body.degree"),
         ("POST", "/api/query", b'{"sql": ""}', 400, "body.sql"),
