@@ -5,7 +5,7 @@ import pytest
 
 import comptroller.metering
 
-FILES = sorted(Path(comptroller.metering.__path__[0]).glob("*.py"))
+FILES = sorted(Path(comptroller.metering.__path__[0]).rglob("*.py"))
 
 
 def floats_in(source: str) -> list[str]:
