@@ -12,11 +12,12 @@ from comptroller.gateway.gate import Gate
 from comptroller.gateway.hands import incoming
 from comptroller.gateway.leaving import Leaving
 from comptroller.gateway.stop import Stop
-from comptroller.gateway.upstream import ConnectError
+from comptroller.gateway.upstream import ConnectError, ReadError
 from comptroller.gateway.wire.port import Headers, Letter, Reply, origin_of
 
 PATIENCE_S, PAUSE_S = 5.0, 0.05  # for a process that starts, or starts again
 NAME = "api"
+READING = ("GET", "HEAD")
 RUN, CLOSE = "/api/runs/", "/close"
 BROKEN_OFF, LEFT = 502, 499
 ON = (b"content-type", b"accept")  # what a request may say besides its body
@@ -48,7 +49,7 @@ async def pass_to_api(gate: Gate, asked: Asked, receive: Receive, send: Send) ->
 
 
 async def _asked(gate: Gate, asked: Asked, fields: Headers) -> Reply:
-    """The head of the reply. A process that is not there yet is waited for: nothing was sent that is done twice."""
+    """The head of the reply. A process that is not there yet is waited for: nothing is done twice."""
     ledger = Path(gate.desk.settings.ledger)
     path = (f"{asked.target}?{asked.query}" if asked.query else asked.target).encode("ascii")
     tries = int(PATIENCE_S / PAUSE_S)
@@ -65,8 +66,9 @@ async def _asked(gate: Gate, asked: Asked, fields: Headers) -> Reply:
             )
             try:
                 return await gate.client.send(letter)
-            except ConnectError:
-                if not left:
+            except (ConnectError, ReadError) as error:
+                # What was sent may have been done, unless it only reads: such a request is made again.
+                if not left or (isinstance(error, ReadError) and asked.method not in READING):
                     raise
         await asyncio.sleep(PAUSE_S)
     raise _away("The process that answers /api is not there, or is still filling the books.")

@@ -1,13 +1,17 @@
 """The process for `/api`: found through the gateway, started again when it dies, gone when its parent is."""
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import msgspec
 import psutil
 import pytest
 
@@ -21,6 +25,7 @@ from comptroller.gateway.server import background
 from comptroller.office import keys
 from comptroller.office.keys import Key
 from comptroller.store.reader import Reader
+from comptroller.store.wire import Address
 from comptroller.testing.upstream import Upstream
 from comptroller.wrapper.desk import Desk
 
@@ -126,6 +131,40 @@ def test_without_the_process_the_api_says_what_is_missing(tmp_path: Path, monkey
     assert (told.status_code, told.json()["error"]["code"]) == (503, "api_unavailable")
 
 
+@contextmanager
+def dying_once(ledger: Path) -> Iterator[list[bytes]]:
+    """A process for /api that dies over the first request it gets; what it was asked, head by head."""
+    heard: list[bytes] = []
+
+    def work() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                caller, _ = listener.accept()
+                with caller:
+                    heard.append(caller.recv(1 << 16))
+                    if len(heard) > 1:
+                        caller.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = Address("tcp", "127.0.0.1", listener.getsockname()[1], "t", 1)
+        (ledger / process.LABEL).write_bytes(msgspec.json.encode(address))
+        thread = threading.Thread(target=work)
+        thread.start()
+        yield heard
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_what_only_reads_is_asked_again_and_what_may_have_been_done_is_not(tmp_path: Path) -> None:
+    with Desk.open(tmp_path / "ledger", {}) as desk, background(Gate.of(desk)) as url:
+        with dying_once(tmp_path / "ledger") as heard:
+            assert get(url, "/api/runs").status_code == 200
+        assert [head.split(b" ")[0] for head in heard] == [b"GET", b"GET"]
+        with dying_once(tmp_path / "ledger") as heard:
+            assert _open(url, "") == 503
+        assert [head.split(b" ")[0] for head in heard] == [b"POST"]
+
+
 def test_a_page_from_elsewhere_gets_nothing(tmp_path: Path) -> None:
     with Desk.open(tmp_path / "ledger", {}) as desk, background(Gate.of(desk)) as url:
         for headers in ({"origin": "https://evil.example"}, {"host": "evil.example"}):
@@ -181,5 +220,5 @@ def test_the_gateway_itself_loads_nothing_that_only_the_api_needs() -> None:
 
 
 def _open(url: str, secret: str) -> int:
-    headers = {"authorization": f"Bearer {secret}"}
+    headers = {"authorization": f"Bearer {secret}"} if secret else {}
     return httpx.post(f"{url}/api/runs", json={}, headers=headers, trust_env=False, timeout=30).status_code
