@@ -31,6 +31,8 @@ contracts.loaded  version, files [{path, digest, text}]: contracts and outcome t
 outcome       the fields of core.outcome.OutcomeEvent; ignored, state: what the fold made of it when it was written
 books.txn     the fields of core.books.Txn; postings [[account, currency, nanos]]
 books.invoice invoice, event opened|drafted|finalised|paid|voided|..., number?, customer, period, lines, totals, digest
+receipt       outcome, customer, tenant, kid, jws: signed for a verified outcome; the first of an outcome stands
+receipt.countersigned  outcome, kid, by, jws: what the other party signed around it
 usage         tenant, source, digest, rows, path: usage events taken in from elsewhere, in one batch
 snapshot      purse {..}: first record of each segment but the first; after much was written, also at a clean close
 seal          mac: last record of a closed segment and of a clean close; vouches for the chain before it
@@ -78,6 +80,8 @@ CONTRACTS_LOADED = "contracts.loaded"
 OUTCOME = "outcome"
 TXN = "books.txn"
 INVOICE = "books.invoice"
+RECEIPT = "receipt"
+RECEIPT_COUNTERSIGNED = "receipt.countersigned"
 USAGE = "usage"
 SNAPSHOT = "snapshot"
 
