@@ -26,6 +26,29 @@ Method = Literal["deterministic", "customer", "human", "third_party", "judge", "
 STRENGTH: tuple[Method, ...] = ("deterministic", "customer", "human", "third_party", "judge", "silence")
 
 WHOLE = 1_000_000_000  # a degree of 1, in billionths
+FOREVER = 0  # of a time span: it has no end
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for one outcome: its type's, made stricter by the contract, frozen when it is claimed."""
+
+    deadline_ns: int  # from the claim to its verdict, and from a passed check to who attests it
+    lookback_ns: int  # how long after it was verified the subject coming back takes it away
+    dispute_ns: int  # how long after it was billed it can be disputed
+    resolve_ns: int  # how long both sides may add evidence to a dispute
+    silence_ns: int = 0  # of nothing said, and a passed claim is verified; 0: silence says nothing
+    checks: tuple[str, ...] = ()  # the verifiers that must all pass it
+    waits: bool = True  # once they have, somebody (or silence) must attest it
+    minimum: Method = "silence"
+    factors: tuple[tuple[Method, int], ...] = ()  # of the fee, in billionths; a method not named pays it whole
+    silence_most: int = 0  # outcomes verified by silence, per customer and month; 0: as many as there are
+    most: int = 0  # outcomes verified at all, likewise
+    freeze: Literal["claimed", "verified"] = "verified"  # when the version of the price is settled
+    clawback: int = WHOLE  # the share of a fee that can be clawed back after all, in billionths
+    clawback_for: tuple[str, ...] = ()  # the reasons it can be clawed back for
+    zone: str = "UTC"  # of months
+    split: str = "last"  # how the fee is attributed to the agents
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +59,9 @@ class OutcomeEvent:
 
     id: str
     outcome: str  # key of the outcome
-    type: str  # claim | verify_pass | verify_fail | confirm | human | silence | duplicate | takeover | reopen | ...
+    type: str  # claim | evidence | verify_pass | verify_fail | verify_unsure | confirm | human | third_party | judge |
+    # silence | reject | takeover | duplicate | reopen | deadline | dispute | upheld | denied | invoice | credit |
+    # window_end | clawback
     at: int  # when it happened, ns since 1970
     actor: str = ""  # who did it: a person, an agent, a system
     attestor: str = ""  # who vouches for it, where somebody does
@@ -78,3 +103,13 @@ class Outcome:
     reversed_nanos: int = 0  # of the fee, so far
     because: str = ""
     ignored: int = 0  # events that came where they may not
+    identity: str = ""  # hash of contract, type, subject and window: at most one live outcome has it
+    claimant: str = ""  # the key it was claimed with, which cannot attest it either
+    terms: Terms | None = None
+    pending_at: int = 0
+    disputed_at: int = 0
+    disputes: int = 0
+    reopened: int = 0  # how often its subject came back
+    # Verifiers that spoke, what they said, and how much evidence there was: (id, verdict, pieces of evidence).
+    verdicts: tuple[tuple[str, str, int], ...] = ()
+    weights: tuple[tuple[str, int], ...] = ()  # by agent: how the fee is split

@@ -95,6 +95,8 @@ class Settings(_Frame):
 
     ledger: str = "./.comptroller"
     policies: list[str] = Field(default_factory=list)
+    outcomes: list[str] = Field(default_factory=list)  # files, folders or template:NAME
+    contracts: list[str] = Field(default_factory=list)
     prices: Prices = Prices()
     capture: Capture | dict[str, Capture] = "redacted"  # one for all, or by workflow with "*" for the rest
     on_store_failure: Literal["closed", "open"] | None = None  # None: closed where a hard cap applies, else open
@@ -122,8 +124,9 @@ def load_settings(
         values["ledger"] = str(ledger or os.environ["COMPTROLLER_LEDGER"])
     elif isinstance(values.get("ledger"), str):
         values["ledger"] = str(base / str(values["ledger"]))
-    if isinstance(values.get("policies"), list):
-        values["policies"] = [str(base / str(item)) for item in values["policies"]]  # type: ignore[attr-defined]
+    for name in ("policies", "outcomes", "contracts"):
+        if isinstance(values.get(name), list):
+            values[name] = [str(base / str(item)) for item in values[name]]  # type: ignore[attr-defined]
     if isinstance(values.get("upstreams"), list):
         values["upstreams"] = [_beside(base, item) for item in values["upstreams"]]  # type: ignore[attr-defined]
     try:
