@@ -25,6 +25,7 @@ import psutil
 
 from benchmarks import gateway as bench
 from benchmarks.table import conditions, percentile, table
+from comptroller.store.reader import Reader
 
 HOME = Path(__file__).parent.parent / ".peers"
 LITELLM, TENSORZERO, PORTKEY = "1.106.2", "2026.6.0", "1.15.2"
@@ -44,6 +45,7 @@ class Peer:
     path: str = "/v1/chat/completions"
     headers: str = ""
     model: str = "gpt-4o-mini"
+    catch_up: Callable[[], None] = lambda: None  # returns once its books have all calls so far
     share: float = 1.0  # of the calls of a round: slow ones are asked less often
     each: list[float] = field(default_factory=list)
     lone: list[float] = field(default_factory=list)
@@ -121,7 +123,9 @@ def _report(direct: Peer, peers: list[Peer]) -> None:
 def _ours(folder: Path, upstream: int) -> Iterator[Peer]:
     with bench.gateway(folder, upstream, plain=False) as (port, process):
         headers = "comptroller-run: bench\r\ncomptroller-agent: worker\r\ncomptroller-customer: acme\r\n"
-        yield Peer("Comptroller, governing", port, _family(process), headers=headers)
+        ours = Peer("Comptroller, governing", port, _family(process), headers=headers)
+        ours.catch_up = lambda: Reader.open(folder / "ledger").close()
+        yield ours
 
 
 @contextmanager
@@ -261,7 +265,8 @@ def _cpu(peer: Peer) -> float:
 
 
 async def _quiet(peer: Peer) -> None:
-    """Return once its processes have used next to no CPU for a while."""
+    """Return once its books have caught up and its processes have used next to no CPU for a while."""
+    await asyncio.to_thread(peer.catch_up)
     for _ in range(40):
         before = _cpu(peer)
         await asyncio.sleep(FLAT_S)
