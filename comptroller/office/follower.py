@@ -1,5 +1,6 @@
 """Following the facts of a few kinds through the journal, without parsing those of every other kind."""
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,10 +36,12 @@ class Follower:
     (`benchmarks/keys.py`); the proof of the chain is `audit verify`'s work.
     """
 
-    def __init__(self, ledger: Path, kinds: str) -> None:
+    def __init__(self, ledger: Path, *kinds: str) -> None:
+        """Follow the kinds that begin so."""
         self._ledger = ledger
-        self._needle = b',"k":"' + kinds.encode()
-        self._head = re.compile(rb'\{"n":\d+' + re.escape(self._needle))
+        self._needle = b',"k":"' + os.path.commonprefix(kinds).encode()
+        wanted = b"|".join(re.escape(kind.encode()) for kind in kinds)
+        self._head = re.compile(rb'\{"n":\d+,"k":"(?:' + wanted + b")")
         self.go(START)
 
     @property

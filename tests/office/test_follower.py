@@ -47,6 +47,13 @@ def test_facts_of_our_kinds_come_once_and_in_order(ledger: Ledger, tmp_path: Pat
     assert not following.grown
 
 
+def test_several_kinds_come_in_the_order_they_were_written(ledger: Ledger, tmp_path: Path) -> None:
+    kinds = ("outcome", "key.issued", "claim", "webhook.sent", "outcome", "claims", "books.invoice")
+    wrote = [(kind, write(ledger, kind, text=',"k":"outcome"')) for kind in kinds]
+    wanted = [id for kind, id in wrote if not kind.startswith(("key.", "claim"))]
+    assert ids(Follower(tmp_path / "ledger", "outcome", "webhook.", "books.invoice")) == wanted
+
+
 def test_data_that_looks_like_a_fact_is_none(ledger: Ledger, tmp_path: Path) -> None:
     write(ledger, "claim", n=1, k="key.issued", nested={"x": 1, "k": "key.revoked"}, text='{"n":12,"k":"key.issued"')
     assert ids(Follower(tmp_path / "ledger", "key.")) == []
