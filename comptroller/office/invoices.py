@@ -1,0 +1,146 @@
+"""Invoices: the fold of their facts. What was finalised never changes; payments and credit notes come on top."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, cast
+
+import msgspec
+
+from comptroller.core.currencies import minor_places
+from comptroller.core.facts import INVOICE, Fact
+from comptroller.core.money import NANOS
+from comptroller.metering.invoice import Credit, Invoice, Line, Payment
+from comptroller.metering.postings import Share
+from comptroller.office.reading import Desk, Feed
+
+_ITEM = ("outcome", "run", "subject", "method", "verified_at", "evidence", "fee", "gross", "discount", "tax", "before")
+
+
+class Invoices:
+    """All invoices and credit notes of a ledger."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._feed = Feed(desk, INVOICE)
+        self._start()
+
+    def _start(self) -> None:
+        self.invoices: dict[str, Invoice] = {}
+        self.shares: dict[str, Share] = {}  # by outcome: its part of the invoice it is on
+        self.credits: dict[str, Credit] = {}  # by cause
+        self._by_customer: dict[tuple[str, str], list[str]] = {}
+        self._counts: dict[str, int] = {}  # numbers given out, by series
+        self._facts: set[str] = set()
+
+    def catch_up(self) -> None:
+        """Take in what happened meanwhile."""
+        if self._feed.again:
+            self._feed.restart()
+            self._start()
+        for fact in self._feed.read():
+            self.apply(fact)
+
+    def tell(self, event: str, id: str, at: int, data: dict[str, object], durable: bool = True) -> None:
+        """Put an event of an invoice on record; told again (same id) it changes nothing."""
+        if id in self._facts:
+            return
+        fact = Fact(INVOICE, id, at, data={"event": event, **data})
+        if durable:
+            self._desk.ledger.sync(fact)
+        else:
+            self._desk.ledger.record(fact)
+        self.apply(fact)
+
+    def apply(self, fact: Fact) -> None:
+        """Fold one fact; one that is known, or does not fit, changes nothing."""
+        if fact.id in self._facts:
+            return
+        self._facts.add(fact.id)
+        data = cast(dict[str, Any], fact.data)
+        if data.get("event") == "finalised":
+            self._finalised(decode(data["document"]))
+            return
+        known = self.invoices.get(str(data.get("invoice")))
+        if known is not None:
+            self._later(known, str(data.get("event")), data)
+
+    def of(self, customer: str, tenant: str = "default") -> Iterator[Invoice]:
+        """A customer's invoices, the oldest first."""
+        return (self.invoices[id] for id in self._by_customer.get((tenant, customer), ()))
+
+    def find(self, named: str) -> Invoice | None:
+        """The invoice of an id, or of a number."""
+        known = self.invoices.get(named)
+        if known is not None:
+            return known
+        return next((invoice for invoice in self.invoices.values() if invoice.number == named), None)
+
+    def lines(self, id: str) -> tuple[Line, ...]:
+        """The lines of an invoice."""
+        found = self.find(id)
+        return found.lines if found else ()
+
+    def next_number(self, series: str) -> str:
+        """The number after the last one given out in a series, like `INV-2026-`: without a gap."""
+        return f"{series}{self._counts.get(series, 0) + 1:04}"
+
+    def _finalised(self, invoice: Invoice) -> None:
+        known = self.invoices.get(invoice.id)
+        if known is not None and known.state != "void":
+            return
+        self.invoices[invoice.id] = invoice
+        if known is None:
+            self._by_customer.setdefault((invoice.tenant, invoice.customer), []).append(invoice.id)
+        self._count(invoice.number)
+        unit = NANOS // int(10 ** minor_places(invoice.currency))
+        for line in invoice.lines:
+            for item in line.items:
+                self.shares[item.outcome] = Share(
+                    invoice.id, item.fee, item.gross, item.discount, item.tax, item.before, unit
+                )
+
+    def _later(self, known: Invoice, event: str, data: dict[str, Any]) -> None:
+        if event == "paid":
+            payment = msgspec.convert(data["payment"], Payment)
+            self.invoices[known.id] = replace(known, payments=(*known.payments, payment))
+        elif event == "credited":
+            credit = msgspec.convert(data["credit"], Credit)
+            applied = min(known.open, credit.total)
+            self.credits[credit.cause] = credit
+            self._count(credit.number)
+            self.invoices[known.id] = replace(known, credits=(*known.credits, credit), applied=known.applied + applied)
+        elif event == "uncollectible" and known.state == "finalised":
+            self.invoices[known.id] = replace(known, state="uncollectible")
+        elif event == "voided" and known.state == "finalised":
+            self.invoices[known.id] = replace(known, state="void")
+            for line in known.lines:
+                for item in line.items:
+                    self.shares.pop(item.outcome, None)
+
+    def _count(self, number: str) -> None:
+        series, _, count = number.rpartition("-")
+        if count.isdigit():
+            self._counts[f"{series}-"] = max(self._counts.get(f"{series}-", 0), int(count))
+
+
+def encode(invoice: Invoice) -> dict[str, Any]:
+    """A finalised invoice as its fact holds it: items are rows, as there may be many."""
+    told: dict[str, Any] = msgspec.to_builtins(invoice)
+    for said, line in zip(told["lines"], invoice.lines, strict=True):
+        said["items"] = [[getattr(item, name) for name in _ITEM] for item in line.items]
+    for name in ("state", "payments", "credits", "applied"):
+        told.pop(name)
+    return told
+
+
+def decode(told: dict[str, Any]) -> Invoice:
+    """An invoice from its fact."""
+    lines = [{**line, "items": [dict(zip(_ITEM, row, strict=True)) for row in line["items"]]} for line in told["lines"]]
+    return msgspec.convert({**told, "lines": lines, "state": "finalised"}, Invoice)
+
+
+def digest(invoice: Invoice) -> str:
+    """What an invoice says, as one number: printed on it, and the same for whoever recounts it."""
+    told = encode(replace(invoice, digest=""))
+    return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()
