@@ -3,7 +3,7 @@
 from comptroller.metering.rating.charge import Before, rate
 from comptroller.metering.rating.line import Line, Rated, RatingError
 from comptroller.metering.rating.price import Price
-from comptroller.metering.rating.reader import PriceError, read_price
+from comptroller.metering.rating.reader import PriceError, read_price, read_usage
 from comptroller.metering.rating.usage import Usage
 
-__all__ = ["Before", "Line", "Price", "PriceError", "Rated", "RatingError", "Usage", "rate", "read_price"]
+__all__ = ["Before", "Line", "Price", "PriceError", "Rated", "RatingError", "Usage", "rate", "read_price", "read_usage"]

@@ -48,6 +48,7 @@ Size = Annotated[Fraction, BeforeValidator(read_number), AfterValidator(_some)]
 Percent = Annotated[Fraction, BeforeValidator(read_number), AfterValidator(_whole)]
 Discount = Annotated[Fraction, BeforeValidator(read_number), AfterValidator(_whole), AfterValidator(_share)]
 Span = Annotated[tuple[int, int], BeforeValidator(_hours)]
+Hour = Annotated[int, Field(ge=0, le=23)]
 Beyond = Literal["refuse", "last"]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -246,6 +247,23 @@ AnyFrame = Annotated[
     | WindowsFrame,
     Field(discriminator="model"),
 ]
+
+
+class UsageFrame(Frame):
+    """What was metered, as users write it."""
+
+    quantity: Number = Fraction(0)
+    prorated: Number | None = None
+    value: Number | None = None
+    cost: Number | None = None
+    events: list[Number] = Field(default_factory=list)
+    count: Annotated[int, Field(ge=0)] = 0
+    peaks: dict[Name, Number] = Field(default_factory=dict)
+    buckets: list[Number] = Field(default_factory=list)
+    windows: list[tuple[Hour, Number]] = Field(default_factory=list)
+    changes: list[tuple[Number, Number]] = Field(default_factory=list)
+    subjects: list[list[Name]] = Field(default_factory=list)
+
 
 FRAMES: tuple[type[PriceFrame], ...] = get_args(get_args(AnyFrame)[0])
 

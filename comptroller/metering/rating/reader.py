@@ -11,6 +11,7 @@ from comptroller.metering.rating import frame
 from comptroller.metering.rating.build import build
 from comptroller.metering.rating.ladder import Mistake, faults
 from comptroller.metering.rating.price import Price
+from comptroller.metering.rating.usage import Usage
 
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(frame.AnyFrame)
 _FRAMES: dict[str, type[frame.PriceFrame]] = {
@@ -41,6 +42,37 @@ def read_price(values: Mapping[str, Any], currency: str = "") -> Price:
     return build(read)
 
 
+def read_usage(values: Mapping[str, Any]) -> Usage:
+    """The usage that these values describe; PriceError tells every mistake."""
+    try:
+        read = frame.UsageFrame.model_validate(_pairs(values))
+    except ValidationError as error:
+        raise PriceError([_told(values, fault, frame.UsageFrame) for fault in error.errors()]) from None
+    return Usage(
+        quantity=read.quantity,
+        prorated=read.prorated,
+        value=read.value,
+        cost=read.cost,
+        events=tuple(read.events),
+        count=read.count,
+        peaks=read.peaks,
+        buckets=tuple(read.buckets),
+        windows=tuple(read.windows),
+        changes=tuple(read.changes),
+        subjects=tuple(tuple(outcomes) for outcomes in read.subjects),
+    )
+
+
+def _pairs(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Pairs are lists in YAML and JSON."""
+    pairs = {
+        name: [tuple(pair) if isinstance(pair, list) else pair for pair in values[name]]
+        for name in ("windows", "changes")
+        if isinstance(values.get(name), list)
+    }
+    return {**values, **pairs}
+
+
 def where(place: tuple[str | int, ...]) -> str:
     """A place in a price, as people write it: `tiers[2].up_to`."""
     text = "".join(f"[{step + 1}]" if isinstance(step, int) else f".{step}" for step in place)
@@ -55,7 +87,7 @@ def _unrounded(price: frame.PriceFrame) -> Iterator[Mistake]:
             yield ("currency",), f"{error} (`rounding: {{places: 2}}`)"
 
 
-def _told(values: Mapping[str, Any], fault: Any) -> Mistake:
+def _told(values: Mapping[str, Any], fault: Any, kind_of: type[frame.Frame] | None = None) -> Mistake:
     """A fault as pydantic sees it, told as a sentence with a remedy."""
     model = values.get("model")
     place = fault["loc"][1:] if fault["loc"][:1] == (model,) else fault["loc"]
@@ -65,7 +97,10 @@ def _told(values: Mapping[str, Any], fault: Any) -> Mistake:
     if kind == "union_tag_invalid":
         return ("model",), f"`{model}` is not a model of prices. {did_you_mean(str(model), MODELS)}"
     if kind == "extra_forbidden":
-        return place, f"`{name}` is not a key here. {did_you_mean(name, _keys(str(model), place[:-1]))}"
+        return (
+            place,
+            f"`{name}` is not a key here. {did_you_mean(name, _keys(kind_of or _FRAMES[str(model)], place[:-1]))}",
+        )
     if kind == "missing":
         return place, f"`{name}` is missing. Add it."
     if kind == "value_error":
@@ -75,10 +110,10 @@ def _told(values: Mapping[str, Any], fault: Any) -> Mistake:
     return place, f"{fault['input']!r} will not do here: {fault['msg'][0].lower()}{fault['msg'][1:]}."
 
 
-def _keys(model: str, place: tuple[str | int, ...]) -> list[str]:
+def _keys(kind: type[frame.Frame], place: tuple[str | int, ...]) -> list[str]:
     """The keys there are at a place of a price."""
-    here: Any = _FRAMES[model]
+    here: type[frame.Frame] | None = kind
     for step in place:
-        if isinstance(step, str):
+        if isinstance(step, str) and here:
             here = frame.held(here, step)
     return [field.alias or name for name, field in here.model_fields.items()] if here else []

@@ -18,8 +18,10 @@ def read_number(value: object) -> Fraction:
     """
     if isinstance(value, bool) or not isinstance(value, (str, Decimal, Fraction, Real)):
         raise ValueError(f"{value!r} is not a number. Write it like `0.99`")
-    if isinstance(value, (int, Fraction)):
-        return Fraction(value)
+    if isinstance(value, Fraction):
+        return value
+    if isinstance(value, int) and abs(value) >= 10**_MOST_DIGITS:
+        raise ValueError(f"A number of more than {_MOST_DIGITS} digits is none to count with. Write a smaller one")
     text = str(value).strip()
     if share := _SHARE.fullmatch(text):
         return Fraction(int(share[1]), int(share[2]))
