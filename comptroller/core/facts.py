@@ -33,6 +33,8 @@ books.txn     the fields of core.books.Txn; postings [[account, currency, nanos]
 books.invoice invoice, event opened|drafted|finalised|paid|voided|..., number?, customer, period, lines, totals, digest
 receipt       outcome, customer, tenant, kid, jws: signed for a verified outcome; the first of an outcome stands
 receipt.countersigned  outcome, kid, by, jws: what the other party signed around it
+webhook.enrolled  hook, url, events: from here on it is told
+webhook.delivered|failed|given_up  hook, letter (id of the fact told), event, attempt, status?, error?, next?
 usage         tenant, source, digest, rows, path: usage events taken in from elsewhere, in one batch
 snapshot      purse {..}: first record of each segment but the first; after much was written, also at a clean close
 seal          mac: last record of a closed segment and of a clean close; vouches for the chain before it
@@ -82,6 +84,10 @@ TXN = "books.txn"
 INVOICE = "books.invoice"
 RECEIPT = "receipt"
 RECEIPT_COUNTERSIGNED = "receipt.countersigned"
+WEBHOOK_ENROLLED = "webhook.enrolled"
+WEBHOOK_DELIVERED = "webhook.delivered"
+WEBHOOK_FAILED = "webhook.failed"
+WEBHOOK_GIVEN_UP = "webhook.given_up"
 USAGE = "usage"
 SNAPSHOT = "snapshot"
 

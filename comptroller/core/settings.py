@@ -90,6 +90,24 @@ class Gateway(_Frame):
     client: Literal["own", "aiohttp"] = "own"  # what speaks HTTP to upstreams
 
 
+class Webhook(_Frame):
+    """Who is told of transitions of outcomes and invoices."""
+
+    name: str = Field(min_length=1)
+    url: str
+    secret_env: str = Field(min_length=1)  # the variable with the secret that each letter is signed with
+    events: list[str] = Field(default_factory=lambda: ["*"])  # patterns such as `outcome.*`, `invoice.finalised`
+
+    @field_validator("url")
+    @classmethod
+    def _is_safe(cls, url: str) -> str:
+        parts = urlsplit(url)
+        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if parts.username or parts.scheme not in ("https", "http") or (parts.scheme == "http" and not local):
+            raise ValueError("write it like https://example.com/hook; http only to this machine")
+        return url
+
+
 class Settings(_Frame):
     """All settings; unknown keys are errors."""
 
@@ -97,6 +115,7 @@ class Settings(_Frame):
     policies: list[str] = Field(default_factory=list)
     outcomes: list[str] = Field(default_factory=list)  # files, folders or template:NAME
     contracts: list[str] = Field(default_factory=list)
+    webhooks: list[Webhook] = Field(default_factory=list)
     prices: Prices = Prices()
     capture: Capture | dict[str, Capture] = "redacted"  # one for all, or by workflow with "*" for the rest
     on_store_failure: Literal["closed", "open"] | None = None  # None: closed where a hard cap applies, else open

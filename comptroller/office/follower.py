@@ -1,6 +1,5 @@
 """Following the facts of a few kinds through the journal, without parsing those of every other kind."""
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,7 +38,7 @@ class Follower:
     def __init__(self, ledger: Path, *kinds: str) -> None:
         """Follow the kinds that begin so."""
         self._ledger = ledger
-        self._needle = b',"k":"' + os.path.commonprefix(kinds).encode()
+        self._needle = b',"k":"' + (kinds[0].encode() if len(kinds) == 1 else b"")
         wanted = b"|".join(re.escape(kind.encode()) for kind in kinds)
         self._head = re.compile(rb'\{"n":\d+,"k":"(?:' + wanted + b")")
         self.go(START)
