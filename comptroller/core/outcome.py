@@ -40,6 +40,7 @@ class Terms:
     silence_ns: int = 0  # of nothing said, and a passed claim is verified; 0: silence says nothing
     checks: tuple[str, ...] = ()  # the verifiers that must all pass it
     waits: bool = True  # once they have, somebody (or silence) must attest it
+    ways: tuple[Method, ...] = ()  # how it can be attested then; empty: in any
     minimum: Method = "silence"
     factors: tuple[tuple[Method, int], ...] = ()  # of the fee, in billionths; a method not named pays it whole
     silence_most: int = 0  # outcomes verified by silence, per customer and month; 0: as many as there are

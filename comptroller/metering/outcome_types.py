@@ -28,6 +28,7 @@ from comptroller.metering.outcome_frame import (
     method_of,
 )
 
+EVIDENCE = "evidence"  # the check that comes before all others: that a claim shows what it must
 TEMPLATES = Path(__file__).parent.joinpath("templates")
 
 
@@ -45,6 +46,8 @@ class OutcomeType:
 
     def method_of(self, check: str) -> Method:
         """How strong the verdict of one of its checks is."""
+        if check == EVIDENCE:
+            return "deterministic"
         return next(method_of(each) for each in self.document.checks if each.id == check)
 
 
@@ -57,8 +60,9 @@ def terms_of(document: Document) -> Terms:
         dispute_ns=document.dispute,
         resolve_ns=document.resolve,
         silence_ns=(silence.after or 0) if silence else 0,
-        checks=tuple(check.id for check in document.checks),
+        checks=(*([EVIDENCE] if _shows(document) else []), *(check.id for check in document.checks)),
         waits=bool(document.attest),
+        ways=tuple(attest.by for attest in document.attest),
         minimum=document.minimum,
         factors=tuple(sorted(document.factors.items(), key=lambda item: STRENGTH.index(item[0]))),
         silence_most=silence.most if silence else 0,
@@ -69,6 +73,11 @@ def terms_of(document: Document) -> Terms:
         zone=document.zone,
         split=document.split,
     )
+
+
+def _shows(document: Document) -> bool:
+    """True where a claim must show something, so that whether it does is a check of its own."""
+    return bool(document.evidence.required or document.evidence.json_schema or document.value or document.least_degree)
 
 
 def stricter(terms: Terms, minimum: Method | None = None, **changes: Any) -> Terms:

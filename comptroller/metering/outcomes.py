@@ -211,6 +211,8 @@ def _attested(known: Outcome, event: OutcomeEvent, existing: Lookup) -> Change:
     method = _BY_METHOD[event.type]
     _must_be(known, frozenset[State](("pending",)))
     terms = _terms(known)
+    if terms.ways and method not in terms.ways:
+        raise Ignored(f"an outcome of this type is not attested by {method}")
     if method == "silence":
         if not terms.silence_ns or event.at < known.pending_at + terms.silence_ns:
             raise Ignored("it has not been silent for long enough")
