@@ -160,11 +160,16 @@ def _rewritten(
 
 
 def opaque_call(job: Job, entry: Entry, why: str) -> Flow:
-    """A body on a model route that we do not understand: on record, seen by the guards, refused under a hard cap."""
+    """A body on a model route that we do not understand: on record and seen by the guards.
+
+    Refused under a hard cap, and under policies: providers read more than JSON allows (a byte order mark, UTF-16, NaN),
+    so an agent could have any call it writes oddly answered past all rules, with tool calls nobody decided on.
+    """
     entry.opaque = True
-    caps = caps_for(entry)
-    if is_hard(caps):
-        because = f"The request was not understood, and a hard cap applies. {why} Send a body the route documents."
+    capped = is_hard(caps_for(entry))
+    if capped or entry.desk.book.files:
+        forbids = "a hard cap applies" if capped else "policies are in force"
+        because = f"The request was not understood, and {forbids}. {why} Send a body the route documents."
         entry.say("model", Verdict("deny", "opaque", "", because))
         raise Denied(because, {"rule": "opaque"})
     entry.say("model", Verdict("note", "opaque", "", f"The request was not understood: {why}"))
