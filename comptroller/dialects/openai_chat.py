@@ -54,7 +54,7 @@ class OpenAIChat:
         return path
 
     def read(self, body: bytes, path: str = "") -> Request:
-        """The request; on Azure the deployment in the path stands in for a missing model."""
+        """The request; on Azure the deployment in the path is the model, whatever the body says: it is what answers."""
         top = tree.fields(body)
         if "messages" not in top:
             raise Unreadable("The request has no messages.")
@@ -63,7 +63,7 @@ class OpenAIChat:
         for number, node in enumerate(load(top["messages"])):
             reader.message(number, node)
         request = Request(
-            model=text_of(tree.value(top, "model")) or _deployment(path),
+            model=_deployment(path) or text_of(tree.value(top, "model")),
             stream=tree.value(top, "stream") is True,
             max_tokens=_max_tokens(top),
             parts=reader.parts,

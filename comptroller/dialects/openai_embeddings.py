@@ -38,7 +38,7 @@ class OpenAIEmbeddings:
         tokens = _tokens_in(given)
         texts = [] if tokens is not None else tree.strings(given, ("input",), frozenset({"type", "data"}))
         return Request(
-            model=text_of(tree.value(top, "model")) or (deployed[1] if deployed and deployed[1] else ""),
+            model=(deployed[1] if deployed else "") or text_of(tree.value(top, "model")),
             stream=False,
             max_tokens=0,
             parts=[Part("text", text, place, "user") for place, text in texts],

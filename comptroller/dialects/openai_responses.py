@@ -28,7 +28,7 @@ from comptroller.dialects.openai_responses_stream import OpenAIResponsesStream
 from comptroller.dialects.tree import Path, count_or_none, dict_of, dump, list_of, load, text_of
 
 # A common word, so only behind a provider's version or deployment: other services have `responses` too.
-_ROUTE = re.compile(r"/(?:v\d\w*|openai|deployments/[^/]+)/responses/?$")
+_ROUTE = re.compile(r"/(?:v\d\w*|openai|deployments/([^/]+))/responses/?$")
 HINTS = ("user", "prompt_cache_key", "safety_identifier", "previous_response_id")
 # Content that is not in the body: its tokens cannot be bounded by it.
 ELSEWHERE = ("previous_response_id", "conversation", "prompt")
@@ -61,8 +61,9 @@ class OpenAIResponses:
         reader.rest_of(top)
         before = [bytes(top[name]) for name in ("tools", "instructions") if tree.value(top, name)]
         items = tree.items(top["input"]) if isinstance(given, list) else [top["input"]] if given else []
+        deployed = _ROUTE.search(path)
         return Request(
-            model=text_of(tree.value(top, "model")),
+            model=(deployed[1] if deployed else "") or text_of(tree.value(top, "model")),
             stream=tree.value(top, "stream") is True,
             max_tokens=count_or_none(tree.value(top, "max_output_tokens")),
             parts=reader.parts,

@@ -173,6 +173,8 @@ def test_hints_and_options_are_read() -> None:
 def test_on_azure_the_deployment_is_the_model() -> None:
     body = json.dumps({"messages": [HI]}).encode()
     assert CHAT.read(body, "/openai/deployments/prod-4o/chat/completions").model == "prod-4o"
+    cheaper = json.dumps({"model": "gpt-4o-mini", "messages": [HI]}).encode()
+    assert CHAT.read(cheaper, "/openai/deployments/gpt-4/chat/completions").model == "gpt-4"
 
 
 @pytest.mark.parametrize(

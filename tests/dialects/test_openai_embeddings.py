@@ -53,7 +53,8 @@ def test_texts_and_model_can_be_replaced() -> None:
 
 
 def test_on_azure_the_deployment_is_the_model() -> None:
-    assert EMBEDDINGS.read(b'{"input":"x"}', "/openai/deployments/ada/embeddings").model == "ada"
+    for body in (b'{"input":"x"}', b'{"input":"x","model":"cheaper"}'):
+        assert EMBEDDINGS.read(body, "/openai/deployments/ada/embeddings").model == "ada"
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"input":null}', b'{"input":{}}', b'{"input":"\xff"}'])
