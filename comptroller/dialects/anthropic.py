@@ -22,6 +22,8 @@ READ = frozenset(
     {"messages", "model", "system", "max_tokens", "stream", "service_tier", "tool_choice", "thinking", "mcp_servers"}
     | {"container", "cache_control", "temperature", "top_p", "top_k"}
 )
+# What may be billed beyond what the body shows: what others do, other models, a conversation that is kept.
+ELSEWHERE = ("mcp_servers", "container", "fallbacks", "thread")
 MESSAGE = frozenset({"id", "type", "role", "model", "content", "stop_reason", "usage", "container"})
 TEXT = frozenset({"type", "text", "cache_control"})
 CLIENT_TOOLS = ("bash_", "text_editor_", "computer_", "browser_", "memory_")  # typed, yet run by the client
@@ -59,9 +61,7 @@ class AnthropicMessages:
             reader.message(number, node)
         names = reader.tools(tree.value(top, "tools"))
         reader.parts += fields.beside(top, READ)
-        for name in ("mcp_servers", "container"):
-            if tree.value(top, name):
-                reader.unbounded.append(name)
+        reader.unbounded += [name for name in ELSEWHERE if name in top and tree.value(top, name)]
         return Request(
             model=text_of(tree.value(top, "model")),
             stream=tree.value(top, "stream") is True,
@@ -69,6 +69,7 @@ class AnthropicMessages:
             parts=reader.parts,
             messages=[_kept(top[name]) for name in ("tools", "system") if name in top] + [_kept(m) for m in messages],
             raw=body,
+            tier="fast" if tree.value(top, "speed") == "fast" else "",
             tools=names,
             offers="tools" in top,
             unbounded=tuple(dict.fromkeys(reader.unbounded)),

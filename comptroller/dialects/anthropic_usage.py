@@ -3,9 +3,10 @@
 from typing import Any
 
 from comptroller.core.call import Usage
-from comptroller.dialects.tree import count_of, dict_of, text_of
+from comptroller.dialects.tree import count_of, dict_of, list_of, text_of
 
-TIERS = ("batch", "priority")
+TIERS = ("batch", "priority", "fast")
+COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
 
 def merged(before: dict[str, Any], after: object) -> dict[str, Any]:
@@ -15,7 +16,7 @@ def merged(before: dict[str, Any], after: object) -> dict[str, Any]:
 
 def read_usage(node: object) -> Usage | None:
     """The usage of a message; None where it says nothing."""
-    found = dict_of(node)
+    found = _with_compaction(dict_of(node))
     plain, output = count_of(found.get("input_tokens")), count_of(found.get("output_tokens"))
     read, written = count_of(found.get("cache_read_input_tokens")), count_of(found.get("cache_creation_input_tokens"))
     total = plain + read + written
@@ -25,7 +26,7 @@ def read_usage(node: object) -> Usage | None:
     hour = min(count_of(split.get("ephemeral_1h_input_tokens")), written)
     details = dict_of(found.get("output_tokens_details"))
     thinking = count_of(details.get("thinking_tokens")) or count_of(details.get("reasoning_tokens"))
-    tier = text_of(found.get("service_tier"))
+    tier = "fast" if found.get("speed") == "fast" else text_of(found.get("service_tier"))
     return Usage(
         input=total,
         output=output,
@@ -36,3 +37,12 @@ def read_usage(node: object) -> Usage | None:
         searches=count_of(dict_of(found.get("server_tool_use")).get("web_search_requests")),
         tier=tier if tier in TIERS else "",
     )
+
+
+def _with_compaction(found: dict[str, Any]) -> dict[str, Any]:
+    """The usage with the summing up of its conversation in it: that is billed, and the totals leave it out."""
+    rounds = [dict_of(each) for each in list_of(found.get("iterations"))]
+    extra = [each for each in rounds if each.get("type") == "compaction"]
+    if not extra:
+        return found
+    return {**found, **{name: sum(count_of(each.get(name)) for each in (found, *extra)) for name in COUNTS}}

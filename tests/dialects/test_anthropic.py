@@ -125,6 +125,19 @@ def test_what_has_no_bound_is_named() -> None:
     assert request.tools == ("bash",)
 
 
+@pytest.mark.parametrize(
+    "field", [{"fallbacks": [{"model": "claude-opus-4-8"}]}, {"fallbacks": "default"}, {"thread": {"id": "t"}}]
+)
+def test_what_other_models_and_kept_conversations_cost_has_no_bound(field: dict[str, Any]) -> None:
+    assert read(**field).unbounded == tuple(field)
+
+
+def test_fast_mode_is_held_and_charged_at_its_own_price() -> None:
+    assert (read(speed="fast").tier, read(speed="standard").tier, read().tier) == ("fast", "", "")
+    usage = {"input_tokens": 1, "output_tokens": 2, "service_tier": "standard", "speed": "fast"}
+    assert MESSAGES.read_reply(json.dumps({"content": [], "usage": usage}).encode()).usage == Usage(1, 2, tier="fast")
+
+
 def test_claude_codes_session_is_a_hint() -> None:
     assert read(metadata={"user_id": '{"session_id":"s1"}'}).hints["session_id"] == "s1"
     assert read(metadata={"user_id": "user_1_account_2_session_s2"}).hints["session_id"] == "s2"
@@ -217,6 +230,17 @@ def test_what_is_no_reply_is_unreadable(body: bytes) -> None:
         ),
         ({"input_tokens": 1, "output_tokens": 2, "cache_read_input_tokens": None, "cache_creation": None}, Usage(1, 2)),
         ({"input_tokens": -1, "output_tokens": "2"}, Usage(0, 2)),
+        (
+            {
+                "input_tokens": 1,
+                "output_tokens": 2,
+                "iterations": [
+                    {"type": "compaction", "input_tokens": 100, "output_tokens": 7},
+                    {"type": "message", "input_tokens": 1, "output_tokens": 2},
+                ],
+            },
+            Usage(101, 9),
+        ),
         ({"input_tokens": None, "output_tokens": None}, None),
         ([], None),
     ],
