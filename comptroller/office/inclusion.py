@@ -1,0 +1,64 @@
+"""Proof that records are part of a journal: a Merkle tree over its lines (RFC 9162), checked without the journal.
+
+The hash chain proves a line only to who has every line after it. Over the same lines stands a tree whose root is
+signed; from a line to the root it takes as many hashes as the number of records has binary digits, and they tell
+nothing of what other records say.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+LEAF, NODE = b"\x00", b"\x01"
+
+
+def leaf(line: bytes) -> bytes:
+    """The hash of one line."""
+    return hashlib.sha256(LEAF + line).digest()
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(NODE + left + right).digest()
+
+
+class Tree:
+    """The tree over leaves; an odd one out moves up as it is."""
+
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        self._levels: list[list[bytes]] = [list(leaves)]
+        while len(self._levels[-1]) > 1:
+            self._levels.append(_above(self._levels[-1]))
+
+    @property
+    def root(self) -> bytes:
+        """What the whole tree comes to."""
+        top = self._levels[-1]
+        return top[0] if top else hashlib.sha256(b"").digest()
+
+    def path(self, index: int) -> list[bytes]:
+        """The hashes beside the way from a leaf to the root."""
+        found = []
+        for level in self._levels[:-1]:
+            if (index ^ 1) < len(level):
+                found.append(level[index ^ 1])
+            index //= 2
+        return found
+
+
+def climb(start: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
+    """The root that a leaf, its number in a tree of so many, and its path come to; None where they cannot be one."""
+    if not 0 <= index < size:
+        return None
+    steps, found = iter(path), start
+    while size > 1:
+        if (index ^ 1) < size:
+            beside = next(steps, None)
+            if beside is None:
+                return None
+            found = node(beside, found) if index & 1 else node(found, beside)
+        index, size = index // 2, (size + 1) // 2
+    return found if next(steps, None) is None else None
+
+
+def _above(level: list[bytes]) -> list[bytes]:
+    pairs = [node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+    return pairs + level[-1:] if len(level) % 2 else pairs
