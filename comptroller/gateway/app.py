@@ -24,6 +24,7 @@ from comptroller.gateway.websocket import serve
 log = logging.getLogger("comptroller.gateway")
 ROOTS = ("/v1/", "/v1beta/", "/openai/")
 FREE = ("/v1/messages/count_tokens", "/v1/responses/input_tokens")
+LONGEST_PATH = 2_048  # no route is longer, and paths are remembered
 Answering = Callable[[Gate, Asked, Receive, Send], Awaitable[int]]
 
 
@@ -97,9 +98,13 @@ class App:
         return stop.status
 
 
-@lru_cache(maxsize=4096)
 def route_of(method: str, path: str) -> tuple[str, Dialect | None, Answering]:
     """The name of a route, the dialect that reads it, else what answers it."""
+    return _route_of(method, path) if len(path) <= LONGEST_PATH else ("missing", None, _never)
+
+
+@lru_cache(maxsize=4096)
+def _route_of(method: str, path: str) -> tuple[str, Dialect | None, Answering]:
     own = _OWN.get((method, path))
     if own is not None:
         return path, None, own

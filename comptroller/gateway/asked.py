@@ -17,6 +17,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _KEY_IN_QUERY = re.compile(
     rb"(?:^|[&;])(?:[\w-]*key|access_token|token|auth\w*|password|secret)=|(?:ck_|sk-|AIza)", re.IGNORECASE
 )
+_KEY_IN_PATH = re.compile(r"/(?:ck_|sk-|AIza)[\w-]{16}", re.ASCII)
 
 ZSTD_SLICE = 256  # bytes: it cannot be told to stop, and no more than 8 MB can come out of so few
 
@@ -49,7 +50,7 @@ def asked_of(scope: MutableMapping[str, Any]) -> Asked:
     headers: list[tuple[bytes, bytes]] = scope["headers"]
     query: bytes = scope["query_string"]
     path = scope["path"]
-    if query and _KEY_IN_QUERY.search(query):
+    if (query and _KEY_IN_QUERY.search(query)) or _KEY_IN_PATH.search(path):
         raise Stop(
             400,
             "key_in_query",

@@ -9,11 +9,12 @@ from comptroller.gateway.wire.port import Client, Headers, Reply
 from comptroller.office.keys import PREFIX
 from comptroller.wrapper.effects import Head, Send
 
-# Of this connection only, or ours to say; cookies and addresses of clients are nobody's business upstream.
+# Of this connection only, or ours to say; cookies and addresses of clients are nobody's business upstream. A field mask
+# would keep a reply's usage from us.
 NOT_ON = frozenset(
     b"host content-length content-encoding accept-encoding connection keep-alive proxy-authenticate "
     b"proxy-authorization proxy-connection te trailer transfer-encoding upgrade expect cookie forwarded via "
-    b"x-forwarded-for x-forwarded-host x-forwarded-proto x-real-ip baggage".split()
+    b"x-forwarded-for x-forwarded-host x-forwarded-proto x-real-ip baggage x-goog-fieldmask".split()
 ) | set(CREDENTIALS)
 NOT_BACK = frozenset(
     b"content-length content-encoding connection keep-alive proxy-authenticate proxy-connection te trailer "
@@ -45,16 +46,25 @@ class Hands:
                 f"Upstream {target.name} redirects elsewhere ({reply.status}), and no redirect is ever followed. "
                 "Write the address it should be under `upstreams` in comptroller.yaml."
             )
+        if reply.status >= 400 and target.auth is not None:
+            reply.headers = [(name, value.replace(target.secret, HIDDEN)) for name, value in reply.headers]
         self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reply.headers}
         return Head(reply.status, self.headers)
 
     async def read(self, limit: int) -> bytes | None:
         assert self.response is not None
-        return await self.response.read(limit)
+        return self._without_key(await self.response.read(limit))
 
     async def next(self) -> bytes | None:
         assert self.response is not None
-        return await self.response.next()
+        return self._without_key(await self.response.next())
+
+    def _without_key(self, data: bytes | None) -> bytes | None:
+        """The reply without the key it was asked with: some servers quote a request they turn down."""
+        assert self.response is not None
+        if not data or self.response.status < 400 or self.target.auth is None:
+            return data
+        return data.replace(self.target.secret, HIDDEN)
 
     async def close(self) -> None:
         if self.response is not None:
@@ -88,3 +98,4 @@ def incoming(reply: Reply) -> Headers:
 
 
 OURS = PREFIX.encode()
+HIDDEN = b"[...]"

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
+from urllib.parse import parse_qsl
 
 from comptroller.core.call import Request
 from comptroller.core.errors import UpstreamError
@@ -70,6 +71,8 @@ async def _answer(gate: Gate, asked: Asked, dialect: Dialect, caller: Caller, re
         request = dialect.read(asked.body, asked.path)
     except Unreadable:
         request = None  # the flow says what follows from that
+    if asked.query and dialect.name == "gemini":
+        _must_be_whole(asked.query)
     line = gate.upstreams.line(format_of(asked.path), request.model if request else "")
     if request is not None and "background" in request.unbounded:
         raise Stop(
@@ -99,6 +102,16 @@ async def _answer(gate: Gate, asked: Asked, dialect: Dialect, caller: Caller, re
     finally:
         place.run.busy -= 1
         leaving.stop()
+
+
+def _must_be_whole(query: str) -> None:
+    """Google leaves out of a reply what a field mask does not name, its usage above all."""
+    if any(name.lstrip("$") == "fields" for name, _ in parse_qsl(query, keep_blank_values=True)):
+        raise Stop(
+            400,
+            "unsupported_value",
+            "With `fields` a reply comes without its usage, so nobody could say what it cost. Leave it out.",
+        )
 
 
 async def enter(gate: Gate, asked: Asked, caller: Caller, request: Request | None) -> Place:

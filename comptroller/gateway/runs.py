@@ -121,10 +121,10 @@ class Runs:
             if not run.busy:
                 self._end(run_id)
 
-    def finish(self, run_id: str, tenant: str) -> None:
-        """Let go of a run that is closed from outside, unless calls of it are under way."""
+    def finish(self, run_id: str, by: Identity) -> None:
+        """Let go of a run that is closed from outside, unless calls of it are under way, or it is not theirs."""
         run = self._open.get(run_id)
-        if run is not None and run.identity.tenant == tenant and not run.busy:
+        if run is not None and not run.busy and is_theirs(run.identity, by):
             self._end(run_id)
 
     def close(self) -> None:
@@ -195,6 +195,12 @@ class Runs:
         if decision.verdict is not None:
             data.update(action=decision.action, rule=decision.verdict.rule, because=decision.verdict.because)
         return Fact(AGENT_OPENED, known.parent, self.desk.clock.now_ns(), known.run, data=data)
+
+
+def is_theirs(run: Identity, by: Identity) -> bool:
+    """Whether a run is of their tenant, and of their customer, user and workflow where they have one."""
+    narrowed = [(getattr(by, name), getattr(run, name)) for name in SHARED]
+    return run.tenant == by.tenant and all(not own or own == known for own, known in narrowed)
 
 
 def common(identity: Identity) -> list[str]:

@@ -31,6 +31,7 @@ USUAL = (
 )
 BEARER = "ANTHROPIC_AUTH_TOKEN"  # what Anthropic's clients find there they send as a bearer token, not as a key
 VERSIONS = ("v1", "v1beta")
+LONGEST_NAME = 256  # of a model: what clients make up is remembered here, in prices, counters and the record
 CHOICES = 10_000  # answers to "where does this model go" that are remembered
 
 
@@ -46,12 +47,14 @@ class Target:
         self._strips = _strips(provider)
         self._paths: dict[str, bytes] = {}
         self.auth: tuple[bytes, bytes] | None = None
+        self.secret = b""
         self.reload()
 
     def reload(self) -> None:
         """Read the key again: it may have been rotated."""
         secret = _secret(self.provider)
         self.auth = _auth(self.format, secret, self.provider.key_env) if secret else None
+        self.secret = secret.encode()
 
     def path(self, target: str, query: str) -> bytes:
         """What is asked for at this provider. The host is the configured one whatever is said here."""
@@ -96,7 +99,7 @@ class Upstreams:
             target.reload()
 
     def _find(self, format: str, model: str) -> list[Target]:
-        for target in self.targets:
+        for target in self.targets if len(model) <= LONGEST_NAME else ():
             if target.format == format and any_of(target.provider.models)(model):
                 return [target, *(self._by_name[name] for name in target.provider.fallback)]
         known = ", ".join(target.name for target in self.targets if target.format == format)

@@ -33,7 +33,7 @@ async def pass_to_api(gate: Gate, asked: Asked, receive: Receive, send: Send) ->
     fields.append((WHO.encode(), packed(who)))
     if asked.method == "POST" and asked.path.startswith(RUN) and asked.path.endswith(CLOSE) and WRITE in who.rights:
         # First what is left of the run here is put on record, then its end as it was asked for: the last one counts.
-        gate.runs.finish(asked.path[len(RUN) : -len(CLOSE)], who.tenant)
+        gate.runs.finish(asked.path[len(RUN) : -len(CLOSE)], caller.identity)
     leaving = Leaving(receive, 0)
     try:
         return await _told(await _asked(gate, asked, fields), send)

@@ -1,0 +1,100 @@
+"""What an attack on a running gateway found: names and addresses that fill memory, masks, quoted keys, others' runs."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from comptroller.core.call import Identity
+from comptroller.core.facts import RUN_CLOSED
+from comptroller.gateway import app, caller
+from comptroller.gateway.upstream import LONGEST_NAME
+from comptroller.office.keys import Key
+from comptroller.testing.script import Say
+from tests.gateway.house import HI, FewKeys, house
+
+GEMINI = [
+    {"name": "openai", "format": "openai", "url": "{up}/v1"},
+    {"name": "gemini", "format": "gemini", "url": "{up}"},
+]
+GENERATE = "/v1beta/models/gemini-2.5-flash:generateContent"
+CONTENTS = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
+POLICY = "policy: p\ntools: {look: {effect: read}}\nunlisted: deny\n"
+
+
+def test_a_model_of_no_sensible_length_is_nowhere_and_remembered_nowhere() -> None:
+    with house("Hello.") as at:
+        long = "m" * (LONGEST_NAME + 1)
+        for path in ("/v1/chat/completions", "/v1/audio/speech"):
+            assert at.post(path, {"model": long, "messages": HI}).status_code == 404
+        assert at.up.requests == []
+        assert long not in at.get("/metrics").text
+        assert not any(long in model for _, model in at.gate.upstreams._lines)
+
+
+def test_an_address_of_no_sensible_length_is_nowhere_and_not_remembered() -> None:
+    with house("Hello.") as at:
+        before = app._route_of.cache_info().currsize
+        assert at.post(f"/v1/{'x' * app.LONGEST_PATH}/chat/completions").status_code == 404
+        assert app._route_of.cache_info().currsize == before
+        assert at.up.requests == []
+
+
+def test_baggage_of_others_does_not_fill_memory() -> None:
+    with house("Hello.") as at:
+        before = len(caller._callers)
+        others = "a=" + "x" * caller.LONGEST_KEPT
+        assert at.post(headers={"baggage": f"comptroller-customer=acme,{others}"}).status_code == 200
+        assert at.last["customer"] == "acme"
+        assert len(caller._callers) == before
+
+
+@pytest.mark.parametrize("query", ["fields=candidates", "%24fields=candidates", "alt=json&f%69elds="])
+def test_a_reply_is_not_asked_for_without_its_usage(query: str) -> None:
+    with house("Hello.", upstreams=GEMINI) as at:
+        assert at.post(f"{GENERATE}?{query}", CONTENTS).status_code == 400
+        assert at.up.requests == []
+        assert at.post(GENERATE, CONTENTS, headers={"x-goog-fieldmask": "candidates"}).status_code == 200
+        assert "x-goog-fieldmask" not in at.up.requests[-1].headers
+
+
+def test_a_provider_that_quotes_our_key_does_not_tell_it(tmp_path: Path) -> None:
+    secret = "provider-key-" + "x1y2"
+    (tmp_path / "key").write_text(secret)
+    quoting = Say(f"There is no key {secret} here.", status=401, headers={"x-asked": f"Bearer {secret}"})
+    one = {"name": "openai", "format": "openai", "url": "{up}/v1", "key_file": str(tmp_path / "key")}
+    with house([quoting], upstreams=[one]) as at:
+        reply = at.post()
+        assert at.up.requests[-1].headers["authorization"] == f"Bearer {secret}"
+        assert secret not in reply.text + str(reply.headers)
+        assert (reply.status_code, reply.headers["x-asked"]) == (401, "Bearer [...]")
+
+
+def test_a_key_in_a_path_is_refused_and_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "comptroller")
+    with house("Hello.") as at:
+        for secret in ("ck_0123456789abcdef0123", "sk-proj-0123456789abcdef"):
+            for path in (f"/v1/{secret}/chat/completions", f"/api/keys/{secret}", f"/{secret}"):
+                assert at.post(path, headers={"host": "evil.example"}).status_code == 400
+            assert secret not in caplog.text
+        assert at.post("/v1/task-0123456789abcdef/chat/completions").status_code == 200
+
+
+def test_a_run_is_let_go_of_for_nobody_who_may_not_see_it() -> None:
+    ring = FewKeys(acme=Key("key_1", "default", customer="acme"))
+    with house("Hello.", keys=ring) as at:
+        at.post(headers={"authorization": "Bearer ck_acme", "comptroller-run": "mine"})
+        runs = at.gate.runs
+        for who in (Identity(tenant="else"), Identity(tenant="default", customer="bolt")):
+            runs.finish("mine", who)
+            assert runs.knows("mine")
+        runs.finish("mine", Identity(tenant="default"))
+        assert len(at.desk.facts(RUN_CLOSED)) == 1
+
+
+def test_a_body_only_the_provider_reads_brings_no_tool_call_past_the_rules() -> None:
+    with house("Hello.", POLICY) as at:
+        body = '{"model":"gpt-4o-mini","max_tokens":5,"messages":[]}'
+        for odd in (body.encode("utf-8-sig"), body.encode("utf-16"), body[:-1].encode() + b',"seed":NaN}'):
+            assert at.post(body=odd).status_code == 403
+        assert at.up.requests == []
