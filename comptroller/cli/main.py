@@ -110,7 +110,7 @@ def spend(
 @app.command()
 def up(
     host: Annotated[str, typer.Option("--host", help="Where to listen; beyond this machine only with keys.")] = "",
-    port: Annotated[int, typer.Option("--port", help="The gateway's port; 0 for any.")] = 4141,
+    port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="The gateway's port; 0 for any.")] = 4141,
     ledger: Ledger = "",
     config: Annotated[str, typer.Option("--config", metavar="FILE", help="Settings other than comptroller.yaml.")] = "",
     workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Processes that relay.")] = 1,

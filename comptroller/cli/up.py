@@ -83,8 +83,11 @@ def _check_tls(certfile: str, keyfile: str) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certfile, keyfile or None)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", "") or error
+        names = " with ".join(
+            f"--{kind} {name}" for kind, name in (("certfile", certfile), ("keyfile", keyfile)) if name
+        )
         raise Misuse(
-            f"--certfile {certfile} with --keyfile {keyfile}: TLS cannot be served with these ({why}). "
+            f"{names}: TLS cannot be served with these ({why}). "
             "Name a PEM file with the chain, and one with its private key."
         ) from None
 

@@ -178,6 +178,9 @@ def _config_path(config: object) -> Path | None:
 def _read(path: Path) -> dict[str, object]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise SettingsError(f"{path}{line}: this is no YAML: {error.problem}. Mend the file or name another.") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SettingsError(f"{path}: cannot be read: {error}. Mend the file or name another.") from None
     if values is None:
@@ -191,4 +194,7 @@ def _mistake(where: str, item: Mapping[str, object]) -> str:
     place = ".".join(str(step) for step in item["loc"])  # type: ignore[attr-defined]
     if item["type"] == "extra_forbidden":
         return f"{where}: {place}: there is no such setting. Remove it or check its spelling."
-    return f"{where}: {place}: {item['msg']}."
+    if item["type"] == "missing":
+        return f"{where}: {place}: this is not said, and nothing can stand in for it. Add it."
+    said = str(item["msg"]).removeprefix("Value error, ")
+    return f"{where}: {place}: {said if said.endswith('.') else f'{said}.'}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import logging
 import signal
 import socket
@@ -123,10 +124,15 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (socket.gaierror, UnicodeError) as error:
+        why = getattr(error, "strerror", error)
+        raise SettingsError(f"{host} is no address that is known here ({why}). Name another with --host.") from None
     except OSError as error:
-        raise SettingsError(
-            f"{host}:{port} cannot be had: {error.strerror or error}. Name another with --port, or 0 for any."
-        ) from None
+        # What the library adds in brackets says the address once more.
+        why = (error.strerror or str(error)).partition(" (while")[0]
+        foreign = error.errno == errno.EADDRNOTAVAIL
+        remedy = "one of this machine's with --host" if foreign else "another with --port, or 0 for any"
+        raise SettingsError(f"{host}:{port} cannot be had: {why}. Name {remedy}.") from None
 
 
 def address_of(listener: socket.socket, tls: bool) -> str:

@@ -46,6 +46,23 @@ def test_settings_that_cannot_be_read_are_wrong_use(cli: Cli, tmp_path: Any) -> 
     assert "legder: there is no such setting" in said.err
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("policies: [a\n", "comptroller.yaml:2: this is no YAML"),
+        ("upstreams: [{name: a, format: openai}]\n", "upstreams.0.url: this is not said"),
+        ('upstreams: [{name: a, format: openai, url: "api"}]\n', "upstreams.0.url: write it like https://"),
+    ],
+)
+def test_a_mistake_in_the_settings_is_told_in_our_words(cli: Cli, tmp_path: Any, text: str, said: str) -> None:
+    (tmp_path / "here" / "comptroller.yaml").write_text(text)
+    refused = cli("runs", "ls")
+    assert refused.code == 2
+    assert said in refused.err
+    assert "Value error" not in refused.err
+    assert "unicode string" not in refused.err
+
+
 def test_help_loads_neither_the_books_nor_the_policies() -> None:
     heavy = ("duckdb", "pyarrow", "pydantic", "rich", "comptroller.store", "comptroller.policies")
     look = f"print([name for name in {heavy} if name in sys.modules])"

@@ -84,3 +84,17 @@ def test_a_key_file_is_looked_for_beside_the_settings(cli: Callable[..., Any], t
     upstreams = [{"name": "a", "format": "openai", "url": "http://h/v1", "key_file": "none.key"}]
     (tmp_path / "c.yaml").write_text(json.dumps({"upstreams": upstreams}), encoding="utf-8")
     assert str(tmp_path / "none.key") in cli("up", "--config", tmp_path / "c.yaml", "--port", "0").err
+
+
+def test_a_port_that_cannot_be_is_wrong_use(cli: Callable[..., Any]) -> None:
+    refused = cli("up", "--port", "99999")
+    assert refused.code == 2
+    assert "--port" in refused.err
+
+
+def test_a_certificate_that_is_not_there_is_named_without_the_key_file_that_was_not_said(
+    cli: Callable[..., Any],
+) -> None:
+    refused = cli("up", "--certfile", "none.pem", "--port", "0")
+    assert refused.code == 2
+    assert refused.err.startswith("--certfile none.pem: TLS cannot be served")

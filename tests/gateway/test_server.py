@@ -80,8 +80,15 @@ class Listener(threading.Thread):
 
 
 def test_a_port_that_is_taken_says_what_to_do() -> None:
-    with bind("127.0.0.1", 0) as taken, pytest.raises(SettingsError, match="--port"):
+    with bind("127.0.0.1", 0) as taken, pytest.raises(SettingsError, match="--port") as refused:
         bind("127.0.0.1", taken.getsockname()[1])
+    assert "while attempting" not in str(refused.value)
+
+
+@pytest.mark.parametrize("host", ["no..host", "192.0.2.1"])  # the second is nobody's, by RFC 5737
+def test_an_address_that_is_not_this_machines_says_which_option_to_change(host: str) -> None:
+    with pytest.raises(SettingsError, match="--host"):
+        bind(host, 0)
 
 
 def test_a_gate_that_stops_is_not_ready() -> None:
