@@ -25,50 +25,57 @@ def rate(price: Price, usage: Usage, before: Before | None = None, last: bool = 
     Under `again: delta` the usage is that of the whole period so far, otherwise what is new. A minimum is due only
     with the `last` run of a period.
     """
-    lines = (
-        _delta(price, usage, before, last) if price.again == "delta" and before else _new(price, usage, before, last)
-    )
-    return _summed(price, lines)
-
-
-def _new(price: Price, usage: Usage, before: Before | None, last: bool) -> tuple[Line, ...]:
-    """The lines for what is new, bounded by what was billed before."""
+    if before is not None and before.usage is not None:
+        before = replace(before, usage=_like(before.usage, usage))
     if before is None:
-        return _whole(price, usage, ZERO, last)
-    gross = tuple(_gross(price, usage))
-    if price.again == "progressive":
-        known = before.usage or Usage()
-        gross = merge((*_gross(price, known + usage), *negate(merge(_gross(price, _like(known, usage))))))
-    return _bounded(price, _discounted(price, _rounded(price, gross)), _billed(price, before), last)
+        lines = _whole(price, usage, last)
+    else:
+        lines = (_delta if price.again == "delta" else _new)(price, usage, before, last)
+    return Rated(lines, total(lines), price.currency)
 
 
 def _like(known: Usage, usage: Usage) -> Usage:
     """What was known before, with nothing where it said nothing of what the new usage tells."""
-    value = (
-        ZERO if known.value is None and (usage.events or usage.value is not None) and not known.events else known.value
-    )
-    return replace(known, value=value, cost=ZERO if known.cost is None and usage.cost is not None else known.cost)
+    value, cost = known.value, known.cost
+    if value is None and not known.events and (usage.events or usage.value is not None):
+        value = ZERO
+    return replace(known, value=value, cost=ZERO if cost is None and usage.cost is not None else cost)
+
+
+def _new(price: Price, usage: Usage, before: Before, last: bool) -> tuple[Line, ...]:
+    """The lines for what is new, bounded by what was billed before."""
+    if price.again == "split":
+        gross = merge(_gross(price, usage))
+    else:
+        known = _like(Usage(), usage) if before.usage is None else before.usage
+        gross = merge((*_gross(price, known + usage), *negate(merge(_gross(price, known)))))
+    bounded = price.minimum is not None or price.maximum is not None
+    return _payable(price, gross, _billed(price, before) if bounded else ZERO, last)
 
 
 def _delta(price: Price, usage: Usage, before: Before, last: bool) -> tuple[Line, ...]:
     """What the period costs now less what it was billed; the lines tell which part changed."""
-    now = _whole(price, usage, ZERO, last)
-    then = () if before.usage is None else _whole(price, before.usage, ZERO, False)
+    now = _whole(price, usage, last)
+    then = () if before.usage is None else _whole(price, before.usage, last=False)
     lines = merge((*now, *negate(then)))
     billed = _billed(price, before)
     rest = total(now) - billed - total(lines)
     return (*lines, Line("billed", "billed before", rest)) if rest else lines
 
 
-def _whole(price: Price, usage: Usage, billed: Fraction, last: bool) -> tuple[Line, ...]:
-    gross = merge(_gross(price, usage))
-    return _bounded(price, _discounted(price, _rounded(price, gross)), billed, last)
+def _whole(price: Price, usage: Usage, last: bool) -> tuple[Line, ...]:
+    return _payable(price, merge(_gross(price, usage)), ZERO, last)
+
+
+def _payable(price: Price, gross: tuple[Line, ...], billed: Fraction, last: bool) -> tuple[Line, ...]:
+    """What the lines of the model come to: rounded, less the discount, within the bounds of the period."""
+    return _footed(price, _bounded(price, _discounted(price, _rounded(price, gross)), billed, last))
 
 
 def _billed(price: Price, before: Before) -> Fraction:
     if before.billed is not None:
         return before.billed
-    return ZERO if before.usage is None else total(_whole(price, before.usage, ZERO, False))
+    return ZERO if before.usage is None else total(_whole(price, before.usage, last=False))
 
 
 def _gross(price: Price, usage: Usage) -> Iterator[Line]:
@@ -126,11 +133,10 @@ def _with(price: Price, lines: tuple[Line, ...], line: Line) -> tuple[Line, ...]
     return (*lines, line) if line.amount else lines
 
 
-def _summed(price: Price, lines: tuple[Line, ...]) -> Rated:
+def _footed(price: Price, lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """The lines, with one for what rounding their sum adds."""
+    if price.rounding.at != "total":
+        return lines
     amount = total(lines)
-    if price.rounding.at == "total":
-        rounded = price.rounding.of(amount, price.currency)
-        if rounded != amount:
-            lines = (*lines, Line("rounding", "rounding", rounded - amount))
-        amount = rounded
-    return Rated(lines, amount, price.currency)
+    rest = price.rounding.of(amount, price.currency) - amount
+    return (*lines, Line("rounding", "rounding", rest)) if rest else lines

@@ -9,7 +9,6 @@ from comptroller.core.currencies import minor_places
 
 Mode = Literal["half_up", "half_even", "half_down", "up", "down", "ceiling", "floor"]
 At = Literal["line", "total", "none"]
-HALF = Fraction(1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,28 +33,32 @@ PAYABLE = Rounding()
 
 def round_to(amount: Fraction, places: int, mode: Mode = "half_up") -> Fraction:
     """The amount with so many decimals."""
-    unit = Fraction(1, 10**places)
-    return round_whole(Fraction(amount, unit), mode) * unit
+    unit = 10**places
+    if unit % amount.denominator == 0:  # it has no more than these, as most have: 0.7 us instead of 1.7
+        return amount
+    return Fraction(_rounded(amount.numerator * unit, amount.denominator, mode), unit)
 
 
 def round_whole(amount: Fraction, mode: Mode = "half_up") -> int:
     """The whole number that a mode makes of an amount."""
-    size = abs(amount)
-    whole = size.numerator // size.denominator
-    rest = size - whole
-    if rest and _goes_up(mode, rest, bool(whole % 2), amount < 0):
+    return _rounded(amount.numerator, amount.denominator, mode)
+
+
+def _rounded(numerator: int, denominator: int, mode: Mode) -> int:
+    whole, rest = divmod(abs(numerator), denominator)
+    if rest and _goes_up(mode, 2 * rest - denominator, bool(whole % 2), numerator < 0):
         whole += 1
-    return -whole if amount < 0 else whole
+    return -whole if numerator < 0 else whole
 
 
-def _goes_up(mode: Mode, rest: Fraction, odd: bool, negative: bool) -> bool:
+def _goes_up(mode: Mode, beyond_half: int, odd: bool, negative: bool) -> bool:
     """True where the size of the number grows."""
     if mode in ("up", "down"):
         return mode == "up"
     if mode in ("ceiling", "floor"):
         return negative == (mode == "floor")
-    if rest != HALF:
-        return rest > HALF
+    if beyond_half:
+        return beyond_half > 0
     return mode == "half_up" or (mode == "half_even" and odd)
 
 

@@ -22,10 +22,16 @@ def read_number(value: object) -> Fraction:
         return value
     if isinstance(value, int) and abs(value) >= 10**_MOST_DIGITS:
         raise ValueError(f"A number of more than {_MOST_DIGITS} digits is none to count with. Write a smaller one")
-    text = str(value).strip()
+    text = format(value, "f") if isinstance(value, Decimal) and _short(value) else str(value).strip()
     if share := _SHARE.fullmatch(text):
         return Fraction(int(share[1]), int(share[2]))
     return _decimal(text, isinstance(value, (str, Decimal)))
+
+
+def _short(number: Decimal) -> bool:
+    """True where writing it out takes no more digits than we read."""
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and abs(exponent) < _MOST_DIGITS
 
 
 def _decimal(text: str, exact: bool) -> Fraction:

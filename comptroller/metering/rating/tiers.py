@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from comptroller.metering.rating.line import ZERO, Line, RatingError, total
 from comptroller.metering.rating.terms import plain
@@ -57,9 +58,7 @@ class Tiers:
             start = end
 
     def name(self, number: int) -> str:
-        start = self.tiers[number - 1].up_to if number else ZERO
-        end = self.tiers[number].up_to
-        return f"above {plain(start or ZERO)}" if end is None else f"above {plain(start or ZERO)} up to {plain(end)}"
+        return _name(self.tiers[number - 1].up_to if number else ZERO, self.tiers[number].up_to)
 
     def usage_line(self, number: int, quantity: Fraction) -> Line:
         unit = self.tiers[number].unit
@@ -123,6 +122,12 @@ class Volume(Tiers):
         charged = measure if usage.prorated is None else usage.prorated
         if charged and (tier.unit or not tier.flat):
             yield self.usage_line(number, charged)
+
+
+@lru_cache(maxsize=4096)
+def _name(start: Fraction | None, end: Fraction | None) -> str:
+    begins = f"above {plain(start or ZERO)}"
+    return begins if end is None else f"{begins} up to {plain(end)}"
 
 
 def worth(usage: Usage) -> Fraction:
