@@ -189,6 +189,7 @@ class ContractForm(Frame):
     buyer: PartyForm | None = None
     seller: PartyForm | None = None
     outcomes: dict[Name, Annotated[FeeForm, BeforeValidator(lambda value: _fee(value))]] = Field(default_factory=dict)
+    usage: dict[Name, Annotated[FeeForm, BeforeValidator(lambda value: _fee(value))]] = Field(default_factory=dict)
     attestation: AttestationForm = AttestationForm()
     seats: list[SeatsForm] = Field(default_factory=list)
     tokens: TokensForm | None = None
@@ -222,7 +223,7 @@ class ContractForm(Frame):
     def _amounts(self) -> list[str]:
         """Every amount that names its currency."""
         found = [self.most, self.minimum and self.minimum.amount]
-        found += [fee.most for fee in self.outcomes.values()]
+        found += [fee.most for fee in (*self.outcomes.values(), *self.usage.values())]
         found += [amount for grant in self.grants for amount in (grant.amount, grant.paid)]
         found += [discount.amount for discount in self.discounts]
         return [text for text in found if text]

@@ -108,7 +108,8 @@ def _contract(read: form.ContractForm, tenant: str, place: str) -> Contract:
         until=read.until,
         currency=read.currency,
         calendar=calendar,
-        fees={name: _fee(name, fee, read.currency) for name, fee in read.outcomes.items()},
+        fees={name: _fee("outcomes", name, fee, read.currency) for name, fee in read.outcomes.items()},
+        usage={name: _fee("usage", name, fee, read.currency) for name, fee in read.usage.items()},
         buyer=_party(read.buyer, read.customer),
         seller=_party(read.seller, read.tenant or tenant),
         attestation=Attestation(
@@ -135,8 +136,8 @@ def _contract(read: form.ContractForm, tenant: str, place: str) -> Contract:
     )
 
 
-def _fee(type: str, fee: form.FeeForm, currency: str) -> Fee:
-    price = _price(fee.price, currency, ("outcomes", type, "price"))
+def _fee(key: str, type: str, fee: form.FeeForm, currency: str) -> Fee:
+    price = _price(fee.price, currency, (key, type, "price"))
     return Fee(type, price, price_digest(price)[:16], fee.title, _nanos(fee.most) if fee.most else None)
 
 

@@ -27,7 +27,7 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Fee:
-    """What one type of outcome costs under a contract. Tiers count the outcomes of a period."""
+    """What one type of outcome, or one meter's unit, costs under a contract. Tiers count what a period had of it."""
 
     type: str
     price: Price
@@ -152,6 +152,7 @@ class Contract:
     currency: str
     calendar: Calendar
     fees: Mapping[str, Fee] = field(default_factory=dict, hash=False)
+    usage: Mapping[str, Fee] = field(default_factory=dict, hash=False)  # by meter, of usage events
     buyer: Party = Party("")
     seller: Party = Party("")
     attestation: Attestation = Attestation()

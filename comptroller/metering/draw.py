@@ -57,6 +57,9 @@ class Basis:
     billed: Mapping[tuple[str, str], int] = field(default_factory=dict)
     claimed: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # by type: claims decided, and those verified
     work: Work = Work()
+    # Usage events: how much of each meter and period there is by now, and what was billed of it before.
+    usage: Mapping[tuple[str, str], Fraction] = field(default_factory=dict)
+    rated: Mapping[tuple[str, str], int] = field(default_factory=dict)
     late: Sequence[tuple[str, int]] = ()  # cost of model calls of earlier periods that came after their invoices
     earlier: Sequence[int] = ()  # net of the invoices before, the newest first: for minimums over several periods
     periods: int = 0  # how many were closed under this contract before
@@ -65,7 +68,7 @@ class Basis:
 def draw(basis: Basis) -> Invoice:
     """The draft of an invoice."""
     contract, period = basis.contracts[-1], basis.period
-    lines = [*_outcomes(basis), *_deltas(basis), *_seats(basis), *_tokens(basis)]
+    lines = [*_outcomes(basis), *_deltas(basis), *_usage(basis), *_seats(basis), *_tokens(basis)]
     lines, taken = _discounted(contract, period, lines)
     lines += _minimum(basis, lines)
     lines = [_itemised(line, contract) for line in _taxed(contract, lines)]
@@ -91,6 +94,7 @@ def draw(basis: Basis) -> Invoice:
         failed=basis.work.failed,
         spent=basis.work.cost,
         runs=basis.work.runs,
+        late=tuple(basis.late),
     )
 
 
@@ -188,11 +192,30 @@ def _deltas(basis: Basis) -> Iterator[Line]:
             yield Line("delta", title, why, exact, gross, type=type, period=late, price=fee.version, credits=credits)
 
 
+def _usage(basis: Basis) -> Iterator[Line]:
+    """What metered units come to; those of earlier periods by what they add."""
+    contract = basis.contracts[-1]
+    for (meter, period), quantity in sorted(basis.usage.items()):
+        fee = contract.usage.get(meter)
+        if fee is None:
+            continue
+        price = replace(fee.price, rounding=Rounding(at="none"))
+        due = nanos(rate(price, Usage(quantity=quantity, count=int(quantity))).total)
+        exact = (due if fee.most is None else min(due, fee.most)) - basis.rated.get((meter, period), 0)
+        late = "" if period == basis.period.label else period
+        if exact or (quantity and not late):
+            gross = rounded(exact, contract)
+            about = f"late usage of {late}: what it adds to that period" if late else "metered"
+            units = "" if late else plain(quantity)
+            yield Line("usage", fee.title or meter, about, exact, gross, units, type=meter, period=late,
+                       price=fee.version, credits=((f"revenue:usage:{meter}", gross),))  # fmt: skip
+
+
 def _seats(basis: Basis) -> Iterator[Line]:
     for contract in basis.contracts:
         days, whole = contract.days_in(basis.period), basis.period.days
         for seats in contract.seats:
-            held = {meter: Fraction(_metered(seats, meter, basis.work)) * days / whole for meter in seats.meters}
+            held = {meter: Fraction(_metered(seats, meter, basis.work)) for meter in seats.meters}
             part = None if days == whole else Fraction(seats.count * days, whole)
             usage = Usage(quantity=Fraction(seats.count), prorated=part, peaks=held)
             said = "" if days == whole else f"{days} of {whole} days"

@@ -53,7 +53,7 @@ def rerated(fee: Fee, outcomes: Sequence[Outcome]) -> int:
     if all(share == ONE for share in shares):
         return nanos(whole)
     if isinstance(price.model, Volume):
-        return nanos(whole * sum(shares, Fraction(0)) / len(outcomes))
+        return nanos(whole * sum(shares, Fraction(0)) * Fraction(1, len(outcomes)))
     return nanos(_one_by_one(price, outcomes, shares))
 
 

@@ -133,6 +133,7 @@ class Invoice:
     failed: int = 0  # claims that came to nothing
     spent: int = 0  # what its model calls had cost when it was drawn up: what comes later is a line of the next
     runs: int = 0
+    late: tuple[tuple[str, int], ...] = ()  # by period: what model calls cost that came after its invoice
     digest: str = ""
     state: Literal["draft", "finalised", "void", "uncollectible"] = "draft"
     payments: tuple[Payment, ...] = ()

@@ -25,7 +25,7 @@ class Share:
     The parts of all outcomes of a line sum to the line, so that whatever is credited comes out even.
     """
 
-    invoice: str
+    invoice: str  # its number
     fee: int  # still owed when it was invoiced
     gross: int
     discount: int

@@ -12,7 +12,8 @@ from comptroller.core.facts import INVOICE, Fact
 from comptroller.core.money import NANOS
 from comptroller.metering.invoice import Credit, Invoice, Line, Payment
 from comptroller.metering.postings import Share
-from comptroller.office.reading import Desk, Feed
+from comptroller.office.feed import feed_of
+from comptroller.wrapper.desk import Desk
 
 _ITEM = ("outcome", "run", "subject", "method", "verified_at", "evidence", "fee", "gross", "discount", "tax", "before")
 
@@ -22,20 +23,21 @@ class Invoices:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._feed = Feed(desk, INVOICE)
+        self._feed = feed_of(desk, INVOICE)
         self._start()
 
     def _start(self) -> None:
         self.invoices: dict[str, Invoice] = {}
         self.shares: dict[str, Share] = {}  # by outcome: its part of the invoice it is on
         self.credits: dict[str, Credit] = {}  # by cause
+        self.applied: dict[str, int] = {}  # by credit note: how much of it paid its own invoice
         self._by_customer: dict[tuple[str, str], list[str]] = {}
         self._counts: dict[str, int] = {}  # numbers given out, by series
         self._facts: set[str] = set()
 
     def catch_up(self) -> None:
         """Take in what happened meanwhile."""
-        if self._feed.again:
+        if not self._feed.intact():
             self._feed.restart()
             self._start()
         for fact in self._feed.read():
@@ -97,7 +99,7 @@ class Invoices:
         for line in invoice.lines:
             for item in line.items:
                 self.shares[item.outcome] = Share(
-                    invoice.id, item.fee, item.gross, item.discount, item.tax, item.before, unit
+                    invoice.number, item.fee, item.gross, item.discount, item.tax, item.before, unit
                 )
 
     def _later(self, known: Invoice, event: str, data: dict[str, Any]) -> None:
@@ -108,6 +110,7 @@ class Invoices:
             credit = msgspec.convert(data["credit"], Credit)
             applied = min(known.open, credit.total)
             self.credits[credit.cause] = credit
+            self.applied[credit.number] = applied
             self._count(credit.number)
             self.invoices[known.id] = replace(known, credits=(*known.credits, credit), applied=known.applied + applied)
         elif event == "uncollectible" and known.state == "finalised":

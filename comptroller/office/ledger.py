@@ -5,7 +5,8 @@ from typing import Any, cast
 
 from comptroller.core.books import Posting, Txn
 from comptroller.core.facts import TXN, Fact
-from comptroller.office.reading import Desk, Feed
+from comptroller.office.feed import feed_of
+from comptroller.wrapper.desk import Desk
 
 Key = tuple[str, str, str, str]  # tenant, customer, account, currency
 
@@ -15,7 +16,7 @@ class Accounts:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._feed = Feed(desk, TXN)
+        self._feed = feed_of(desk, TXN)
         self._start()
 
     def _start(self) -> None:
@@ -25,7 +26,7 @@ class Accounts:
 
     def catch_up(self) -> None:
         """Take in what was posted meanwhile."""
-        if self._feed.again:
+        if not self._feed.intact():
             self._feed.restart()
             self._start()
         for fact in self._feed.read():

@@ -146,6 +146,17 @@ class Registry:
             self.catch_up()
             return self.outcomes.get(event.outcome)
 
+    def tell_all(self, events: Iterable[OutcomeEvent]) -> None:
+        """Put many events on record, each of another outcome; durable with the next fact that is synced."""
+        with self._turn:
+            self.catch_up()
+            for event in events:
+                if event.id not in self._seen:
+                    known = self.outcomes.get(event.outcome)
+                    made, why = step(known, event, self._type_of(event, known), self)
+                    self.desk.ledger.record(fact_of(event, self.desk.clock.now_ns(), made, why))
+            self.catch_up()
+
     def why(self, id: str, key: str) -> str:
         """Why an event was ignored; empty where it counted."""
         return next((entry.ignored for entry in self.events(key) if entry.event.id == id), "")
@@ -174,17 +185,21 @@ class Registry:
 
     def _quoted(self, event: OutcomeEvent) -> OutcomeEvent:
         """With the price of now, the fee and who earned it, where the event may make them due."""
-        known = self.outcomes.get(event.outcome)
-        if known is None or known.terms is None or event.type not in ATTESTS or "refused" in event.data:
+        known, when = self.outcomes.get(event.outcome), "verified"
+        if known is None and event.type == "claim":
+            (known, _), when = step(None, event, self._type_of(event, None), self), "claimed"
+        elif event.type not in ATTESTS:
+            return event
+        if known is None or known.terms is None or "refused" in event.data:
             return event
         data = dict(event.data)
-        if known.terms.freeze == "verified":
+        if known.terms.freeze == when:
             try:
                 data["price"], fee = self.agreed.quote(known, event.at, self.verified_before(known))
             except ValueError as error:
                 return replace(event, data={**data, "refused": str(error)})
             data["fee"] = [fee.nanos, fee.currency] if fee else None
-        if self.weigh is not None and "weights" not in data:
+        if self.weigh is not None and when == "verified" and "weights" not in data:
             data["weights"] = [list(pair) for pair in self.weigh(known, event)]
         return replace(event, data=data)
 

@@ -1,0 +1,229 @@
+"""The bookkeeper: posts what outcomes and invoices do to the books, and gives out credit notes.
+
+What an invoice or an event entails (transactions, the outcomes' own events, credits that are burnt) is decided by its
+fact and done after it; a bookkeeper that starts again does what one before it left undone, and nothing twice.
+"""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from comptroller.core.currencies import minor_places
+from comptroller.core.errors import StoreError
+from comptroller.core.money import NANOS
+from comptroller.core.outcome import Outcome, OutcomeEvent
+from comptroller.metering import postings
+from comptroller.metering.contracts import ContractBook
+from comptroller.metering.invoice import Credit, Invoice
+from comptroller.metering.periods import period_at, period_named
+from comptroller.metering.postings import Share
+from comptroller.office.invoices import Invoices
+from comptroller.office.ledger import Accounts
+from comptroller.office.outcomes import Registry
+from comptroller.office.work import Records
+from comptroller.wrapper.desk import Desk
+
+LOCK = "office.lock"
+_PATIENCE_S = 30
+
+
+class Bookkeeper:
+    """Joins outcomes, contracts, invoices and the general ledger of one desk. Used by one thread at a time."""
+
+    def __init__(self, desk: Desk, registry: Registry, contracts: ContractBook, records: Records | None = None) -> None:
+        self.desk, self.registry, self.contracts = desk, registry, contracts
+        self.accounts, self.invoices = Accounts(desk), Invoices(desk)
+        self.records = records or Records(None, {})
+        registry.listeners.append(self._heard)
+        with self.alone():
+            pass
+
+    # -- being the only one
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """One clerk at a time, brought up to date: numbers are given out without a gap."""
+        with _locked(self.desk):
+            self.catch_up()
+            yield
+
+    def catch_up(self) -> None:
+        """Take in what happened meanwhile, and do what it entails and nobody did."""
+        self.invoices.catch_up()
+        self.accounts.catch_up()
+        self.registry.catch_up()
+        for invoice in list(self.invoices.invoices.values()):
+            if postings.txn_id(invoice.number, "finalised") not in self.accounts.txns:
+                self.follow(invoice)
+
+    # -- outcomes
+
+    def _heard(self, before: Outcome | None, after: Outcome, event: OutcomeEvent) -> None:
+        """An event of an outcome counted: post what it does, with a credit note where it was invoiced."""
+        if before is None or after.fee is None or (event.type == "invoice"):
+            return
+        share = self.invoices.shares.get(after.key)
+        share = share if share is not None and before.invoice == share.invoice else None
+        note = ""
+        if share is not None and after.reversed_nanos > before.reversed_nanos:
+            note = self._credited(before, after, event, share).number
+        period = self._period(after.tenant, after.customer, event.at)
+        for txn in postings.for_outcome(before, after, event, period, share, note, after.weights):
+            self.accounts.post(txn)
+        if note:
+            self.apply(self.invoices.credits[event.id])
+
+    def _credited(self, before: Outcome, after: Outcome, event: OutcomeEvent, share: Share) -> Credit:
+        known = self.invoices.credits.get(event.id)
+        if known is not None:
+            return known
+        then, now = share.part(before.reversed_nanos), share.part(after.reversed_nanos)
+        invoice = self.invoices.find(share.invoice)
+        assert invoice is not None, "a share is of an invoice"
+        net, tax = now.net - then.net, now.tax - then.tax
+        said = str(event.data.get("because") or after.because)
+        return self.note(invoice, event.id, event.at, net, tax, said, after.key, after.type)
+
+    def note(
+        self, invoice: Invoice, cause: str, at: int, net: int, tax: int, because: str, outcome: str = "", type: str = ""
+    ) -> Credit:
+        """Give out a credit note. Its number counts on in a series of its own."""
+        with _locked(self.desk):
+            self.invoices.catch_up()
+            if cause in self.invoices.credits:
+                return self.invoices.credits[cause]
+            number = self.invoices.next_number(f"CN-{self._year(invoice, at)}-")
+            credit = Credit(number, cause, at, invoice.number, net, tax, because, outcome, type)
+            self.invoices.tell("credited", f"{cause}:credited", self.desk.clock.now_ns(),
+                               {"invoice": invoice.id, "credit": plain(credit)})  # fmt: skip
+            return credit
+
+    def apply(self, credit: Credit) -> None:
+        """A credit note pays what is still open of its invoice; the rest stays with the customer."""
+        invoice = self.invoices.find(credit.invoice)
+        assert invoice is not None, "a credit note is of an invoice"
+        taken = self.invoices.applied.get(credit.number, 0)
+        amounts = [(f"credit:{credit.number}", taken), (postings.RECEIVABLE, -taken)]
+        self.post(credit.number, "applied", credit.at, invoice, amounts, {"note": credit.number})
+
+    # -- invoices
+
+    def follow(self, invoice: Invoice) -> None:
+        """What a finalised invoice entails. Its own transaction comes last: where it is, nothing is left to do."""
+        at, about = invoice.at, {"invoice": invoice.number}
+        self.registry.tell_all(
+            OutcomeEvent(f"{item.outcome}:invoice:{invoice.number}", item.outcome, "invoice", at,
+                         data={"invoice": invoice.number})
+            for line in invoice.lines for item in line.items
+        )  # fmt: skip
+        for id, nanos, _ in invoice.sla:
+            name = f"credit:sla-{id}-{invoice.period}"
+            self.post(
+                f"{invoice.contract}:{invoice.period}:{id}",
+                "sla",
+                at,
+                invoice,
+                [(postings.SLA, nanos), (name, -nanos)],
+                about,
+            )
+        self._costs(invoice)
+        if invoice.burnt:
+            burnt = postings.for_burn(invoice.number, invoice.burnt, at, invoice.period, invoice.currency,
+                                      invoice.tenant, invoice.customer)  # fmt: skip
+            self.accounts.post(burnt, durable=False)
+        self.post(invoice.number, "finalised", at, invoice, _finalised(invoice), about)
+
+    def _costs(self, invoice: Invoice) -> None:
+        """What providers are owed for the period's calls, as far as it is not on the books yet."""
+        contract = self.contracts.at(invoice.customer, self._day(invoice.first, invoice), invoice.tenant)
+        if contract is None:
+            return
+        period = period_named(contract.calendar, invoice.period)
+        known = self.accounts.of_customer(invoice.customer, invoice.tenant)
+        rows: dict[str, list[tuple[str, str, str, int]]] = {}
+        for provider, agent, run, currency, nanos in self.records.costs(
+            invoice.tenant, invoice.customer, period.start, period.end
+        ):
+            left = nanos - known.get((f"cost:{provider}:{agent}:{run}", currency), 0)
+            if left:
+                rows.setdefault(currency, []).append((provider, agent, run, left))
+        for currency, costs in rows.items():
+            cause = f"{invoice.number}:cost:{currency}"
+            txn = postings.for_cost(
+                cause, costs, invoice.at, invoice.period, currency, invoice.tenant, invoice.customer
+            )
+            self.accounts.post(txn, durable=False)
+
+    # -- what all share
+
+    def post(self, cause: str, kind: str, at: int, invoice: Invoice, amounts: Iterable[tuple[str, int]],
+              about: Mapping[str, str], durable: bool = True) -> None:  # fmt: skip
+        txn = postings.entry(cause, kind, at, invoice.period, invoice.currency, amounts, tenant=invoice.tenant,
+                             customer=invoice.customer, about=about)  # fmt: skip
+        self.accounts.post(txn, durable)
+
+    def _period(self, tenant: str, customer: str, at: int) -> str:
+        contract = self.contracts.at(customer, at, tenant) or next(iter(self.contracts.of(customer, tenant)), None)
+        return period_at(contract.calendar, at).label if contract else ""
+
+    def _year(self, invoice: Invoice, at: int) -> str:
+        label = self._period(invoice.tenant, invoice.customer, at) or invoice.issued
+        return label[:4]
+
+    def _day(self, day: str, invoice: Invoice) -> int:
+        versions = self.contracts.of(invoice.customer, invoice.tenant)
+        if not versions:
+            return 0
+        period = period_named(versions[-1].calendar, invoice.period)
+        return max(period.start, versions[0].start)
+
+
+def _finalised(invoice: Invoice) -> list[tuple[str, int]]:
+    """What an invoice does to the books: it is owed, fees are no longer unbilled, tax is due to the state."""
+    total = invoice.totals.total
+    owed = postings.RECEIVABLE if total >= 0 else f"credit:{invoice.number}"
+    amounts = [(owed, total), (postings.TAX, -invoice.totals.tax), (postings.DISCOUNT, invoice.totals.discount)]
+    for line in invoice.lines:
+        if line.kind == "outcome":
+            amounts += [(postings.UNBILLED, -line.exact), (postings.ROUNDING, line.exact - line.gross)]
+        else:
+            amounts += [(account, -nanos) for account, nanos in line.credits]
+    return amounts
+
+
+def unit_of(invoice: Invoice) -> int:
+    return NANOS // int(10 ** minor_places(invoice.currency))
+
+
+def plain(value: object) -> dict[str, object]:
+    told: dict[str, object] = msgspec.to_builtins(value)
+    return told
+
+
+@contextmanager
+def _locked(desk: Desk) -> Iterator[None]:
+    """Hold the office's lock; a ledger in memory needs none."""
+    place = Path(desk.settings.ledger)
+    if getattr(desk.ledger, "facts", None) is not None or not place.is_dir():
+        yield
+        return
+    lock = _LOCKS.setdefault(str(place.absolute()), FileLock(place / LOCK, timeout=_PATIENCE_S))
+    try:
+        lock.acquire()
+    except Timeout:
+        raise StoreError(
+            f"{place / LOCK}: another process has been at work on these books for {_PATIENCE_S} s. "
+            "Let it end, then try again."
+        ) from None
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            lock.release()
+
+
+_LOCKS: dict[str, FileLock] = {}  # a lock held twice by one process counts as one

@@ -1,0 +1,142 @@
+"""Closing periods: drafts, and invoices with number, dates and credits, each period of each customer once."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from comptroller.core.errors import SettingsError
+from comptroller.metering import postings
+from comptroller.metering.contracts import DAY, Contract
+from comptroller.metering.draw import dated, with_credits
+from comptroller.metering.invoice import Invoice
+from comptroller.metering.periods import Period, next_period, period_at, period_named, period_on
+from comptroller.office.bookkeeper import Bookkeeper
+from comptroller.office.gather import Gatherer
+from comptroller.office.invoices import digest, encode
+from comptroller.office.purse import available, burn
+
+
+def draft(keeper: Bookkeeper, customer: str, period: str = "", tenant: str = "") -> Invoice | None:
+    """What the invoice of a period would be if it were closed now; by default that of the current one."""
+    keeper.catch_up()
+    tenant = tenant or keeper.desk.settings.tenant
+    contract = _contract(keeper, tenant, customer)
+    known = _period_named(keeper, contract, period) if period else _current(keeper, contract)
+    return _gatherer(keeper).draft(tenant, customer, known)
+
+
+def close(
+    keeper: Bookkeeper, period: str = "", customer: str = "", tenant: str = "", early: bool = False
+) -> list[Invoice]:
+    """Finalise the invoices of all periods that are over, grace included, up to the one named.
+
+    `early` does not wait for the days of grace. What has an invoice already is left as it is.
+    """
+    with keeper.alone():
+        _open_grants(keeper)
+        gatherer = _gatherer(keeper)
+        made: list[Invoice] = []
+        for its_tenant, name in keeper.contracts.customers:
+            if customer in ("", name) and tenant in ("", its_tenant):
+                made += _close_customer(keeper, gatherer, its_tenant, name, period, early)
+        _open_grants(keeper)
+        return made
+
+
+def _close_customer(
+    keeper: Bookkeeper, gatherer: Gatherer, tenant: str, customer: str, until: str, early: bool
+) -> Iterator[Invoice]:
+    now = keeper.desk.clock.now_ns()
+    for contract, period in _due(keeper, tenant, customer, now, early):
+        if until and period.label > until:
+            return
+        invoice = gatherer.draft(tenant, customer, period)
+        if invoice is not None:
+            yield _finalise(keeper, invoice, contract, period, now)
+        _expire(keeper, contract, period)
+
+
+def _due(keeper: Bookkeeper, tenant: str, customer: str, now: int, early: bool) -> Iterator[tuple[Contract, Period]]:
+    """The periods of a customer that are over and have no invoice, the oldest first."""
+    versions = keeper.contracts.of(customer, tenant)
+    period = period_on(versions[0].calendar, versions[0].starts)
+    last = versions[-1]
+    while last.until is None or period.first < last.until:
+        held = keeper.contracts.within(period, customer, tenant)
+        wait = 0 if early else (held or versions)[-1].grace_days * DAY
+        if period.end + wait > now:
+            return
+        if held and not _closed(keeper, held[-1], period):
+            yield held[-1], period
+        period = next_period((held or versions)[-1].calendar, period)
+
+
+def _closed(keeper: Bookkeeper, contract: Contract, period: Period) -> bool:
+    known = keeper.invoices.invoices.get(f"{contract.tenant}:{contract.customer}:{period.label}")
+    return known is not None and known.state != "void"
+
+
+def _finalise(keeper: Bookkeeper, invoice: Invoice, contract: Contract, period: Period, now: int) -> Invoice:
+    """Give it number, dates and credits, put it on record, and do what follows from it."""
+    invoice = dated(invoice, contract, now)
+    number = keeper.invoices.next_number(f"INV-{invoice.issued[:4]}-")
+    invoice = replace(invoice, number=number)
+    purse = available(keeper.accounts.of_customer(invoice.customer, invoice.tenant), contract, period, invoice.sla)
+    invoice = with_credits(invoice, burn(invoice, purse))
+    invoice = replace(invoice, digest=digest(invoice))
+    keeper.invoices.tell("finalised", f"{number}:finalised", now,
+                       {"invoice": invoice.id, "number": number, "customer": invoice.customer,
+                        "tenant": invoice.tenant, "document": encode(invoice)})  # fmt: skip
+    made = keeper.invoices.invoices[invoice.id]
+    keeper.follow(made)
+    return made
+
+
+# -- grants
+
+
+def _open_grants(keeper: Bookkeeper) -> None:
+    """Book the credits given in advance that have begun."""
+    now = keeper.desk.clock.now_ns()
+    for contract in keeper.contracts:
+        for grant in contract.grants:
+            start = period_on(contract.calendar, grant.starts)
+            if start.start <= now:
+                keeper.accounts.post(
+                    postings.for_grant(grant.id, now, start.label, grant.nanos, grant.paid, contract.currency,
+                                       contract.tenant, contract.customer)
+                )  # fmt: skip
+
+
+def _expire(keeper: Bookkeeper, contract: Contract, period: Period) -> None:
+    """End the grants that expired with a period: whatever it could pay of it was paid."""
+    mine = keeper.accounts.of_customer(contract.customer, contract.tenant)
+    for version in keeper.contracts.of(contract.customer, contract.tenant):
+        for grant in version.grants:
+            left = -mine.get((f"credit:{grant.id}", version.currency), 0)
+            if grant.expires is not None and grant.expires <= period.after and left > 0:
+                keeper.accounts.post(
+                    postings.for_expiry(grant.id, period.end, period.label, left, grant.nanos, grant.paid,
+                                        version.currency, version.tenant, version.customer)
+                )  # fmt: skip
+
+
+def _gatherer(keeper: Bookkeeper) -> Gatherer:
+    return Gatherer(keeper.contracts, keeper.registry.outcomes.values(), keeper.invoices, keeper.records)
+
+
+def _contract(keeper: Bookkeeper, tenant: str, customer: str) -> Contract:
+    versions = keeper.contracts.of(customer, tenant)
+    if not versions:
+        raise SettingsError(f"{customer!r} has no contract. Write one, and name its file under `contracts`.")
+    return keeper.contracts.at(customer, keeper.desk.clock.now_ns(), tenant) or versions[-1]
+
+
+def _current(keeper: Bookkeeper, contract: Contract) -> Period:
+    return period_at(contract.calendar, keeper.desk.clock.now_ns())
+
+
+def _period_named(keeper: Bookkeeper, contract: Contract, label: str) -> Period:
+    try:
+        return period_named(contract.calendar, label)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None

@@ -1,0 +1,86 @@
+"""What happens to an invoice once it is out: payments, credit notes by hand, giving up, taking it back."""
+
+from fractions import Fraction
+
+from comptroller.core.errors import SettingsError
+from comptroller.core.money import Money, decimal_text
+from comptroller.metering import postings
+from comptroller.metering.invoice import Credit, Invoice, Payment
+from comptroller.office.bookkeeper import Bookkeeper, plain, unit_of
+
+
+def pay(keeper: Bookkeeper, named: str, amount: Money, reference: str, at: int | None = None, by: str = "") -> Invoice:
+    """Take a payment in. The same reference again is the same payment."""
+    with keeper.alone():
+        invoice = _open_invoice(keeper, named, amount)
+        now = keeper.desk.clock.now_ns()
+        payment = Payment(reference, now if at is None else at, amount.nanos, by)
+        if all(known.id != reference for known in invoice.payments):
+            txn = postings.for_payment(
+                reference, payment.at, invoice.period, invoice.number, amount.nanos, invoice.open, invoice.currency,
+                invoice.tenant, invoice.customer,
+            )  # fmt: skip
+            keeper.invoices.tell("paid", f"{invoice.number}:paid:{reference}", now,
+                               {"invoice": invoice.id, "payment": plain(payment)})  # fmt: skip
+            keeper.accounts.post(txn)
+        return keeper.invoices.invoices[invoice.id]
+
+
+def credit(keeper: Bookkeeper, named: str, amount: Money, because: str, reference: str, by: str = "") -> Credit:
+    """Give back an amount of an invoice, before tax; its tax goes back with it."""
+    with keeper.alone():
+        invoice = _open_invoice(keeper, named, amount)
+        if known := keeper.invoices.credits.get(f"{invoice.number}:credit:{reference}"):
+            return known
+        left = invoice.totals.net - sum(credit.net for credit in invoice.credits)
+        if amount.nanos > left:
+            raise SettingsError(
+                f"{invoice.number}: only {decimal_text(left)} {invoice.currency} before tax is left to credit. "
+                "Credit at most that."
+            )
+        taxes = invoice.totals.tax - sum(credit.tax for credit in invoice.credits)
+        tax = taxes if amount.nanos == left else _part(invoice.totals.tax, amount.nanos, invoice.totals.net, invoice)
+        now = keeper.desk.clock.now_ns()
+        credit = keeper.note(invoice, f"{invoice.number}:credit:{reference}", now, amount.nanos, tax, because)
+        amounts = [
+            (postings.DISCOUNT, credit.net),
+            (postings.TAX, credit.tax),
+            (f"credit:{credit.number}", -credit.total),
+        ]
+        keeper.post(credit.cause, "credited", now, invoice, amounts, {"invoice": invoice.number, "note": credit.number})
+        keeper.apply(credit)
+        return credit
+
+
+def write_off(keeper: Bookkeeper, named: str, because: str) -> Invoice:
+    """Give up what is open of an invoice."""
+    with keeper.alone():
+        invoice = _open_invoice(keeper, named, None)
+        now, rest = keeper.desk.clock.now_ns(), invoice.open
+        keeper.invoices.tell("uncollectible", f"{invoice.number}:uncollectible", now,
+                           {"invoice": invoice.id, "because": because})  # fmt: skip
+        keeper.post(invoice.number, "uncollectible", now, invoice,
+                   [(postings.UNCOLLECTIBLE, rest), (postings.RECEIVABLE, -rest)],
+                   {"invoice": invoice.number})  # fmt: skip
+        return keeper.invoices.invoices[invoice.id]
+
+
+def _open_invoice(keeper: Bookkeeper, named: str, amount: Money | None) -> Invoice:
+    """The invoice that somebody means, as long as something can still be done about it."""
+    invoice = keeper.invoices.find(named)
+    if invoice is None:
+        raise SettingsError(f"There is no invoice {named!r}. List them with `comptroller books invoice`.")
+    if invoice.state != "finalised":
+        raise SettingsError(f"{invoice.number} is {invoice.state}; nothing is owed for it.")
+    if amount is not None and amount.currency != invoice.currency:
+        raise SettingsError(f"{invoice.number} is in {invoice.currency}, not in {amount.currency}. Write its currency.")
+    if amount is not None and (amount.nanos <= 0 or amount.nanos % unit_of(invoice)):
+        raise SettingsError(f"{amount} is no amount that can be paid in {invoice.currency}. Write one above zero.")
+    return invoice
+
+
+def _part(whole: int, amount: int, of: int, invoice: Invoice) -> int:
+    """The share of the tax that an amount carries, in the currency's smallest units."""
+    unit = unit_of(invoice)
+    exact = Fraction(whole * amount, of * unit)
+    return round(exact) * unit

@@ -1,0 +1,269 @@
+"""Closing: from verified outcomes to invoices, credit notes and payments, and what the books say of them."""
+
+import pytest
+
+from comptroller.core.errors import SettingsError
+from comptroller.core.money import parse_money
+from comptroller.office.settle import credit, pay
+from tests.office.agreed import House
+
+USD = 1_000_000_000
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+def test_a_verified_outcome_is_unbilled_and_deferred_until_it_is_invoiced(house: House) -> None:
+    house.verified()
+    assert (house.balance("unbilled"), house.balance("deferred")) == (1.5 * USD, -1.5 * USD)
+    (invoice,) = house.on(2).close()
+    assert (house.balance("unbilled"), house.balance("receivable"), house.balance("tax")) == (0, 1.8 * USD, -0.3 * USD)
+    assert (invoice.number, invoice.status(house.clock.now_ns())) == ("INV-2026-0001", "finalised")
+    assert house.balanced()
+
+
+def test_the_fee_becomes_revenue_of_the_agents_when_the_dispute_window_ends(house: House) -> None:
+    key = house.verified()
+    house.on(2).close()
+    house.on(4).tell(key, "window_end")
+    assert (house.balance("deferred"), house.balance("revenue:outcome:ada")) == (0, -0.75 * USD)
+    assert house.balance("revenue:outcome:bo") == -0.75 * USD
+
+
+def test_what_is_reversed_before_its_invoice_never_reaches_one(house: House) -> None:
+    house.tell(house.verified(), "reopen")
+    assert (house.balance("unbilled"), house.balance("deferred")) == (0, 0)
+    assert house.on(2).close() == []
+
+
+def test_a_reversal_after_the_invoice_gives_fee_and_tax_back_by_credit_note(house: House) -> None:
+    first, _ = house.verified(), house.verified()
+    (invoice,) = house.on(2).close()
+    house.tell(first, "reopen")
+    note = house.keeper.invoices.find(invoice.number).credits[0]
+    assert (note.number, note.net, note.tax) == ("CN-2026-0001", 1.5 * USD, 0.3 * USD)
+    assert house.owed() == 1.8 * USD
+    assert (house.balance("tax"), house.balance("deferred")) == (-0.3 * USD, -1.5 * USD)
+    assert house.balanced()
+
+
+def test_a_claw_back_after_the_window_is_a_contra_and_not_less_revenue(house: House) -> None:
+    key = house.verified()
+    house.on(2).close()
+    house.on(4).tell(key, "window_end")
+    house.tell(key, "clawback", reason="fraud")
+    assert (house.balance("contra:clawback"), house.balance("revenue:outcome:ada")) == (1.5 * USD, -0.75 * USD)
+    assert (house.owed(), house.balance("tax")) == (0, 0)
+
+
+def test_disputed_outcomes_are_held_back_and_billed_once_the_dispute_is_denied(house: House) -> None:
+    house.verified()
+    disputed = house.verified()
+    house.tell(disputed, "dispute", because="not solved")
+    (invoice,) = house.on(2).close()
+    assert (invoice.totals.net, invoice.held, invoice.held_nanos) == (1.5 * USD, 1, 1.5 * USD)
+    house.tell(disputed, "denied")
+    (later,) = house.on(3).close()
+    assert [(line.period, line.gross) for line in later.lines] == [("2026-01", 1.5 * USD)]
+
+
+def test_closing_twice_bills_nothing_twice_and_a_new_bookkeeper_finds_all_done(house: House) -> None:
+    house.verified()
+    house.on(2).close()
+    facts = len(house.desk.ledger.facts)
+    assert house.close() == []
+    assert house.open().close() == []
+    assert len(house.desk.ledger.facts) == facts
+
+
+def test_a_bookkeeper_does_what_one_that_was_killed_left_undone(house: House) -> None:
+    key = house.verified()
+    house.on(2).close()
+    whole = house.keeper.accounts.trial_balance()
+    facts = house.desk.ledger.facts
+    for cut in range(len(facts)):
+        if facts[cut].kind == "books.invoice":
+            after = House()
+            after.on(2)
+            after.desk.ledger.facts[:] = facts[: cut + 1]
+            after.open()
+            assert after.keeper.accounts.trial_balance() == whole
+            assert after.registry.outcomes[key].state == "billed"
+
+
+def test_numbers_have_no_gap_over_customers_and_months() -> None:
+    terms = "from: 2026-01-01, currency: USD, outcomes: {refund.resolved: 1}"
+    both = [f"  - {{contract: {name}, customer: {name}, {terms}}}" for name in ("acme", "bolt")]
+    contracts = "\n".join(["contracts:", *both])
+    house = House(contracts)
+    numbers = []
+    for month in (2, 3, 4):
+        house.verified("acme")
+        house.verified("bolt")
+        numbers += [invoice.number for invoice in house.on(month).close()]
+    assert numbers == [f"INV-2026-{n:04}" for n in range(1, 7)]
+
+
+def test_payments_settle_an_invoice_once_each(house: House) -> None:
+    house.verified()
+    (invoice,) = house.on(2).close()
+    pay(house.keeper, invoice.number, parse_money("1.00 USD"), "bank-1")
+    again = pay(house.keeper, invoice.number, parse_money("1.00 USD"), "bank-1")
+    assert (again.paid, again.open, again.status(house.clock.now_ns())) == (1 * USD, 0.8 * USD, "part_paid")
+    paid = pay(house.keeper, invoice.number, parse_money("1.00 USD"), "bank-2")
+    assert (paid.status(house.clock.now_ns()), house.balance("receivable")) == ("paid", 0)
+    assert house.owed() == -0.2 * USD
+    assert house.balanced()
+
+
+def test_what_was_paid_too_much_pays_the_next_invoice(house: House) -> None:
+    house.verified()
+    (invoice,) = house.on(2).close()
+    pay(house.keeper, invoice.number, parse_money("3.00 USD"), "bank-1")
+    house.verified()
+    (later,) = house.on(3).close()
+    assert (later.totals.credits, later.totals.due) == (1.2 * USD, 0.6 * USD)
+    assert house.balance("receivable") == 0.6 * USD
+
+
+def test_an_invoice_is_overdue_the_day_after_it_was_due(house: House) -> None:
+    house.verified()
+    (invoice,) = house.on(2).close()
+    assert invoice.due == "2026-03-03"
+    assert invoice.status(invoice.due_at - 1) == "finalised"
+    assert invoice.status(invoice.due_at) == "overdue"
+
+
+def test_a_credit_by_hand_takes_its_tax_along_and_no_more_than_there_was(house: House) -> None:
+    house.verified()
+    (invoice,) = house.on(2).close()
+    note = credit(house.keeper, invoice.number, parse_money("0.50 USD"), "late answer", "c1")
+    assert (note.net, note.tax, house.owed()) == (0.5 * USD, 0.1 * USD, 1.2 * USD)
+    with pytest.raises(SettingsError, match=r"only 1\.00 USD before tax is left"):
+        credit(house.keeper, invoice.number, parse_money("1.01 USD"), "more", "c2")
+    credit(house.keeper, invoice.number, parse_money("1.00 USD"), "the rest", "c3")
+    assert (house.owed(), house.balance("tax"), house.balanced()) == (0, 0, True)
+
+
+def test_prepaid_credits_burn_by_priority_then_expire_into_breakage() -> None:
+    house = House(
+        """
+contract: acme-1
+customer: acme
+from: 2026-01-01
+currency: USD
+outcomes: {refund.resolved: 10}
+grants:
+  - {id: bought, amount: 100 USD, paid: 80 USD, from: 2026-01-01, expires: 2026-03-01, priority: 2}
+  - {id: welcome, amount: 15 USD, from: 2026-01-01, priority: 1}
+"""
+    )
+    for _ in range(3):
+        house.verified()
+    (invoice,) = house.on(2).close()
+    assert (invoice.burnt, invoice.totals.due) == ({"welcome": 15 * USD, "bought": 15 * USD}, 0)
+    assert (house.balance("credit:bought"), house.balance("cash"), house.balance("receivable")) == (
+        -85 * USD,
+        80 * USD,
+        0,
+    )
+    house.on(3).close()
+    assert (house.balance("credit:bought"), house.balance("breakage")) == (0, -68 * USD)
+    assert house.balanced()
+
+
+def test_graduated_fees_follow_the_period_and_what_was_reversed_is_adjusted_at_its_end() -> None:
+    house = House(
+        """
+contract: acme-1
+customer: acme
+from: 2026-01-01
+currency: USD
+outcomes:
+  refund.resolved: {model: graduated, tiers: [{up_to: 2, unit: 1.00}, {unit: 0.90}]}
+"""
+    )
+    keys = [house.verified() for _ in range(4)]
+    fees = [house.registry.outcomes[key].fee.nanos for key in keys]
+    assert fees == [USD, USD, 0.9 * USD, 0.9 * USD]
+    house.tell(keys[0], "reopen")
+    (invoice,) = house.on(2).close()
+    assert [(line.kind, line.gross) for line in invoice.lines] == [("outcome", 2.8 * USD), ("delta", 0.1 * USD)]
+    assert house.balanced()
+
+
+def test_a_volume_price_reaches_back_to_the_first_outcome() -> None:
+    house = House(
+        """
+contract: acme-1
+customer: acme
+from: 2026-01-01
+currency: USD
+outcomes:
+  refund.resolved: {model: volume, tiers: [{up_to: 2, unit: 1.00}, {unit: 0.50}]}
+"""
+    )
+    for _ in range(3):
+        house.verified()
+    (invoice,) = house.on(2).close()
+    assert invoice.totals.net == 1.5 * USD
+
+
+def test_a_minimum_is_made_up_in_proportion_to_the_days_of_the_first_month() -> None:
+    house = House(
+        """
+contract: acme-1
+customer: acme
+from: 2026-01-17
+currency: EUR
+minimum: 31.00 EUR
+outcomes: {refund.resolved: 1}
+"""
+    )
+    house.on(1, 20).verified()
+    first, second = house.on(3).close()
+    assert (first.totals.net, second.totals.net) == (15 * USD, 31 * USD)
+    assert [line.kind for line in first.lines] == ["outcome", "minimum"]
+
+
+def test_yen_have_no_cents_and_the_rounding_is_on_the_books() -> None:
+    house = House(
+        """
+contract: acme-1
+customer: acme
+from: 2026-01-01
+currency: JPY
+outcomes: {refund.resolved: "33.4"}
+tax: {name: JCT, percent: 10}
+"""
+    )
+    keys = [house.verified() for _ in range(3)]
+    (invoice,) = house.on(2).close()
+    assert (invoice.totals.net, invoice.totals.tax) == (100 * USD, 10 * USD)
+    assert [item.gross // USD for item in invoice.lines[0].items] == [34, 33, 33]
+    assert house.balance("rounding", "JPY") == 0.2 * USD
+    for key in keys:
+        house.tell(key, "reopen")
+    assert (house.owed(currency="JPY"), house.balance("rounding", "JPY"), house.balance("tax", "JPY")) == (0, 0, 0)
+
+
+def test_a_fee_by_silence_is_worth_what_the_contract_says() -> None:
+    house = House(
+        """
+contract: acme-1
+customer: acme
+from: 2026-01-01
+currency: USD
+outcomes: {refund.resolved: 1}
+attestation: {factors: {silence: 0.5}, silence_cap: 1}
+"""
+    )
+    keys = [house.claim() for _ in range(2)]
+    for key in keys:
+        house.tell(key, "verify_pass")
+    house.on(1, 5)
+    states = [house.tell(key, "silence").state for key in keys]
+    assert states == ["verified", "pending"]
+    assert house.balance("unbilled") == 0.5 * USD
