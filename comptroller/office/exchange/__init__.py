@@ -1,0 +1,1 @@
+"""Exchange: what the books hold, in the forms that other systems read."""
