@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from comptroller.cli import screen
+from comptroller.core.clock import SYSTEM
 from comptroller.core.errors import ComptrollerError, SettingsError, StoreError
 from comptroller.core.settings import Settings, load_settings
 from comptroller.store import folder, journal, keys, segment, wire
@@ -67,6 +68,8 @@ def examine(ledger: str) -> Iterator[Check]:
     yield _settings_file()
     yield from _safely("policies", _policies, settings)
     yield from _safely("prices", _prices, settings)
+    if settings.upstreams:
+        yield from _safely("upstreams", _upstreams, settings)
     yield _telemetry()
     yield from _ledger(Path(settings.ledger), bool(ledger))
 
@@ -112,6 +115,19 @@ def _prices(settings: Settings) -> Check:
     from comptroller.metering.prices import PriceBook
 
     return Check("prices", "ok", PriceBook(settings.prices.overrides).version)
+
+
+def _upstreams(settings: Settings) -> Check:
+    try:
+        from comptroller.gateway.upstream import Upstreams
+    except ModuleNotFoundError as error:
+        return Check("upstreams", "warn", f"the gateway needs {error.name}", "pip install 'comptroller[server]'.")
+    targets = Upstreams(settings.upstreams, settings.gateway, SYSTEM).targets
+    bare = [target.provider.key_env for target in targets if target.auth is None and target.provider.key_env]
+    if bare:
+        found = f"no key in {', '.join(sorted(set(bare)))}: their calls go without one from here"
+        return Check("upstreams", "warn", found, "Set it where `comptroller up` and `run` are started.")
+    return Check("upstreams", "ok", ", ".join(f"{target.name} ({target.format})" for target in targets))
 
 
 def _telemetry() -> Check:

@@ -55,5 +55,10 @@ Then govern a client in your program, and run it in this directory:
   with ct.run("first-steps", budget="0.50 USD"):
       client.chat.completions.create(...)
 
-  comptroller runs tree last             see what it did, and what it cost"""
+  comptroller runs tree last             see what it did, and what it cost
+
+Agents that you cannot change are governed by a gateway:
+
+  comptroller run -- CMD                 start one program behind a gateway of its own
+  comptroller up                         serve all who point their base URL at it"""
     )

@@ -152,6 +152,7 @@ def _show_secret(key: Key, secret: str, as_json: bool, more: dict[str, object]) 
     screen.say(f"{key.id}  {screen.clean(key.name)}".rstrip())
     screen.say(f"\n  {secret}\n")
     screen.say("Keep it now: only its hash is on record, and it cannot be shown again.")
+    screen.say("A client sends it in place of its provider's key: OPENAI_API_KEY, ANTHROPIC_API_KEY, ...")
     if until := more.get("old_secret_until"):
         screen.say(f"The secret before it works until {until}.")
 

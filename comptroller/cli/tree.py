@@ -18,7 +18,7 @@ def draw(root: Node) -> None:
     branch, last, trunk, gap = screen.branches()
     row = root.row
     who = f" for {screen.short(row['customer'], 40)}" if row.get("customer") else ""
-    name = screen.paint(screen.short(row["name"], 60), "1")
+    name = screen.paint(screen.short(row["name"] or "run", 60), "1")
     took = screen.duration(row["started"], row["ended"]) if row["ended"] else "not ended"
     budget = ""
     if row.get("budget") is not None:

@@ -65,14 +65,17 @@ def up(host: str, port: int, ledger: str, config: str, certfile: str, keyfile: s
 def _say(url: str, keyed: bool, upstreams: "Upstreams", tls: bool) -> None:
     screen.say(f"Comptroller's gateway is on {url}\n")
     screen.say(f"  OPENAI_BASE_URL={url}/v1")
-    screen.say(f"  ANTHROPIC_BASE_URL={url}\n")
+    screen.say(f"  ANTHROPIC_BASE_URL={url}")
+    screen.say(f"  GOOGLE_GEMINI_BASE_URL={url}\n")
     for target in upstreams.targets:
-        whose = _whose(target.auth is not None, target.provider.key_env, target.provider.key_file)
+        whose = _whose(target.auth is not None, target.provider.key_env, target.provider.key_file, keyed)
         screen.say(f"  {screen.clean(target.name)}: {screen.clean(target.provider.url)} ({whose})")
-    if not keyed:
+    if keyed:
+        screen.say("\nClients bring a Comptroller key (ck_...) where their provider's would stand.")
+    else:
         screen.say("\nNo Comptroller key was issued: it serves this machine only. `comptroller keys issue` makes one.")
-    elif not tls and not _is_loopback(url.partition("://")[2].rpartition(":")[0].strip("[]")):
-        screen.say("\nKeys travel in clear text here. Give --certfile and --keyfile, or put a TLS proxy in front.")
+    if keyed and not tls and not _is_loopback(url.partition("://")[2].rpartition(":")[0].strip("[]")):
+        screen.say("Keys travel in clear text here. Give --certfile and --keyfile, or put a TLS proxy in front.")
 
 
 def _check_tls(certfile: str, keyfile: str) -> None:
@@ -92,10 +95,11 @@ def _check_tls(certfile: str, keyfile: str) -> None:
         ) from None
 
 
-def _whose(found: bool, key_env: str, key_file: str) -> str:
+def _whose(found: bool, key_env: str, key_file: str, keyed: bool) -> str:
     if found:
         return f"key from {screen.clean(key_file or key_env)}"
-    return f"no key{f' in {screen.clean(key_env)}' if key_env else ''}: the client's own is passed on"
+    what = "calls go without one" if keyed else "the client's own is passed on"
+    return f"no key{f' in {screen.clean(key_env)}' if key_env else ''}: {what}"
 
 
 def _is_loopback(host: str) -> bool:

@@ -59,6 +59,19 @@ def test_mistakes_in_settings_and_policies_fail(cli: Cli) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
+def test_an_upstream_whose_key_is_not_there_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("uvicorn")
+    one = {"name": "here", "format": "openai", "url": "http://h/v1", "key_env": "HERE_KEY"}
+    Path("comptroller.yaml").write_text(json.dumps({"upstreams": [one]}))
+    monkeypatch.delenv("HERE_KEY", raising=False)
+    state, found, remedy = states(cli)["upstreams"]
+    assert (state, "HERE_KEY" in found, bool(remedy)) == ("warn", True, True)
+    monkeypatch.setenv("HERE_KEY", "sk-here")
+    assert states(cli)["upstreams"][:2] == ("ok", "here (openai)")
+    Path("comptroller.yaml").write_text(json.dumps({"upstreams": [{**one, "key_file": "none.key"}]}))
+    assert states(cli)["upstreams"][0] == "fail"
+
+
 def test_a_key_that_others_can_read_fails(cli: Cli, world: Any) -> None:
     key = next((world.path / "keys").glob("master*"))
     key.chmod(0o644)

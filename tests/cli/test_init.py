@@ -19,7 +19,13 @@ def test_what_init_writes_loads_and_passes_its_own_tests(cli: Cli) -> None:
 
 def test_init_says_what_it_wrote_and_what_comes_next(cli: Cli) -> None:
     out = cli("init", "new/project").out
-    for part in ("wrote new/project/comptroller.yaml", "cd new/project", "comptroller policy test", "runs tree last"):
+    for part in (
+        "wrote new/project/comptroller.yaml",
+        "cd new/project",
+        "comptroller policy test",
+        "runs tree last",
+        "comptroller up",
+    ):
         assert part in out.replace("\\", "/")
 
 

@@ -368,3 +368,8 @@ def test_a_ledger_nobody_may_write_in_is_read_without_a_trace(
         assert said.err == f"{world.path}: read-only, so its books were made in a temporary directory.\n"
     assert things(world.path) == before
     assert not list(tmp_path.glob("comptroller-books-*"))
+
+
+def test_the_tree_of_a_run_without_a_workflow_still_begins_with_a_word(cli: Cli, world: Any) -> None:
+    run = world.run(workflow="", customer="")
+    assert cli("runs", "tree", run, "--ledger", world.path).out.startswith("run  ")

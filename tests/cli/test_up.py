@@ -98,3 +98,27 @@ def test_a_certificate_that_is_not_there_is_named_without_the_key_file_that_was_
     refused = cli("up", "--certfile", "none.pem", "--port", "0")
     assert refused.code == 2
     assert refused.err.startswith("--certfile none.pem: TLS cannot be served")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM to send")
+def test_where_keys_were_issued_it_does_not_say_that_the_clients_own_is_passed_on(
+    place: Path, cli: Callable[..., Any]
+) -> None:
+    assert cli("keys", "issue", "--ledger", place / ".comptroller").code == 0
+    with up(place) as (process, _):
+        assert process.stdout is not None
+        said = [process.stdout.readline()]
+        while "ck_..." not in said[-1]:
+            said.append(process.stdout.readline())
+            assert said[-1], "it ended"
+        assert "key from HOUSE_KEY" in "".join(said)
+    settings = json.loads((place / "comptroller.yaml").read_text())
+    settings["upstreams"][0]["key_env"] = "NOT_SET_ANYWHERE"
+    (place / "comptroller.yaml").write_text(json.dumps(settings))
+    with up(place) as (process, _):
+        assert process.stdout is not None
+        line = ""
+        while "NOT_SET_ANYWHERE" not in line:
+            line = process.stdout.readline()
+            assert line, "it ended"
+        assert "calls go without one" in line
