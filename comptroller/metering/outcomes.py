@@ -132,6 +132,7 @@ def _claimed(event: OutcomeEvent, type: OutcomeType | None, existing: Lookup) ->
         due_at=0 if live else event.at + terms.deadline_ns,
         duplicate_of=live,
         because=f"{live} is claimed already" if live else "",
+        weights=_declared(data),
         identity=identity,
         claimant=str(data.get("key", "")),
         terms=terms,
@@ -146,15 +147,18 @@ def _evidence(known: Outcome, event: OutcomeEvent, existing: Lookup) -> Change:
     new = tuple(digest for digest in event.evidence if digest not in known.evidence)
     if not new:
         raise Ignored("it brings no new evidence")
+    more: Change = {"evidence": known.evidence + new}
+    if known.value is None and "value" in event.data:
+        more["value"] = _money(event.data["value"])
     if known.state in ("disputed", "disputed_unbilled"):
         if event.at > known.due_at:
             raise Ignored("the time for evidence in this dispute is over")
         return {"evidence": known.evidence + new}
     if known.state == "rejected":
-        return {"evidence": known.evidence + new, **_tried_again(known, event, existing)}
+        return more | _tried_again(known, event, existing)
     _must_be(known, _OPEN)
     _in_time(known, event)
-    return {"evidence": known.evidence + new}
+    return more
 
 
 def _tried_again(known: Outcome, event: OutcomeEvent, existing: Lookup) -> Change:
@@ -243,6 +247,7 @@ def _verified(known: Outcome, event: OutcomeEvent, method: Method, existing: Loo
         "due_at": 0,
         "evidence": known.evidence + tuple(digest for digest in event.evidence if digest not in known.evidence),
         "weights": _weights(known, event),
+        "because": str(event.data.get("because", "")),
         **frozen,
         "fee": fee and due(fee, degree, factor),
     }
@@ -259,8 +264,12 @@ def _quote(data: Mapping[str, object]) -> Change:
 
 
 def _weights(known: Outcome, event: OutcomeEvent) -> tuple[tuple[str, int], ...]:
-    said = event.data.get("weights") or known.weights
-    return tuple((str(agent), int(weight)) for agent, weight in cast(Any, said)) if said else ()
+    return _declared(event.data) or known.weights
+
+
+def _declared(data: Mapping[str, object]) -> tuple[tuple[str, int], ...]:
+    said = data.get("weights") or ()
+    return tuple((str(agent), int(weight)) for agent, weight in cast(Any, said))
 
 
 def _degree(known: Outcome, event: OutcomeEvent) -> int:

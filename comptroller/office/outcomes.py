@@ -192,6 +192,8 @@ class Registry:
             return event
         if known is None or known.terms is None or "refused" in event.data:
             return event
+        if event.type == "verify_pass" and known.terms.waits:
+            return event  # somebody has to attest it yet
         data = dict(event.data)
         if known.terms.freeze == when:
             try:

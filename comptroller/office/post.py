@@ -40,6 +40,7 @@ class Answer:
     status: int
     body: bytes = b""
     error: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -120,7 +121,7 @@ async def _post(session: "aiohttp.ClientSession", letter: Letter, now_ns: int) -
     try:
         # A redirect would carry what is signed for one address to another.
         async with session.post(letter.url, data=letter.body, headers=headers, allow_redirects=False) as reply:
-            return Answer(reply.status, await reply.content.read(MOST))
+            return Answer(reply.status, await reply.content.read(MOST), headers=dict(reply.headers))
     except TimeoutError:
         return Answer(0, error="no answer in time")
     except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -1,0 +1,1 @@
+"""Verifiers: what looks at a claim and says whether it is true."""
