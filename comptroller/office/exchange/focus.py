@@ -31,7 +31,7 @@ _SHARED = (
     "BilledCost", "BillingAccountId", "BillingAccountName", "BillingCurrency", "BillingPeriodStart",
     "BillingPeriodEnd", "ChargeCategory", "ChargeClass", "ChargeDescription", "ChargePeriodStart",
     "ChargePeriodEnd", "ContractedCost", "EffectiveCost", "InvoiceIssuerName", "ListCost", "PricingQuantity",
-    "PricingUnit", "ServiceCategory", "ServiceName",
+    "PricingUnit", "ServiceCategory", "ServiceName", "ServiceSubcategory",
 )  # fmt: skip
 COLUMNS: dict[Version, tuple[str, ...]] = {
     "1.2": (*_SHARED, "ProviderName", "PublisherName", "ChargeFrequency", "CommitmentDiscountStatus", "InvoiceId"),
@@ -131,6 +131,7 @@ def _cost(invoice: Invoice, charge: Charge, zone: str) -> dict[str, Cell]:
         "PricingUnit": unit if priced else None,
         "ServiceCategory": CATEGORY,
         "ServiceName": service,
+        "ServiceSubcategory": "Generative AI" if line and line.kind in ("token", "premium") else "AI Platforms",
     }
 
 
