@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comptroller.core.errors import StoreError
-from comptroller.store import journal, question, statements
+from comptroller.store import journal, question, statements, usage
 from comptroller.store.locks import Lock
 from comptroller.store.question import Bounds, Interrupt, Whose
 from comptroller.store.segment import Position
@@ -170,7 +170,8 @@ def _shut(connection: "DuckDBPyConnection", file: Path) -> None:
     """From now on the engine opens no file but its own and the writer's, and nobody can talk it out of that."""
     connection.execute("SET python_enable_replacements = false")
     connection.execute(f"SET max_temp_directory_size = '{SCRATCH_SIZE}'")
-    connection.execute(f"SET allowed_paths = [{_quoted((file.parent / SLICE_FILE).absolute())}]")
+    open_to = ", ".join(_quoted((file.parent / name).absolute()) for name in (SLICE_FILE, usage.SLOT))
+    connection.execute(f"SET allowed_paths = [{open_to}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 

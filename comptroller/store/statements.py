@@ -62,6 +62,12 @@ def ingest() -> dict[str, str]:
 
 
 @cache
+def usage() -> dict[str, str]:
+    """The statements of `schema/usage.sql` by name."""
+    return _by_name("usage.sql")
+
+
+@cache
 def views() -> dict[str, str]:
     """The views of `schema/views.sql` by name, in the order they are made in."""
     return _by_name("views.sql")

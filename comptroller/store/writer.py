@@ -23,8 +23,9 @@ from comptroller.core.facts import (
     POLICY_LOADED,
     RUN_CLOSED,
     RUN_OPENED,
+    USAGE,
 )
-from comptroller.store import failures, segment, statements
+from comptroller.store import failures, segment, statements, usage
 from comptroller.store.segment import Position
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Writer:
         self._connection = connection
         self._size = size
         self._file = (home or ledger) / SLICE_FILE
+        self._usage = usage.Usage(ledger, connection, home or ledger)
         self.position = watermark(connection)
         self._currencies = self._known_currencies()
         confirm(ledger, self.position)
@@ -133,6 +135,8 @@ class Writer:
         self._do("new_calls")
         if HOLD_EXPIRED in self._kinds:
             self._read("lost", _LOST, piece)
+        if USAGE in self._kinds:
+            self._read("usage", usage.RECORD, piece)
 
     def _tell_failures(self) -> None:
         raw = [str(row[0]) for row in self._rows("SELECT DISTINCT error FROM fresh WHERE error LIKE '{%'")]
@@ -166,6 +170,8 @@ class Writer:
                 self._do(name)
         if self._kinds & {ASK, GUARD_FAILED, HOLD_EXPIRED, LEDGER_OPENED}:
             self._do("events")
+        if USAGE in self._kinds:
+            self._usage.book()
 
     def _calls(self) -> list[str]:
         """Book the calls; returns the runs in which an earlier row was corrected."""

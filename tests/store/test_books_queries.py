@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
-pytest.importorskip("duckdb")
+duckdb = pytest.importorskip("duckdb")
 
 from comptroller.core.clock import FrozenClock
 from comptroller.core.errors import StoreError
@@ -14,6 +16,7 @@ from comptroller.core.settings import Settings
 from comptroller.store import statements
 from comptroller.store.books import Books
 from comptroller.store.ledger import Ledger
+from comptroller.store.usage import FOLDER
 
 RUN, CALL, INNER = "0" * 31 + "1", "0" * 31 + "2", "0" * 31 + "3"
 FILE = {"path": "p.yaml", "digest": "d", "text": "policy: p"}
@@ -29,8 +32,21 @@ ANSWERS = {
     "call_decisions": {"call": CALL},
     "run_inner": {"run": RUN},
     "policy_files": {"version": "v1"},
+    "metered": {"since": START, "until": START + 1},
 }
 WHO: dict[str, object] = {"tenant": "default", "customer": "acme", "workflow": "loans", "agent": "fraud"}
+
+
+def usage_batch(ledger: Path) -> Fact:
+    """One event that counts, and the same told otherwise, which waits."""
+    file = ledger / FOLDER / "batch.parquet"
+    file.parent.mkdir()
+    duckdb.sql(
+        "SELECT 'edge' AS source, 'e1' AS event_id, 'acme' AS customer, 'tokens' AS meter, unnest([1, 2]) AS quantity, "
+        "TIMESTAMP '2026-01-01 00:00:00' AS event_ts"
+    ).write_parquet(str(file))
+    told = {"path": file.name, "digest": sha256(file.read_bytes()).hexdigest(), "rows": 2}
+    return Fact("usage", "8", START + 7, data=told)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +84,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
     ):
         assert number < 11
         ledger.record(fact)
+    ledger.record(usage_batch(path))
     ledger.close()
     books = Books.open(path)
     books.ingest()

@@ -291,5 +291,14 @@ SELECT seq, happened, fact, run, call, customer, workflow, agent, coalesce(guard
   coalesce(nullif(because, ''), reason, nullif(error, ''), CASE WHEN pid IS NOT NULL THEN 'process ' || pid END, '')
 FROM fresh WHERE fact IN ('ask', 'guard.failed', 'hold.expired', 'ledger.opened');
 
+-- name: usage
+-- Batches of usage from elsewhere; `usage.sql` has what is done with them.
+CREATE OR REPLACE TEMP TABLE named AS
+SELECT n AS seq, i AS id, make_timestamptz(t // 1000) AS happened, coalesce(d.tenant, 'default') AS tenant,
+  coalesce(d.source, '') AS source, coalesce(d.name, '') AS name, coalesce(d.digest, '') AS digest,
+  coalesce(d.path, '') AS path, coalesce(TRY_CAST(d.rows AS BIGINT), 0) AS rows
+FROM read_json($file, format = 'newline_delimited', maximum_object_size = $most, columns = {columns})
+WHERE k = 'usage';
+
 -- name: watermark
 UPDATE books.watermark SET segment = $segment, byte_offset = $offset, sequence = $sequence, chain = $chain;
