@@ -15,6 +15,9 @@ from pydantic import BaseModel
 import comptroller
 from benchmarks.__main__ import NOT_ONE
 from comptroller.core.settings import Settings
+from comptroller.metering.rating import frame as price_frame
+from comptroller.metering.rating.reader import MODELS
+from comptroller.office.cases.file import read_cases, try_cases
 from comptroller.policies import document
 from comptroller.policies.load import load_policies, packs
 from comptroller.policies.trial import run_tests
@@ -26,6 +29,7 @@ DOCUMENTS = sorted(
 )
 EXAMPLES = re.compile(r"^```python run\n(.*?)^```", re.MULTILINE | re.DOTALL)
 POLICIES = re.compile(r"^```yaml policy\n(.*?)^```", re.MULTILINE | re.DOTALL)
+CASES = re.compile(r"^```yaml cases\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)[^)]*\)")
 
 
@@ -131,6 +135,21 @@ def test_every_policy_shown_loads_and_passes_its_own_tests(text: str) -> None:
     outcomes = run_tests(load_policies([("shown.yaml", text)]))
     assert outcomes
     assert all(outcome.passed for outcome in outcomes), outcomes
+
+
+@pytest.mark.parametrize("text", blocks(CASES))
+def test_every_price_shown_comes_to_what_the_page_says(text: str, tmp_path: Path) -> None:
+    (tmp_path / "shown.yaml").write_text(text, encoding="utf-8")
+    results = list(try_cases(read_cases(tmp_path / "shown.yaml")))
+    assert [(one.id, one.expected, one.got) for one in results if one.wrong or one.expected is None] == []
+
+
+def test_every_model_and_key_of_a_price_is_in_the_prices_page() -> None:
+    page = (ROOT / "docs/prices.md").read_text(encoding="utf-8")
+    models = [model for model in MODELS if f"### {model}\n" not in page]
+    frames = [kind for kind in vars(price_frame).values() if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    keys = {field.alias or name for kind in frames for name, field in kind.model_fields.items()}
+    assert not models + [key for key in sorted(keys) if not re.search(rf"\b{key}\b", page)]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

@@ -11,7 +11,7 @@ from decimal import (
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from comptroller.metering.rating.rounding import Mode, Rounding, add_up, round_to, round_whole
@@ -28,6 +28,7 @@ SAME = {
 
 
 @pytest.mark.parametrize("mode", SAME)
+@settings(deadline=None)
 @given(amount=st.decimals(min_value=-1000, max_value=1000, places=4), places=st.integers(0, 4))
 def test_every_mode_rounds_as_decimals_do(mode: Mode, amount: Decimal, places: int) -> None:
     expected = amount.quantize(Decimal(1).scaleb(-places), SAME[mode])

@@ -2,7 +2,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from comptroller.metering.rating.terms import plain, read_number
@@ -39,6 +39,7 @@ def test_what_is_no_sure_number_is_refused_in_words(written: object) -> None:
         read_number(written)
 
 
+@settings(deadline=None)
 @given(st.decimals(min_value=-(10**9), max_value=10**9, places=9))
 def test_a_decimal_survives_reading_and_writing(number: Decimal) -> None:
     assert Decimal(plain(read_number(number))) == number
