@@ -22,7 +22,7 @@ from comptroller.gateway.reply import Listening, tell, tell_answer, tell_stream
 from comptroller.gateway.runs import Place
 from comptroller.gateway.stitch import agent_of, trace_of
 from comptroller.gateway.stop import Stop, format_of
-from comptroller.gateway.upstream import ConnectTimeout, ReadTimeout, Target
+from comptroller.gateway.upstream import ConnectError, ConnectTimeout, ReadTimeout, Target
 from comptroller.wrapper.drive import Awaiting
 from comptroller.wrapper.flow import model_call
 from comptroller.wrapper.kept import NAMED
@@ -208,4 +208,14 @@ def _envelope(asked: Asked, target: Target) -> Envelope:
 def _gateway_error(error: UpstreamError, place: Place) -> Stop:
     late = isinstance(error, (ConnectTimeout, ReadTimeout))
     run = ((b"comptroller-run", place.state.id.encode()),)
-    return Stop(504 if late else 502, "upstream_timeout" if late else "upstream_error", str(error), headers=run)
+    said = f"{error} {_remedy(error)}"
+    return Stop(504 if late else 502, "upstream_timeout" if late else "upstream_error", said, headers=run)
+
+
+def _remedy(error: UpstreamError) -> str:
+    """What whoever asked, or whoever runs the gateway, can do about it."""
+    if isinstance(error, ConnectError | ConnectTimeout):
+        return "Check its `url` under `upstreams` in comptroller.yaml, or give it a `fallback` there."
+    if isinstance(error, ReadTimeout):
+        return "Ask again, or allow it a longer silence with `gateway.read_s`."
+    return "Ask again; where it goes on, look at what its address answers."

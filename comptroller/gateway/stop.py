@@ -37,9 +37,10 @@ def body_of(stop: Stop, path: str) -> bytes:
     """The error as the provider of this path would write it; of `/api` in its own shape."""
     if path.startswith("/api/"):
         return problem.told(stop.code, *problem.split(stop.message))
+    details = {"remedy": problem.split(stop.message)[1], **stop.details}
     shape = format_of(path)
     speaker = _SPEAKERS.get(shape) or (_SPEAKERS.get("google") if shape == "gemini" else None)
     if speaker is not None:
-        return speaker.refusal(stop.status, stop.code, stop.message, stop.details)
-    error = {"code": stop.status, "message": stop.message, "status": stop.code.upper(), "details": [dict(stop.details)]}
+        return speaker.refusal(stop.status, stop.code, stop.message, details)
+    error = {"code": stop.status, "message": stop.message, "status": stop.code.upper(), "details": [details]}
     return msgspec.json.encode({"error": error})

@@ -103,6 +103,14 @@ class Upstreams:
             if target.format == format and any_of(target.provider.models)(model):
                 return [target, *(self._by_name[name] for name in target.provider.fallback)]
         known = ", ".join(target.name for target in self.targets if target.format == format)
+        if known and not model:
+            raise Stop(
+                400,
+                "invalid_request",
+                f"No model can be read from this request, and every upstream of the format {format} ({known}) takes "
+                "only some. Send JSON that says its `model`.",
+                {"param": "model"},
+            )
         raise Stop(
             404,
             "model_not_found",

@@ -1,7 +1,10 @@
 """What upstreams and clients do wrong, and that no hold is left behind by any of it."""
 
+import errno
 import gzip
+import os
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +16,7 @@ import pytest
 
 from comptroller.core.clock import FrozenClock
 from comptroller.core.errors import StoreError
+from comptroller.gateway.wire.faults import unreachable
 from comptroller.testing.script import Say
 from tests.gateway.house import HI, house
 
@@ -47,8 +51,22 @@ def test_an_upstream_nobody_listens_at_is_502_and_costs_nothing() -> None:
         reply = at.post()
         assert (reply.status_code, reply.json()["error"]["code"]) == (502, "upstream_error")
         assert "first" in reply.json()["error"]["message"]
+        assert "`url`" in reply.json()["error"]["remedy"]
         assert [(call["status"], call["cost"]) for call in at.calls] == [("error", 0), ("error", 0)]  # with one retry
         assert at.live_holds == 0
+
+
+@pytest.mark.parametrize("client", ["own", "aiohttp"])
+def test_an_upstream_that_takes_no_connection_is_told_with_the_systems_reason(client: str) -> None:
+    with house(upstreams=one(DEAD), gateway={"client": client}) as at:
+        assert f"cannot be reached ({os.strerror(errno.ECONNREFUSED)})" in at.post().json()["error"]["message"]
+
+
+def test_what_tls_says_is_told_instead_of_a_number_that_means_something_else() -> None:
+    shaken = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number")
+    shaken.reason = "WRONG_VERSION_NUMBER"
+    assert str(unreachable("a", shaken)) == "Upstream a cannot be reached (TLS: WRONG_VERSION_NUMBER)."
+    assert str(unreachable("a", UnicodeError("label too long"))) == "Upstream a cannot be reached."
 
 
 def test_no_retry_is_made_where_none_is_wanted() -> None:
@@ -61,6 +79,7 @@ def test_an_upstream_that_hangs_is_504_and_is_charged_what_it_may_have_cost() ->
     with house(Say(fault="hang"), gateway={"read_s": 1}) as at:
         reply = at.post()
         assert (reply.status_code, reply.json()["error"]["code"]) == (504, "upstream_timeout")
+        assert "gateway.read_s" in reply.json()["error"]["remedy"]
         assert at.last["status"] == "error"
         assert at.last["estimated"] is True
         assert at.last["cost"] > 0

@@ -113,6 +113,13 @@ def test_a_missing_key_file_says_whose(tmp_path: Path) -> None:
         target(key_file=str(tmp_path / "none"))
 
 
+def test_a_request_that_names_no_model_is_told_so_and_not_that_its_model_is_unknown() -> None:
+    with pytest.raises(Stop, match="No model can be read") as stop:
+        upstreams({"name": "a", "models": ["gpt-*"]}).line("openai", "")
+    assert stop.value.status == 400
+    assert upstreams({"name": "a"}).line("openai", "")[0].name == "a"
+
+
 @pytest.mark.parametrize("fallback", ["nobody", "claude"])
 def test_a_stand_in_must_exist_and_speak_the_same(fallback: str) -> None:
     with pytest.raises(SettingsError, match=fallback):

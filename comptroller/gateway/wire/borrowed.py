@@ -6,7 +6,7 @@ import aiohttp
 from yarl import URL
 
 from comptroller.core.settings import Gateway
-from comptroller.gateway.wire.faults import ConnectError, ConnectTimeout, ReadError, ReadTimeout
+from comptroller.gateway.wire.faults import ConnectTimeout, ReadError, ReadTimeout, unreachable
 from comptroller.gateway.wire.pool import IDLE_S
 from comptroller.gateway.wire.port import HEAD_BYTES, HEAD_FIELDS, Headers, Letter, Reply
 
@@ -88,7 +88,7 @@ def _fault(error: BaseException, name: str) -> Exception:
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return ConnectTimeout(f"Upstream {name} did not accept a connection in time.")
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError):
-        return ConnectError(f"Upstream {name} cannot be reached.")
+        return unreachable(name, error)
     if isinstance(error, asyncio.TimeoutError):
         return ReadTimeout(f"Upstream {name} fell silent.")
     return ReadError(f"The connection to upstream {name} broke ({type(error).__name__}).")

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from aiohappyeyeballs import start_connection
 
 from comptroller.core.settings import Gateway
-from comptroller.gateway.wire.faults import ConnectError, ConnectTimeout, Unanswered
+from comptroller.gateway.wire.faults import ConnectError, ConnectTimeout, Unanswered, unreachable
 from comptroller.gateway.wire.line import Incoming, Line
 from comptroller.gateway.wire.packing import Unpacking
 from comptroller.gateway.wire.port import Letter, Origin, Reply
@@ -140,7 +140,7 @@ async def _connecting(name: str, patience_s: float) -> AsyncIterator[None]:
     except TimeoutError as error:
         raise ConnectTimeout(f"Upstream {name} did not accept a connection in time.") from error
     except (OSError, RuntimeError, UnicodeError) as error:  # the loop's way of saying that it cannot, and odd names
-        raise ConnectError(f"Upstream {name} cannot be reached.") from error
+        raise unreachable(name, error) from error
 
 
 def written(letter: Letter) -> bytes:
