@@ -49,6 +49,7 @@ class KeptReplies:
     def __init__(self, desk: Desk, most: int = MOST) -> None:
         self._desk, self._most = desk, most
         self._past: OrderedDict[Mark, Past] = OrderedDict()
+        self._whose: OrderedDict[str, tuple[str, str]] = OrderedDict()  # tenant and customer, by the reply alone
         self._follower: Follower | None = None
         self._reading = asyncio.Lock()
 
@@ -63,10 +64,20 @@ class KeptReplies:
             self._past[mark] = _past(fact)
             if len(self._past) > self._most:
                 self._past.popitem(last=False)
+            self._whose[str(upstream["reply"])] = str(data["tenant"]), str(data.get("customer", ""))
+            if len(self._whose) > self._most:
+                self._whose.popitem(last=False)
 
     def find(self, who: Identity, reply: str) -> Past | None:
         """A reply of the caller's own: of its tenant, and made with its key."""
         return self._past.get((who.tenant, who.key, reply))
+
+    def is_others(self, who: Identity, reply: str) -> bool:
+        """True for a reply that was made for another tenant or customer: the provider tells us from nobody else, and
+        would let whoever names it go on with their conversation."""
+        tenant, customer = self._whose.get(reply, (who.tenant, ""))
+        differs = tenant != who.tenant or (customer and who.customer and customer != who.customer)
+        return bool(differs) and self.find(who, reply) is None
 
     def forget(self, who: Identity, reply: str) -> None:
         """The provider keeps it no longer."""

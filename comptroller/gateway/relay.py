@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from urllib.parse import parse_qsl
 
 from comptroller.core.call import Request
-from comptroller.core.errors import UpstreamError
+from comptroller.core.errors import Denied, UpstreamError
 from comptroller.dialects.dialect import Dialect, Unreadable
 from comptroller.gateway.asked import Asked, Receive, Send
 from comptroller.gateway.attempts import Attempts
@@ -84,7 +84,11 @@ async def _answer(gate: Gate, asked: Asked, dialect: Dialect, caller: Caller, re
         )
     place = await enter(gate, asked, caller, request)
     if request is not None and NAMED in request.hints:
-        await gate.kept.recall(place.identity, place.state, request.hints[NAMED], gate.crew is not None)
+        before = request.hints[NAMED]
+        await gate.kept.recall(place.identity, place.state, before, gate.crew is not None)
+        if gate.kept.is_others(place.identity, before):
+            why = f"The response {before[:64]!r} was made for somebody else. Go on with one of your own."
+            place = replace(place, conflict=place.conflict or Denied(why, {"rule": "identity"}))
     again = asked.header(b"x-stainless-retry-count")
     tried = place.state.retries.attempt(asked.body, int(again) if again.isdecimal() and len(again) < 4 else 0)
     call = Call(gate, asked, dialect, request, place, tried)
@@ -93,7 +97,10 @@ async def _answer(gate: Gate, asked: Asked, dialect: Dialect, caller: Caller, re
     leaving = Leaving(receive, grace_s)
     place.run.busy += 1
     try:
-        return await _attempts(call, Attempts(gate.desk.settings.gateway, line), leaving, send)
+        status = await _attempts(call, Attempts(gate.desk.settings.gateway, line), leaving, send)
+        if status < 300:
+            place.state.retries.forget(asked.body)  # who asks again after a whole answer asks for another one
+        return status
     except asyncio.CancelledError:
         if not leaving.left:
             raise

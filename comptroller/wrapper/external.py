@@ -25,6 +25,8 @@ NAMED = 2_048  # characters of a path that are told
 _PLACES: "WeakKeyDictionary[Desk, dict[str, str]]" = WeakKeyDictionary()
 _LONG = re.compile(r"[A-Za-z0-9_=+~-]{20,}")
 _WORDS = re.compile(r"[A-Z]?[a-z]+(?:[_=+~-]+[A-Z]?[a-z]+|[A-Z][a-z]+)*[_=+~-]*")
+# What answers may call tools, which nobody would decide on.
+_CHAT = re.compile(r":(?:rawPredict|streamRawPredict)/?$")
 TEXTUAL = ("json", "text/", "xml", "x-www-form-urlencoded", "javascript", "multipart/form-data")
 
 
@@ -149,6 +151,10 @@ def _decoded(body: bytes) -> tuple[str, bool]:
 
 
 def _unmetered(job: ExternalJob, entry: Entry) -> Generator[Effect, Any, bytes | None]:
+    if job.desk.book.files and _CHAT.search(job.path):
+        because = "The conversations of this route are in a form not read here, and policies are in force. Use another."
+        entry.say("model", Verdict("deny", "opaque", "", because))
+        raise Denied(because, {"rule": "opaque"})
     if is_hard(caps_for(entry)):
         because = "This model route cannot be metered by this version, and a hard cap applies. Use a chat route."
         entry.say("model", Verdict("deny", "opaque", "", because))

@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+import httpx
 import pytest
 
 from comptroller.core.call import Identity
@@ -98,3 +99,40 @@ def test_a_body_only_the_provider_reads_brings_no_tool_call_past_the_rules() -> 
         for odd in (body.encode("utf-8-sig"), body.encode("utf-16"), body[:-1].encode() + b',"seed":NaN}'):
             assert at.post(body=odd).status_code == 403
         assert at.up.requests == []
+
+
+def test_a_conversation_that_a_provider_keeps_is_gone_on_with_by_whose_it_is() -> None:
+    ring = FewKeys(
+        acme=Key("key_1", "ours", customer="acme"),
+        clerk=Key("key_2", "ours", customer="acme"),
+        bolt=Key("key_3", "ours", customer="bolt"),
+        alone=Key("key_4", "ours"),
+        else_=Key("key_5", "theirs"),
+    )
+    with house("Hello.", keys=ring) as at:
+
+        def ask(key: str, **more: str) -> httpx.Response:
+            body = {"model": "gpt-4o-mini", "input": "Hi", "max_output_tokens": 9, **more}
+            return at.post("/v1/responses", body, headers={"authorization": f"Bearer ck_{key}"})
+
+        first = ask("acme").json()["id"]
+        assert [ask(key, previous_response_id=first).status_code for key in ("bolt", "else_")] == [403, 403]
+        assert (at.last["rule"], len(at.up.requests)) == ("identity", 1)
+        assert [ask(key, previous_response_id=first).status_code for key in ("acme", "clerk", "alone")] == [200] * 3
+
+
+def test_a_retry_of_what_was_answered_counts_as_another_call() -> None:
+    with house("Hello.", "policy: p\nbudgets: [{per: tenant, cap: 3 calls, over: deny}]\n") as at:
+        said = [
+            at.post(headers={"comptroller-run": "one", "x-stainless-retry-count": str(again)}).status_code
+            for again in range(5)
+        ]
+        assert said == [200, 200, 200, 402, 402]
+
+
+def test_a_route_whose_conversations_nobody_reads_is_closed_where_policies_are_in_force() -> None:
+    path = "/v1/projects/p/locations/l/publishers/anthropic/models/claude-sonnet-4-5:rawPredict"
+    for policy, is_refused in (("", False), (POLICY, True)):
+        with house("Hello.", policy, upstreams=GEMINI) as at:
+            reply = at.post(path, {"anthropic_version": "vertex-2023-10-16", "messages": HI})
+            assert (reply.status_code == 403, "upstream" not in at.last) == (is_refused, is_refused)
