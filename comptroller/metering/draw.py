@@ -215,7 +215,10 @@ def _seats(basis: Basis) -> Iterator[Line]:
     for contract in basis.contracts:
         days, whole = contract.days_in(basis.period), basis.period.days
         for seats in contract.seats:
-            held = {meter: Fraction(_metered(seats, meter, basis.work)) for meter in seats.meters}
+            held = {
+                meter: Fraction(_metered(seats, meter, basis.work) if contract is basis.contracts[-1] else 0)
+                for meter in seats.meters
+            }
             part = None if days == whole else Fraction(seats.count * days, whole)
             usage = Usage(quantity=Fraction(seats.count), prorated=part, peaks=held)
             said = "" if days == whole else f"{days} of {whole} days"
@@ -229,7 +232,7 @@ def _seat_lines(contract: Contract, seats: Seats, usage: Usage, days: str) -> It
         exact = nanos(rated.amount)
         gross = rounded(exact, contract)
         kind: Kind = "overage" if over else "seat"
-        held = ", ".join(f"{plain(most)} {meter}" for meter, most in sorted(throughput.items()))
+        held = ", ".join(f"{_grouped(most)} {meter}" for meter, most in sorted(throughput.items()))
         said = f"{rated.name} beyond the seats" if over else f"{held} each" if held else "by the seat"
         yield Line(
             kind,
@@ -385,6 +388,10 @@ def to_minor(amount: int, currency: str, mode: Mode = "half_up") -> int:
 def smallest(contract: Contract) -> int:
     """Nanos of the currency's smallest unit."""
     return NANOS // int(10 ** minor_places(contract.currency))
+
+
+def _grouped(number: Fraction) -> str:
+    return f"{number.numerator:,}" if number.denominator == 1 else plain(number)
 
 
 def _percent(amount: int, percent: Fraction) -> int:

@@ -141,6 +141,10 @@ class Invoice:
     applied: int = 0  # of credit notes, against what was open
 
     @property
+    def outcome_count(self) -> int:
+        return sum(len(line.items) for line in self.lines)
+
+    @property
     def paid(self) -> int:
         return sum(payment.nanos for payment in self.payments)
 

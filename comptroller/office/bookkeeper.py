@@ -161,9 +161,9 @@ class Bookkeeper:
     # -- what all share
 
     def post(self, cause: str, kind: str, at: int, invoice: Invoice, amounts: Iterable[tuple[str, int]],
-              about: Mapping[str, str], durable: bool = True) -> None:  # fmt: skip
+              about: Mapping[str, str], durable: bool = True, reverses: str = "") -> None:  # fmt: skip
         txn = postings.entry(cause, kind, at, invoice.period, invoice.currency, amounts, tenant=invoice.tenant,
-                             customer=invoice.customer, about=about)  # fmt: skip
+                             customer=invoice.customer, about=about, reverses=reverses)  # fmt: skip
         self.accounts.post(txn, durable)
 
     def _period(self, tenant: str, customer: str, at: int) -> str:

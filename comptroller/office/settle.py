@@ -6,6 +6,7 @@ from comptroller.core.errors import SettingsError
 from comptroller.core.money import Money, decimal_text
 from comptroller.metering import postings
 from comptroller.metering.invoice import Credit, Invoice, Payment
+from comptroller.metering.postings import txn_id
 from comptroller.office.bookkeeper import Bookkeeper, plain, unit_of
 
 
@@ -84,3 +85,22 @@ def _part(whole: int, amount: int, of: int, invoice: Invoice) -> int:
     unit = unit_of(invoice)
     exact = Fraction(whole * amount, of * unit)
     return round(exact) * unit
+
+
+def void(keeper: Bookkeeper, named: str, because: str) -> Invoice:
+    """Take an invoice back as if it had not been; its outcomes are billed anew. Its number stays taken."""
+    with keeper.alone():
+        invoice = _open_invoice(keeper, named, None)
+        if invoice.payments or invoice.credits or invoice.sla:
+            raise SettingsError(
+                f"{invoice.number} was paid or credited already and cannot be taken back. Give a credit note instead."
+            )
+        now = keeper.desk.clock.now_ns()
+        keeper.invoices.tell("voided", f"{invoice.number}:voided", now, {"invoice": invoice.id, "because": because})
+        for kind in ("finalised", "burn"):
+            known = keeper.accounts.txns.get(txn_id(invoice.number, kind))
+            if known is not None:
+                amounts = [(posting.account, -posting.nanos) for posting in known.postings]
+                cause = f"{invoice.number}:{kind}"
+                keeper.post(cause, "voided", now, invoice, amounts, {"invoice": invoice.number}, reverses=known.id)
+        return keeper.invoices.invoices[invoice.id]
