@@ -2,6 +2,7 @@
 
 import typer
 
+from comptroller.cli import books_invoices, books_usage
 from comptroller.cli.books_price import price
 
 HELP = "Price usage, close periods, invoice."
@@ -13,4 +14,12 @@ def group() -> None:
     """The commands below."""
 
 
+app.command("close")(books_invoices.close)
+app.command("invoice")(books_invoices.invoice)
+app.command("pay")(books_invoices.pay)
+app.command("credit")(books_invoices.credit)
+app.command("void")(books_invoices.void)
+app.command("write-off")(books_invoices.write_off)
+app.command("balance")(books_invoices.balance)
 app.command("price")(price)
+app.add_typer(books_usage.app, name="usage")
