@@ -1,7 +1,6 @@
 """`comptroller keys`: give out Comptroller keys, list them, renew their secrets, end them."""
 
 import contextlib
-import getpass
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 from comptroller.cli import screen
 from comptroller.cli.main import Json, Misuse
 from comptroller.cli.main import Ledger as LedgerName
+from comptroller.cli.people import caller
 from comptroller.cli.place import ledger_of
 from comptroller.core.clock import SYSTEM
 from comptroller.core.settings import Settings, load_settings
@@ -64,8 +64,8 @@ def issue(
         name=name,
     )
     with _opened(settings) as journal:
-        made, secret = keys.issue(journal, SYSTEM, wanted, _who())
-    _show_secret(made, secret, as_json, described(Entry(made, SYSTEM.now_ns(), _who(), ()), SYSTEM.now_ns()))
+        made, secret = keys.issue(journal, SYSTEM, wanted, caller())
+    _show_secret(made, secret, as_json, described(Entry(made, SYSTEM.now_ns(), caller(), ()), SYSTEM.now_ns()))
 
 
 @app.command("ls")
@@ -98,7 +98,7 @@ def rotate(
     place, time = ledger_of(ledger), _nanos("--overlap", overlap)
     entry = _meant(place, key)
     with _opened(_settings(ledger)) as journal:
-        secret, until = keys.rotate(journal, SYSTEM, entry, time, _who())
+        secret, until = keys.rotate(journal, SYSTEM, entry, time, caller())
     _show_secret(entry.key, secret, as_json, {"old_secret_until": moment(until)})
 
 
@@ -108,7 +108,7 @@ def revoke(key: KeyId, ledger: LedgerName = "", as_json: Json = False) -> None:
     entry = _meant(ledger_of(ledger), key)
     if not entry.revoked:
         with _opened(_settings(ledger)) as journal:
-            keys.revoke(journal, SYSTEM, entry, _who())
+            keys.revoke(journal, SYSTEM, entry, caller())
     if as_json:
         screen.say_json({"key": entry.key.id, "status": "revoked"})
     else:
@@ -184,10 +184,3 @@ def _read(option: str, reading: Callable[[str], T], text: str) -> T:
         return reading(text)
     except ValueError as error:
         raise Misuse(f"{option}: {error}.") from None
-
-
-def _who() -> str:
-    """The user of this machine who does it; empty where the system cannot say."""
-    with contextlib.suppress(OSError, KeyError, ImportError):
-        return getpass.getuser()
-    return ""

@@ -50,6 +50,7 @@ app = typer.Typer(
 app.add_typer(_later("comptroller.cli.policy", "Check policy files, test them, read past versions."), name="policy")
 app.add_typer(_later("comptroller.cli.runs", "Find and read runs."), name="runs")
 app.add_typer(_later("comptroller.cli.books", "Price usage, close periods, invoice."), name="books")
+app.add_typer(_later("comptroller.cli.outcomes", "See what agents achieved, and have your say on it."), name="outcomes")
 app.add_typer(_later("comptroller.cli.audit", "Check the record."), name="audit")
 app.add_typer(_later("comptroller.cli.keys", "Give out keys to the gateway, and end them."), name="keys")
 

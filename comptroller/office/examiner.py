@@ -105,7 +105,7 @@ class Examiner:
         """How the fee of an outcome is split when it is verified now."""
         terms = outcome.terms
         split = terms.split if terms else "last"
-        work = work_of(self.books, outcome.run) if split in ("cost", "last") and len(outcome.agents) > 1 else []
+        work = work_of(self.books, outcome.run) if split == "cost" else []
         return weights(split, outcome.agents, work, outcome.weights)
 
     # -- asking others

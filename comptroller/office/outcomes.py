@@ -76,7 +76,7 @@ class Registry:
         self.weigh: Callable[[Outcome, OutcomeEvent], Weights] | None = None
         self.listeners: list[Listener] = []
         self._feed = feed_of(desk, OUTCOME)
-        self._turn = threading.RLock()
+        self.turn = threading.RLock()
         self._clear()
 
     def _clear(self) -> None:
@@ -95,7 +95,7 @@ class Registry:
 
     def events(self, key: str) -> list[Entry]:
         """All that was said of an outcome, in the order it came, what was ignored included."""
-        with self._turn:
+        with self.turn:
             return list(self._entries.get(key, ()))
 
     def said(self, id: str) -> bool:
@@ -104,7 +104,7 @@ class Registry:
 
     def catch_up(self) -> None:
         """Fold what came into the journal since the last time."""
-        with self._turn:
+        with self.turn:
             if not self._feed.intact():
                 self._feed.restart()
                 self._clear()
@@ -132,7 +132,7 @@ class Registry:
 
         The same event again changes nothing; another one under its id is on record as a conflict, and the first stands.
         """
-        with self._turn:
+        with self.turn:
             self.catch_up()
             if event.id in self._seen:
                 other = self._conflict(event)
@@ -148,7 +148,7 @@ class Registry:
 
     def tell_all(self, events: Iterable[OutcomeEvent]) -> None:
         """Put many events on record, each of another outcome; durable with the next fact that is synced."""
-        with self._turn:
+        with self.turn:
             self.catch_up()
             for event in events:
                 if event.id not in self._seen:

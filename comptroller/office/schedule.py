@@ -26,6 +26,10 @@ class Schedule:
 
     def tick(self, now_ns: int) -> int:
         """Tell all that is past by now; returns how many events that were."""
+        with self.registry.turn:  # nobody moves a deadline meanwhile
+            return self._tick(now_ns)
+
+    def _tick(self, now_ns: int) -> int:
         told = 0
         while (due := self.next_due()) and due <= now_ns:
             _, key = heapq.heappop(self._due)

@@ -25,11 +25,17 @@ class Panel:
         self._schemas: dict[tuple[str, str], Schema] = {}
         self._rules: dict[tuple[str, str], Rule] = {}
         self.claiming: list[tuple[OutcomeType, str, str, Rule]] = []  # type, workflow, subject, condition
+        self._by_work = any(type.terms.split == "cost" for type in types.values())
         mistakes: list[Mistake] = []
         for type in types.values():
             self._compile(type, mistakes)
         if mistakes:
             raise FileErrors(mistakes)
+
+    @property
+    def needs_books(self) -> bool:
+        """True where a condition asks for what only the books know, or a fee is split by what they know."""
+        return bool(self.claiming) or self._by_work or any(rule.needs_books for rule in self._rules.values())
 
     def hear(self, check: str, hearing: Hearing) -> Verdict | None:
         """The verdict of one check; None where it cannot be told yet, or not here."""

@@ -1,0 +1,39 @@
+"""The office's desk for outcomes: types, contracts, registry, examiner and books, joined as the settings say."""
+
+import threading
+from collections.abc import Callable
+
+from comptroller.core.outcome import Outcome
+from comptroller.office.agreements import Agreements, load_contracts
+from comptroller.office.books import Books
+from comptroller.office.examiner import Examiner
+from comptroller.office.outcomes import Registry
+from comptroller.office.verifiers.panel import Panel
+from comptroller.wrapper.desk import Desk
+
+
+class OutcomeDesk:
+    """One for each process that works on outcomes. Thread-safe.
+
+    The books are opened when a type asks for what only they know, and not before.
+    """
+
+    def __init__(self, desk: Desk, books: Callable[[], Books] | None = None) -> None:
+        settings = desk.settings
+        agreed = Agreements(load_contracts(settings.contracts, settings.tenant))
+        self.registry = Registry(desk, agreed=agreed)
+        panel = Panel(self.registry.types)
+        self.examiner = Examiner(self.registry, panel, books() if books and panel.needs_books else None)
+        self._turn = threading.Lock()
+
+    def work(self) -> None:
+        """Do all there is to do now."""
+        with self._turn:
+            self.examiner.work()
+
+    def meant(self, named: str) -> list[Outcome]:
+        """The outcomes whose id is, or begins with, what somebody typed."""
+        outcomes = self.registry.outcomes
+        if named in outcomes:
+            return [outcomes[named]]
+        return [outcome for key, outcome in outcomes.items() if named and key.startswith(named)]
