@@ -6,7 +6,7 @@ nothing of what other records say.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 LEAF, NODE = b"\x00", b"\x01"
 
@@ -34,6 +34,16 @@ class Tree:
         top = self._levels[-1]
         return top[0] if top else hashlib.sha256(b"").digest()
 
+    def proof(self, indexes: Iterable[int]) -> list[bytes]:
+        """The hashes beside the ways of several leaves to the root, each once, in the order they are needed."""
+        found, wanted = [], set(indexes)
+        for level in self._levels[:-1]:
+            for index in sorted(wanted):
+                if (index ^ 1) < len(level) and (index ^ 1) not in wanted:
+                    found.append(level[index ^ 1])
+            wanted = {index // 2 for index in wanted}
+        return found
+
     def path(self, index: int) -> list[bytes]:
         """The hashes beside the way from a leaf to the root."""
         found = []
@@ -42,6 +52,25 @@ class Tree:
                 found.append(level[index ^ 1])
             index //= 2
         return found
+
+
+def climb_all(leaves: Mapping[int, bytes], size: int, proof: Sequence[bytes]) -> bytes | None:
+    """The root that leaves, by their numbers, come to with what `Tree.proof` gave; None where they cannot be one."""
+    if not leaves or not all(0 <= index < size for index in leaves):
+        return None
+    steps, level = iter(proof), dict(leaves)
+    while size > 1:
+        above: dict[int, bytes] = {}
+        for index in sorted(level):
+            if index // 2 in above:
+                continue
+            beside = level.get(index ^ 1) or (next(steps, None) if (index ^ 1) < size else b"")
+            if beside is None:
+                return None
+            left, right = (beside, level[index]) if index & 1 else (level[index], beside)
+            above[index // 2] = node(left, right) if beside else level[index]
+        level, size = above, (size + 1) // 2
+    return level[0] if next(steps, None) is None else None
 
 
 def climb(start: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:

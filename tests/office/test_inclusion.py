@@ -49,3 +49,23 @@ def test_another_line_number_path_or_size_does_not(data: st.DataObject, size: in
         assert inclusion.climb(start, index, size, [start, *path[1:]]) != tree.root or path[0] == start
     other = data.draw(st.integers(-1, size).filter(lambda other: other != index))
     assert inclusion.climb(start, other, size, path) != tree.root
+
+
+@given(st.data(), st.integers(1, 40))
+def test_several_lines_are_proven_at_once_with_fewer_hashes(data: st.DataObject, size: int) -> None:
+    tree, known = Tree(leaves(size)), leaves(size)
+    chosen = data.draw(st.sets(st.integers(0, size - 1), min_size=1))
+    proof = tree.proof(chosen)
+    mine = {index: known[index] for index in chosen}
+    assert inclusion.climb_all(mine, size, proof) == tree.root
+    assert len(proof) <= sum(len(tree.path(index)) for index in chosen)
+    changed = data.draw(st.sampled_from(sorted(chosen)))
+    assert inclusion.climb_all({**mine, changed: inclusion.leaf(b"other")}, size, proof) != tree.root
+    assert inclusion.climb_all(mine, size, [*proof, known[0]]) is None
+    if proof:
+        assert inclusion.climb_all(mine, size, proof[:-1]) is None
+
+
+def test_no_lines_and_lines_beyond_the_end_prove_nothing() -> None:
+    assert inclusion.climb_all({}, 1, []) is None
+    assert inclusion.climb_all({1: leaves(1)[0]}, 1, []) is None
