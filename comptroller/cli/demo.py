@@ -3,18 +3,23 @@
 import importlib
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from comptroller.cli import screen, world
 from comptroller.cli.main import Misuse
+from comptroller.cli.surroundings import surroundings
 from comptroller.core.errors import ComptrollerError
+from comptroller.core.settings import Provider
 from comptroller.store import folder
 from comptroller.testing.upstream import Upstream, load_script
-from comptroller.wrapper.desk import open_desk
+from comptroller.wrapper.desk import Desk, open_desk
+from comptroller.wrapper.run import Run
 from comptroller.wrapper.wrap import wrap
 
 DESK = Path(__file__).with_name("refund_desk")
@@ -25,14 +30,16 @@ def demo(ledger: str = "demo-ledger") -> None:
     """Play the demo on a ledger, draw what happened, and say where to look next."""
     if folder.foreign(Path(ledger)) or Path(ledger).is_file():
         raise Misuse(f"{ledger}: holds other things and is no ledger. Name a new directory, or leave --ledger away.")
-    screen.say("A refund desk: a lead and three agents, on a scripted model. No key, no network.")
+    screen.say(
+        "A refund desk: four agents, a program from elsewhere and a scripted model. No key, no network."
+    )
     screen.say(f"Its policies: {_short(POLICIES)}\n")
     with (
         Upstream(load_script(DESK / "replies.yaml")) as model,
-        open_desk(ledger, {"policies": [str(POLICIES)]}),
+        open_desk(ledger, {"policies": [str(POLICIES)]}) as desk,
         _clients(model.url) as (openai, anthropic),
     ):
-        run = world.work(openai, anthropic, _tell)
+        run = world.work(openai, anthropic, partial(_courier, desk, model.url), _tell)
         screen.say(f"\nWhat left the house of the complaint:\n  {screen.clean(model.requests[0].last)}")
     _draw(run, ledger)
     _point(run, ledger)
@@ -47,6 +54,21 @@ def _clients(url: str) -> Iterator[tuple[Any, Any]]:
         anthropic.Anthropic(base_url=url, api_key="none", http_client=_direct(anthropic)) as second,
     ):
         yield wrap(first), wrap(second)
+
+
+def _courier(desk: Desk, model: str, run: Run) -> str:
+    """What the courier says: a program of its own, of which only the environment is ours."""
+    from comptroller.gateway.private import private_gateway
+
+    scope, upstream = run.scope, Provider(name="scripted", format="openai", url=f"{model}/v1")
+    assert scope is not None
+    with private_gateway(desk, scope, "courier", [upstream]) as (url, secret):
+        command = [sys.executable, str(DESK / "courier.py")]
+        around = surroundings(url, secret, os.environ)
+        done = subprocess.run(command, env=around, capture_output=True, encoding="utf-8", check=False)
+    if done.returncode:
+        raise ComptrollerError(f"The courier's program failed: {done.stderr.strip().splitlines()[-1]}")
+    return done.stdout.strip()
 
 
 def _sdk(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The refund desk of the demo: four agents, two tools, and what they do with the real clients of two providers."""
+"""The refund desk of the demo: four agents, a program from elsewhere, two tools, and the clients of two providers."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -31,8 +31,11 @@ def issue_refund(order: str, amount: float) -> str:
 TOOLS: Mapping[str, Callable[..., object]] = {"read_order": read_order, "issue_refund": issue_refund}
 
 
-def work(openai: Any, anthropic: Any, say: Say) -> str:
-    """One complaint, from its arrival to the letter that answers it; returns the run's id."""
+def work(openai: Any, anthropic: Any, elsewhere: Callable[[Run], str], say: Say) -> str:
+    """One complaint, from its arrival to the letter that answers it; returns the run's id.
+
+    `elsewhere` starts the courier: a program without a line of ours, that reaches its model through a gateway.
+    """
     with Run("refund-desk", customer="acme") as run:
         with run.agent("lead") as lead:
             say("lead", _plan(openai))
@@ -43,6 +46,7 @@ def work(openai: Any, anthropic: Any, say: Say) -> str:
             with lead.agent("letters"):
                 say("letters", _write(openai))
                 _overreach(openai, say)
+        say("courier", f"(through the gateway) is refused: {elsewhere(run)}")
         run.claim("complaint.resolved", subject="order-1042", evidence={"refunded": "80.00 USD"})
         say("lead", "claims: complaint.resolved for order-1042")
     return run.id

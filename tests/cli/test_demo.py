@@ -43,15 +43,23 @@ def calls(told: dict[str, object], **wanted: object) -> list[dict[str, object]]:
 
 def test_it_can_be_played_again_and_the_record_stays_whole(played: Path) -> None:
     runs = json.loads(comptroller(played, "runs", "ls", "--ledger", "kept", "--json"))
-    assert [(run["workflow"], run["calls"]) for run in runs] == [("refund-desk", 10)] * 2
+    assert [(run["workflow"], run["calls"]) for run in runs] == [("refund-desk", 12)] * 2
     assert runs[0]["cost"] == runs[1]["cost"]
     assert "ok" in comptroller(played, "audit", "verify", "--ledger", "kept")
 
 
 def test_the_refund_that_is_too_large_is_denied_by_its_rule_and_the_small_one_is_paid(told: dict[str, object]) -> None:
-    denied, paid = calls(told, name="issue_refund")
+    denied, paid = calls(told, name="issue_refund", agent="refunds")
     assert (denied["status"], denied["rule"]) == ("denied", "refund-over-100")
     assert paid["status"] == "ok"
+
+
+def test_a_program_without_a_line_of_ours_is_governed_at_the_gateway(told: dict[str, object], played: Path) -> None:
+    asked, denied = calls(told, agent="courier")
+    assert (asked["status"], asked["kind"]) == ("ok", "model")
+    assert (denied["name"], denied["status"], denied["rule"]) == ("issue_refund", "denied", "agents.courier.tools")
+    assert "courier  (through the gateway) is refused: [denied" in (played / "said.txt").read_text(encoding="utf-8")
+    assert "comptroller" not in (play.DESK / "courier.py").read_text(encoding="utf-8").lower().partition('"""\n')[2]
 
 
 def test_the_call_that_could_cost_more_than_the_run_may_is_never_sent(told: dict[str, object]) -> None:
