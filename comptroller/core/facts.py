@@ -48,6 +48,7 @@ status of a call: ok | denied | over_budget | rate_limited | pending | error | c
 """
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,7 @@ SNAPSHOT = "snapshot"
 LIVE = "live"  # a unit: calls under way
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):  # each call makes several: in half the time of a frozen dataclass, and it is its own JSON row
     """One counter a hold draws on: `key` names scope and window, `amount` is in `unit`; no cap = only counted."""
 
     key: str

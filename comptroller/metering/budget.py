@@ -1,7 +1,7 @@
 """Budgets: the purse, a fold of facts into counters and live holds, and the lines a call draws on it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 from comptroller.core.facts import (
@@ -32,7 +32,7 @@ Account = tuple[str, str]  # key and unit: what one counter counts
 Amounts = dict[Account, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)  # made for each call: frozen would cost four times as much
 class Hold:
     """Money, calls or tokens set aside for one attempt of a call until `lease_ns`, and whose they are."""
 
@@ -43,8 +43,13 @@ class Hold:
     lease_ns: int
     price: str
     opened_ns: int
-    data: Mapping[str, object] = field(default_factory=dict)
+    data: Mapping[str, object]  # what its call was opened with; `whose` says what of it is kept
+    amounts: Amounts  # what the lines ask of each account
     extended: int = 0  # how often it was made larger: an extension told twice counts once
+
+    def whose(self) -> dict[str, object]:
+        """Who is responsible for the call."""
+        return {name: self.data[name] for name in IDENTITY if name in self.data}
 
 
 @dataclass(slots=True)
@@ -73,9 +78,13 @@ class Purse:
         self._ended_before: set[str] = set()
         self.throttle = Throttle()  # rates: not folded from facts, so that a restart begins them afresh
 
-    def room(self, lines: Sequence[Line], rates: Sequence[Row] = (), now_ns: int = 0) -> Shortfall | None:
+    def room(
+        self, lines: Sequence[Line], rates: Sequence[Row] = (), now_ns: int = 0, asked: Amounts | None = None
+    ) -> Shortfall | None:
         """None when all lines fit under their caps, and what rates count at this monotonic time under their limits."""
-        asked, counters = _amounts(lines), self._counters
+        counters = self._counters
+        if asked is None:
+            asked = amounts_of(lines)
         for line in lines:
             if line.cap is not None:
                 account = line.key, line.unit
@@ -84,11 +93,11 @@ class Purse:
                     return self._first_shortfall(lines, asked)
         return self.throttle.room(rates, now_ns) if rates else None
 
-    def apply(self, fact: Fact, lines: Sequence[Line] | None = None) -> None:
-        """Fold one fact in; who has read the lines of its hold already gives them."""
+    def apply(self, fact: Fact, lines: Sequence[Line] | None = None, asked: Amounts | None = None) -> None:
+        """Fold one fact in; who has read the lines of its hold already gives them, and what they ask for."""
         if fact.kind == CALL_OPENED:
             if hold := fact.data.get("hold"):
-                self._open(fact, cast(Mapping[str, Any], hold), lines)
+                self._open(fact, cast(Mapping[str, Any], hold), lines, asked)
         elif fact.kind == CALL_CLOSED:
             self._close(fact)
         elif fact.kind == HOLD_EXTENDED:
@@ -105,7 +114,7 @@ class Purse:
     def renew(self, hold_id: str, lease_ns: int) -> None:
         """Move the end of a live hold's lease; a hold that has ended stays ended."""
         if hold := self._live.get(hold_id):
-            self._live[hold_id] = replace(hold, lease_ns=lease_ns)
+            hold.lease_ns = lease_ns
 
     def overdue(self, now_ns: int) -> list[Hold]:
         """The live holds whose lease has run out."""
@@ -149,7 +158,7 @@ class Purse:
         for row in state["live"]:
             hold = _hold(row)
             purse._live[hold.id] = hold
-            for account, amount in _amounts(hold.lines).items():
+            for account, amount in hold.amounts.items():
                 purse._counters[account].held += amount
         for hold_id, at, charged in state["expired"]:
             purse._expired[hold_id] = at, _totals(charged)
@@ -161,7 +170,7 @@ class Purse:
         """Assert that the counters are the sum of what was charged and of the live holds."""
         held: Amounts = {}
         for hold in self._live.values():
-            _add(held, _amounts(hold.lines))
+            _add(held, amounts_of(hold.lines))
         charged: Amounts = {}
         for _, amounts in self._expired.values():
             _add(charged, amounts)
@@ -178,29 +187,31 @@ class Purse:
 
     # -- the life of a hold
 
-    def _open(self, fact: Fact, data: Mapping[str, Any], read: Sequence[Line] | None) -> None:
+    def _open(self, fact: Fact, data: Mapping[str, Any], read: Sequence[Line] | None, asked: Amounts | None) -> None:
         hold_id = data["id"]
         if hold_id in self._live or hold_id in self._expired or self._has_ended(hold_id):
             return
         lines = tuple([Line(*row) for row in data["lines"]] if read is None else read)
-        whose = {name: fact.data[name] for name in IDENTITY if name in fact.data}
-        self._live[hold_id] = Hold(
-            hold_id, fact.call, fact.run, lines, data.get("lease_ns", 0), data.get("price", ""), fact.at, whose
-        )
-        for account, amount in _amounts(lines).items():
-            counter = self._counters.get(account) or self._counter(account)
+        asked = amounts_of(lines) if asked is None else asked
+        lease_ns, price, at = data.get("lease_ns", 0), data.get("price", ""), fact.at
+        self._live[hold_id] = Hold(hold_id, fact.call, fact.run, lines, lease_ns, price, at, fact.data, asked)
+        counters = self._counters
+        for account, amount in asked.items():
+            counter = counters.get(account) or self._counter(account)
             counter.held += amount
-            counter.touched_ns = fact.at
+            counter.touched_ns = at
 
     def _extend(self, fact: Fact, data: Mapping[str, Any]) -> None:
         """Make a live hold larger: a stream goes on beyond the output it was held for."""
         hold = self._live.get(data["id"])
         if hold is None or data["nth"] <= hold.extended:
             return
-        more = _amounts([Line(*row) for row in data["lines"]])
-        lines = tuple(replace(line, amount=line.amount + more.get((line.key, line.unit), 0)) for line in hold.lines)
-        self._live[hold.id] = replace(hold, lines=lines, extended=data["nth"])
-        for account in _amounts(hold.lines):
+        more = amounts_of([Line(*row) for row in data["lines"]])
+        hold.lines = tuple(
+            line._replace(amount=line.amount + more.get((line.key, line.unit), 0)) for line in hold.lines
+        )
+        hold.amounts, hold.extended = amounts_of(hold.lines), data["nth"]
+        for account in hold.amounts:
             self._counters[account].held += more.get(account, 0)
             self._counters[account].touched_ns = fact.at
 
@@ -239,8 +250,9 @@ class Purse:
         self._expired[hold_id] = fact.at, charged
 
     def _release(self, hold: Hold) -> None:
-        for account, amount in _amounts(hold.lines).items():
-            self._counters[account].held -= amount
+        counters = self._counters
+        for account, amount in hold.amounts.items():
+            counters[account].held -= amount
 
     def _settle(self, end_id: str, used: Amounts, charged: Amounts, at_ns: int) -> None:
         self._charge(used, charged, at_ns)
@@ -333,19 +345,19 @@ def held_by(holds: Iterable[Hold]) -> dict[str, int]:
     return sums
 
 
-def _amounts(lines: Iterable[Line]) -> Amounts:
+def amounts_of(lines: Iterable[Line]) -> Amounts:
     """What lines ask of each account: two caps on one account ask for the same amount, once."""
     amounts: Amounts = {}
-    for line in lines:
-        account = line.key, line.unit
-        known, amount = amounts.get(account, 0), line.amount
+    for key, unit, amount, _ in lines:
+        account = key, unit
+        known = amounts.get(account, 0)
         amounts[account] = amount if amount > known else known  # a third faster than max()
     return amounts
 
 
 def _charged(lines: Iterable[Line]) -> Amounts:
     """What lines are charged where nobody says what was used; a place among the calls under way is given back."""
-    return {account: 0 if account[1] == LIVE else amount for account, amount in _amounts(lines).items()}
+    return {account: 0 if account[1] == LIVE else amount for account, amount in amounts_of(lines).items()}
 
 
 def _totals(rows: Iterable[Sequence[Any]]) -> Amounts:
@@ -364,9 +376,10 @@ def _add(total: Amounts, amounts: Amounts) -> None:
 
 
 def _hold_data(hold: Hold) -> dict[str, object]:
-    lines = [[line.key, line.unit, line.amount, line.cap] for line in hold.lines]
-    return {name: getattr(hold, name) for name in Hold.__slots__} | {"lines": lines, "data": dict(hold.data)}
+    kept = {name: getattr(hold, name) for name in Hold.__slots__ if name != "amounts"}
+    return kept | {"lines": [list(line) for line in hold.lines], "data": hold.whose()}
 
 
 def _hold(row: Mapping[str, Any]) -> Hold:
-    return Hold(**{**row, "lines": tuple(Line(*line) for line in row["lines"])})
+    lines = tuple(Line(*line) for line in row["lines"])
+    return Hold(**{**row, "lines": lines, "amounts": amounts_of(lines)})

@@ -13,27 +13,21 @@ from comptroller.core.verdict import AskFor, Cap, Verdict
 from comptroller.metering.budget import lines_for
 from comptroller.metering.window import window_of
 from comptroller.wrapper.effects import Ask, Effect, Reserve
-from comptroller.wrapper.entry import Entry, run_key
+from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.estimate import input_bound, output_bound
 from comptroller.wrapper.kept import NAMED
 from comptroller.wrapper.limits import draw, limit_of, refuse
 from comptroller.wrapper.patience import Patience, Reserving, cap_of, in_turn, key_of
+from comptroller.wrapper.standing import HARD, run_key
 
-HARD = ("deny", "clamp", "ask", "downgrade")
 TRIES = 4  # others may take the room between looking and holding
 
 
 def caps_for(entry: Entry, tool: str = "") -> tuple[Cap, ...]:
     """Caps of the policies and of the runs this call is part of. Tool calls draw on caps per tool alone."""
-    caps = entry.desk.caps(entry.identity, tool)
     if tool:
-        return tuple(cap for cap in caps if cap.per == "tool")
-    return (*(cap for cap in caps if cap.per != "tool"), *entry.run.caps)
-
-
-def is_hard(caps: tuple[Cap, ...]) -> bool:
-    """True where some cap must never be passed."""
-    return any(cap.over in HARD for cap in caps)
+        return tuple(cap for cap in entry.desk.caps(entry.identity, tool) if cap.per == "tool")
+    return entry.standing.caps
 
 
 class Admission:
@@ -49,7 +43,8 @@ class Admission:
         self.output = 0
         self.extended = 0
         self.waived: set[Cap] = set()  # caps that only note
-        self.limits = entry.desk.book.limits(entry.identity)
+        self.standing = entry.standing
+        self.limits = self.standing.limits
         self.price_it()
 
     def price_it(self) -> None:
@@ -96,6 +91,8 @@ class Admission:
 
     def must_be_bounded(self) -> None:
         entry = self.entry
+        if entry.price is not None and not self.request.unbounded:
+            return
         money = [cap for cap in self.caps if cap.over in HARD and is_money(cap.unit)]
         if entry.price is None:
             choice = entry.desk.settings.prices.unpriced or ("deny" if money else "allow")
@@ -133,23 +130,14 @@ class Admission:
     def lines(self) -> list[Line]:
         """One line for each cap, in the units the cap counts."""
         entry = self.entry
-        amounts = self.asked()
         now = entry.desk.clock.now_ns()
-        retries = entry.attempt > 0
-        lines = lines_for([cap for cap in self.caps if not (retries and _logical(cap))], amounts, now, entry.run.id)
-        if retries:  # a retry is no further logical call
-            lines += lines_for([cap for cap in self.caps if _logical(cap)], {"calls": 0}, now, entry.run.id)
-        # A cap that was overrun must not refuse a call that costs nothing.
-        lines = [line for line in lines if line.amount or line.unit == "calls"]
-        capped = {(line.key, line.unit) for line in lines}
-        run_lines = self.run_lines(entry.worst, 0 if retries else 1)
-        lines += [line for line in run_lines if (line.key, line.unit) not in capped]
+        lines = self.standing.lines(self.asked(), entry.attempt > 0, now)
         if self.limits:
             lines += draw(entry, self.limits, self.input + self.output)
         if not self.waived:
             return lines
         notes = {(*key_of(cap, now, self.entry.run.id), cap.limit) for cap in self.waived}
-        return [replace(line, cap=None) if (line.key, line.unit, line.cap) in notes else line for line in lines]
+        return [line._replace(cap=None) if (line.key, line.unit, line.cap) in notes else line for line in lines]
 
     def asked(self) -> dict[str, int]:
         """What the call asks of each unit."""
@@ -157,21 +145,29 @@ class Admission:
 
     def amounts(self, cost: int, tokens: int, calls: int) -> dict[str, int]:
         """What is asked of each unit that a cap counts."""
-        amounts = {"tokens": tokens, "calls": calls}
-        for cap in self.caps:
-            if is_money(cap.unit) and self.entry.price is not None:
-                amounts[cap.unit] = self.in_currency(cost, cap.unit)
+        amounts = {"tokens": tokens, "calls": calls, "USD": self.in_dollars(cost)}
+        if self.entry.price is not None:
+            for unit in self.standing.money:
+                amounts[unit] = self.in_currency(cost, unit)
         return amounts
 
     def run_lines(self, cost: int, calls: int) -> list[Line]:
         """Counters of the run itself, for the rules that ask what it spent."""
         key = run_key(self.entry.run.id)
-        spent = self.entry.desk.convert(cost, self.entry.price.currency, "USD") if self.entry.price else 0
-        return [Line(key, "USD", spent or 0), Line(key, "calls", calls)]
+        return [Line(key, "USD", self.in_dollars(cost)), Line(key, "calls", calls)]
+
+    def in_dollars(self, cost: int) -> int:
+        """What the run's own counter is charged."""
+        price = self.entry.price
+        if price is None or price.currency == "USD":
+            return cost if price is not None else 0
+        return self.entry.desk.convert(cost, price.currency, "USD") or 0
 
     def in_currency(self, cost: int, unit: str) -> int:
         price = self.entry.price
         assert price is not None
+        if price.currency == unit:
+            return cost
         amount = self.entry.desk.convert(cost, price.currency, unit)
         if amount is None:
             raise Denied(
@@ -331,10 +327,6 @@ def _number(amount: int, unit: str) -> str:
 def _units(amount: int, unit: str) -> str:
     one = unit.removesuffix("s") if amount == 1 and not is_money(unit) else unit
     return f"{_number(amount, unit)} {one}"
-
-
-def _logical(cap: Cap) -> bool:
-    return cap.unit == "calls" and cap.count == "logical"
 
 
 def _action(over: str) -> Any:

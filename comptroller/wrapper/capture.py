@@ -18,7 +18,7 @@ REDACTING: dict[str, Action] = {"secrets": "redact", "privacy": "redact"}
 
 def keep_request(entry: Entry, dialect: Dialect, request: Request, path: str) -> None:
     """Keep the messages of a request; what guards find in them is replaced unless the setting says full."""
-    capture = capture_of(entry)
+    capture = entry.standing.capture
     if capture == "none":
         return
     messages = request.messages
@@ -32,7 +32,7 @@ def keep_request(entry: Entry, dialect: Dialect, request: Request, path: str) ->
 
 def keep_reply(entry: Entry, reply: Reply, change: Change) -> None:
     """Keep a reply as the agent got it; whole and streamed replies in one form."""
-    capture = capture_of(entry)
+    capture = entry.standing.capture
     if capture == "none":
         return
     texts = {part.path: part.text for part in reply.parts}
@@ -60,11 +60,6 @@ def keep_reply(entry: Entry, reply: Reply, change: Change) -> None:
 
 def _is_said(part: Part) -> bool:
     return part.kind != "tool_call" and part.role != "field"
-
-
-def capture_of(entry: Entry) -> Capture:
-    """How much of this call's text is kept."""
-    return entry.desk.settings.capture_for(entry.identity.workflow)
 
 
 def _keep(entry: Entry, messages: Sequence[bytes], capture: Capture) -> list[str]:

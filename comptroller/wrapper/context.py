@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from comptroller.core.call import Identity
 from comptroller.core.verdict import Cap
 from comptroller.wrapper.boundary import Boundary
 from comptroller.wrapper.retries import Retries
 from comptroller.wrapper.thread import Thread
+
+if TYPE_CHECKING:
+    from comptroller.wrapper.standing import Standing
 
 T = TypeVar("T")
 
@@ -29,6 +32,7 @@ class RunState:
     retries: Retries = field(default_factory=Retries)
     caps: tuple[Cap, ...] = ()  # the run's own budget and those of the runs it is part of
     error: str = ""
+    standings: "dict[int, Standing]" = field(default_factory=dict)  # by the identity's place in memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from comptroller.guardrails.chain import Inspection
 from comptroller.metering.prices import Price
 from comptroller.wrapper.context import RunState
 from comptroller.wrapper.desk import Desk
+from comptroller.wrapper.standing import Standing, run_key, standing_of, who_is
 
 ERROR_TEXT = 300
 
@@ -57,6 +58,7 @@ class Entry:
     clean_request = False  # guards for all that is replaced before it is kept have found nothing in any of its texts
     clean_reply = False
     closed = False
+    _standing: Standing | None = None
     hard = False  # a cap applies that must never be passed
     if_lost: Callable[[], None] | None = None  # says what was used, should the call end before its reply does
 
@@ -68,6 +70,13 @@ class Entry:
         self.decisions: list[dict[str, object]] = []
         self.upstream: dict[str, object] = {}
         self.tool: dict[str, object] = {}
+
+    @property
+    def standing(self) -> Standing:
+        """What holds for all calls of this identity in this run."""
+        if self._standing is None:
+            self._standing = standing_of(self.desk, self.identity, self.run)
+        return self._standing
 
     # -- decisions
 
@@ -178,7 +187,7 @@ class Entry:
             self.lease_ns, self.renew_at = now + lease, now + lease // 2
             data["hold"] = {
                 "id": self.id,
-                "lines": [[line.key, line.unit, line.amount, line.cap] for line in self.lines],
+                "lines": self.lines,
                 "lease_ns": self.lease_ns,
                 "price": self.price.version if self.price else "",
             }
@@ -192,8 +201,7 @@ class Entry:
 
     def extended(self, nth: int, lines: list[Line]) -> Fact:
         """The fact that makes this call's hold larger."""
-        rows = [[line.key, line.unit, line.amount, line.cap] for line in lines]
-        data: dict[str, object] = {"hold": {"id": self.id, "nth": nth, "lines": rows}}
+        data: dict[str, object] = {"hold": {"id": self.id, "nth": nth, "lines": lines}}
         return Fact(HOLD_EXTENDED, self.desk.clock.new_id(), self.desk.clock.now_ns(), self.run.id, self.id, data)
 
     def close(self) -> None:
@@ -295,22 +303,9 @@ class Entry:
                 data[name] = value
 
     def _who(self) -> dict[str, object]:
-        who = self.identity
-        data: dict[str, object] = {"tenant": who.tenant, "kind": self.kind, "name": self.name}
-        if who.customer:
-            data["customer"] = who.customer
-        if who.user:
-            data["user"] = who.user
-        if who.workflow:
-            data["workflow"] = who.workflow
-        if who.agent:
-            data["agent"] = who.agent
-        if who.key:
-            data["key"] = who.key
-        if who.depth:
-            data["depth"] = who.depth
-        if who.parent:
-            data["parent"] = who.parent
+        # A tool call's identity is its own; that of a model call is one of a few.
+        data = who_is(self.identity) if self._standing is None else self._standing.who.copy()
+        data["kind"], data["name"] = self.kind, self.name
         if self.dialect:
             data["dialect"] = self.dialect
         if self.stream:
@@ -354,11 +349,6 @@ class Entry:
         if unit == "tokens":
             return 0 if self.free or self.usage is None else self.usage.input + self.usage.output
         return self.desk.convert(cost, currency, unit) or 0
-
-
-def run_key(run: str) -> str:
-    """The counter of everything a run spends, kept whether or not it has a cap."""
-    return f"run:{run}|:"
 
 
 def _plain(usage: Usage) -> Mapping[str, object]:

@@ -12,7 +12,7 @@ import msgspec
 from comptroller.core.call import Identity
 from comptroller.core.errors import Denied, Refused
 from comptroller.core.verdict import Verdict
-from comptroller.wrapper.admission import caps_for, hold_unread, is_hard
+from comptroller.wrapper.admission import hold_unread
 from comptroller.wrapper.context import RunState
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.effects import Answer, Effect, Head, Send, UpstreamFault
@@ -155,7 +155,7 @@ def _unmetered(job: ExternalJob, entry: Entry) -> Generator[Effect, Any, bytes |
         because = "The conversations of this route are in a form not read here, and policies are in force. Use another."
         entry.say("model", Verdict("deny", "opaque", "", because))
         raise Denied(because, {"rule": "opaque"})
-    if is_hard(caps_for(entry)):
+    if entry.standing.hard:
         because = "This model route cannot be metered by this version, and a hard cap applies. Use a chat route."
         entry.say("model", Verdict("deny", "opaque", "", because))
         raise Denied(because, {"rule": "opaque"})

@@ -14,7 +14,7 @@ from comptroller.core.errors import Denied, Refused
 from comptroller.core.verdict import Verdict
 from comptroller.dialects.dialect import Demanded, Unreadable
 from comptroller.wrapper import toolgate
-from comptroller.wrapper.admission import Admission, caps_for, hold_unread, is_hard
+from comptroller.wrapper.admission import Admission, hold_unread
 from comptroller.wrapper.capture import keep_request
 from comptroller.wrapper.effects import Answer, Effect, Head, Send, UpstreamFault
 from comptroller.wrapper.entry import Entry
@@ -25,10 +25,8 @@ from comptroller.wrapper.reply import Call
 from comptroller.wrapper.shared import (
     Job,
     case_for,
-    covers,
     enforce,
     enforce_guard,
-    plan_for,
     redacting,
     refusal,
 )
@@ -76,10 +74,10 @@ def model_call(job: Job) -> Flow:
 
 def _governed(job: Job, entry: Entry, request: Request) -> Flow:
     entry.name, entry.stream = request.model, request.stream
-    caps = caps_for(entry)
-    entry.hard = is_hard(caps)
+    standing = entry.standing
+    entry.hard = standing.hard
     request.earlier = job.desk.kept.earlier(entry.identity.tenant, request)
-    admission = Admission(entry, request, caps)
+    admission = Admission(entry, request, standing.caps)
     try:
         texts = yield from _inbound(job, entry, request, admission)
     except BaseException:
@@ -112,8 +110,7 @@ def _inbound(job: Job, entry: Entry, request: Request, admission: Admission) -> 
     """Rules and guards on the request; returns the texts to be replaced, by their path."""
     desk, book = job.desk, job.desk.book
     toolgate.answers(entry, request)
-    plan = plan_for(entry, "in")
-    clean = covers(plan)
+    plan, clean = entry.standing.guards_in, entry.standing.covers_in
     if book.watches("model", entry.identity):
         case = case_for(entry, "model", request=request, admission=admission)
         decision = book.decide(case)
@@ -166,7 +163,7 @@ def opaque_call(job: Job, entry: Entry, why: str) -> Flow:
     so an agent could have any call it writes oddly answered past all rules, with tool calls nobody decided on.
     """
     entry.opaque = True
-    capped = is_hard(caps_for(entry))
+    capped = entry.standing.hard
     if capped or entry.desk.book.files:
         forbids = "a hard cap applies" if capped else "policies are in force"
         because = f"The request was not understood, and {forbids}. {why} Send a body the route documents."

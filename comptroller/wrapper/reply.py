@@ -20,10 +20,8 @@ from comptroller.wrapper.estimate import UNSTATED_OUTPUT, estimated_usage, is_ab
 from comptroller.wrapper.shared import (
     Job,
     case_for,
-    covers,
     enforce,
     enforce_guard,
-    plan_for,
     redacting,
     reply_headers,
 )
@@ -53,7 +51,7 @@ class Call:
         self.job, self.entry, self.request, self.admission, self.hard = job, entry, request, admission, hard
         self.reply = Reply()
         self.exhausted = False
-        self.plan: Mapping[str, Action] = plan_for(entry, "out")
+        self.plan: Mapping[str, Action] = entry.standing.guards_out
 
     def send(self, body: bytes | None) -> Generator[Effect, Any, Head]:
         entry = self.entry
@@ -140,7 +138,7 @@ class Call:
     def outbound(self) -> Generator[Effect, Any, Change]:
         """Rules and guards on a whole reply, and on every tool call in it."""
         entry, desk, reply = self.entry, self.job.desk, self.reply
-        plan, clean = self.plan, covers(self.plan)
+        plan, clean = self.plan, entry.standing.covers_out
         if desk.book.watches("reply", entry.identity):
             case = case_for(entry, "reply", request=self.request, admission=self.admission, reply=reply)
             decision = desk.book.decide(case)

@@ -16,10 +16,10 @@ from comptroller.core.facts import AGENT_CLOSED, AGENT_OPENED, CLAIM, RUN_CLOSED
 from comptroller.core.money import parse_money
 from comptroller.core.verdict import Cap, Case, Decision
 from comptroller.tracing.context import ambient_trace, parse_traceparent
-from comptroller.wrapper.admission import is_hard
 from comptroller.wrapper.boundary import Boundary
 from comptroller.wrapper.context import RunState, Scope, carry_across_threads, current, place, within
 from comptroller.wrapper.desk import Desk, the_desk
+from comptroller.wrapper.standing import is_hard
 from comptroller.wrapper.toolgate import unanswered
 
 _OTHERS = (Path(__file__).parent.parent, Path(functools.__file__).parent)  # our own code, and Python's

@@ -103,11 +103,6 @@ def redacting(plan: Mapping[str, Action]) -> dict[str, Action]:
     return {**dict.fromkeys(("secrets", "privacy"), "redact"), **dict.fromkeys(plan, "redact")}
 
 
-def covers(plan: Mapping[str, Action]) -> bool:
-    """Whether a text found clean under this plan has nothing in it that would be replaced before it is kept."""
-    return plan.get("secrets", "allow") != "allow" and plan.get("privacy", "allow") != "allow"
-
-
 def reply_headers(entry: Entry, whole: bool) -> dict[str, str]:
     """How a caller finds the call again."""
     headers = {"comptroller-run": entry.run.id, "comptroller-call": entry.id}

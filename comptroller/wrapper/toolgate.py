@@ -161,4 +161,4 @@ def result(entry: Entry, part: Part) -> Generator[Effect, Any, bool]:
 
 def _waive(line: Line, short: Line) -> Line:
     same = (line.key, line.unit, line.cap) == (short.key, short.unit, short.cap)
-    return replace(line, cap=None) if same else line
+    return line._replace(cap=None) if same else line

@@ -246,7 +246,7 @@ def test_a_live_hold_says_whose_it_is() -> None:
     purse.apply(opened("h1", [run_line(1)]))
     hold = purse.live()["h1"]
     assert (hold.call, hold.run, hold.price, hold.opened_ns) == ("h1", "r1", "p1", NOW)
-    assert hold.data == {"tenant": "t", "agent": "fraud"}
+    assert hold.whose() == {"tenant": "t", "agent": "fraud"}
 
 
 # -- what leaves memory
