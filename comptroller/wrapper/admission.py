@@ -291,15 +291,17 @@ def short_reason(cap: Cap, short: Shortfall, now_ns: int) -> str:
     left = f"spent {_units(short.settled, cap.unit)}, held {_units(short.held, cap.unit)}"
     asked = f"this call may take {_units(short.line.amount, cap.unit)}"
     resets = _resets(cap, now_ns)
-    until = f" or wait until {resets}" if resets else ""
-    return (
-        f"{who} would pass its cap of {_units(cap.limit, cap.unit)}{every} ({left}; {asked}). "
-        f"Raise it in {cap.place or 'the policy'}{until}."
-    )
+    if _outsizes(cap, short):
+        instead = ", or lower `max_tokens`; waiting would not help"
+    else:
+        instead = f" or wait until {resets}" if resets else ""
+    remedy = f"Raise it in {cap.place or 'the policy'}{instead}."
+    return f"{who} would pass its cap of {_units(cap.limit, cap.unit)}{every} ({left}; {asked}). {remedy}"
 
 
 def short_details(cap: Cap, short: Shortfall, now_ns: int) -> dict[str, object]:
     """The same for machines."""
+    lower = ", or lower `max_tokens`" if _outsizes(cap, short) else ""
     return {
         "rule": f"budget.{cap.per}",
         "scope": f"{cap.per}:{cap.who}",
@@ -309,8 +311,13 @@ def short_details(cap: Cap, short: Shortfall, now_ns: int) -> dict[str, object]:
         "held": _number(short.held, cap.unit),
         "asked": _number(short.line.amount, cap.unit),
         "resets_at": _resets(cap, now_ns) or None,
-        "remedy": f"Raise the cap in {cap.place}." if cap.place else "Raise the cap.",
+        "remedy": f"Raise the cap{f' in {cap.place}' if cap.place else ''}{lower}.",
     }
+
+
+def _outsizes(cap: Cap, short: Shortfall) -> bool:
+    """Whether this call alone is larger than all that the cap ever holds."""
+    return cap.unit != "calls" and short.line.amount > cap.limit
 
 
 def _resets(cap: Cap, now_ns: int) -> str:

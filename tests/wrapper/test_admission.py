@@ -5,7 +5,7 @@ import pytest
 from comptroller.core.clock import FrozenClock
 from comptroller.core.facts import Line, Shortfall
 from comptroller.core.verdict import Cap
-from comptroller.wrapper.admission import short_reason
+from comptroller.wrapper.admission import short_details, short_reason
 
 NOW = FrozenClock().now_ns()
 
@@ -24,3 +24,13 @@ def test_a_refusal_for_want_of_room_reads_as_people_speak(unit: str, every: str,
     told = short_reason(cap, Shortfall(Line("k", unit, 1, 1), 1, 0), NOW)
     assert said in told
     assert told.startswith("customer 'acme' would pass its cap of")
+
+
+@pytest.mark.parametrize(("asked", "vain"), [(2, True), (1, False)])
+def test_a_call_larger_than_the_whole_cap_is_not_told_to_wait(asked: int, vain: bool) -> None:
+    cap = Cap("key", "k", "day", "UTC", "USD", 1, "deny", "p:3")
+    short = Shortfall(Line("k", "USD", asked, 1), 0, 0)
+    told = short_reason(cap, short, NOW)
+    assert ("wait until" in told) is not vain
+    assert ("Raise it in p:3, or lower `max_tokens`; waiting" in told) is vain
+    assert short_details(cap, short, NOW)["remedy"] == f"Raise the cap in p:3{', or lower `max_tokens`' * vain}."
