@@ -95,19 +95,26 @@ def _query(request: Request) -> dict[str, str]:
 
 
 async def _body(request: Request) -> bytes:
+    """The body; one that is not there says nothing."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != JSON:
-        raise Problem(415, "unsupported_media_type", "The body is not JSON.", f"Send it as {JSON}.")
+    if kind not in ("", JSON):
+        raise _no_json()
     parts, size = [], 0
     try:
         async for part in request.stream():
             size += len(part)
             if size > MOST:
                 raise Problem(413, "too_large", f"The body is larger than {MOST >> 20} MB.", "Send less.")
-            parts.append(part)
+            parts += [part] if part else []
     except ClientDisconnect:
         raise Problem(400, "bad_request", "The body ended too soon.", "Send it again.") from None
-    return b"".join(parts)
+    if parts and not kind:
+        raise _no_json()
+    return b"".join(parts) or b"{}"
+
+
+def _no_json() -> Problem:
+    return Problem(415, "unsupported_media_type", "The body is not JSON.", f"Send it with `content-type: {JSON}`.")
 
 
 def _checked(shape: type[BaseModel], said: Mapping[str, str], where: str) -> BaseModel:

@@ -60,7 +60,8 @@ def _operation(route: Route, shapes: Mapping[str, Any]) -> dict[str, object]:
         "responses": _responses(route),
     }
     if route.body is not None:
-        made["requestBody"] = {"required": True, "content": {JSON: {"schema": _ref(route.body)}}}
+        needed = any(said.is_required() for said in route.body.model_fields.values())
+        made["requestBody"] = {"required": needed, "content": {JSON: {"schema": _ref(route.body)}}}
     return made
 
 

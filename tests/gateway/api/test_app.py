@@ -60,6 +60,17 @@ def test_a_body_that_is_not_said_to_be_json_is_refused(house: Api) -> None:
         assert (told.status, told.error["code"]) == (415, "unsupported_media_type")
 
 
+def test_a_body_whose_kind_nobody_said_is_refused(house: Api) -> None:
+    told = house.ask("POST", "/api/keys", body=b"{}")
+    assert (told.status, told.error["code"]) == (415, "unsupported_media_type")
+
+
+def test_where_nothing_need_be_said_no_body_will_do(house: Api) -> None:
+    assert house.ask("POST", "/api/audit/verify").status == 202
+    bare = house.ask("POST", "/api/query", **{"content-type": "application/json"})
+    assert (bare.status, bare.error["place"]) == (400, "body.sql")
+
+
 def test_who_has_no_token_is_told_nothing(house: Api) -> None:
     for headers in ({"comptroller-api-token": "x"}, {"comptroller-api-token": ""}):
         told = house.ask("GET", "/api/runs", **headers)
