@@ -126,6 +126,7 @@ def test_a_digest_is_the_same_for_the_same_terms_however_they_were_written_and_d
         replace(price, free=Fraction(1)),
         replace(price, again="delta"),
         replace(price, minimum=Fraction(0)),
-        read_price({"model": "package", "size": 1, "amount": "0.5"}, "USD"),
+        read_price({"model": "graduated", "tiers": [{"unit": "0.5"}]}, "USD"),
+        read_price({"model": "volume", "tiers": [{"unit": "0.5"}]}, "USD"),
     ]
     assert len({price_digest(one) for one in [price, *others]}) == len(others) + 1

@@ -16,6 +16,11 @@ def test_amount_and_tax_are_each_payable() -> None:
     assert (found.net, found.tax, found.total) == (Fraction("29.99"), Fraction(7), Fraction("36.99"))
 
 
+def test_a_tax_may_be_within_an_amount() -> None:
+    found = tax(Fraction(119), Fraction(19), CENTS, "EUR", included=True)
+    assert (found.net, found.tax) == (100, 19)
+
+
 @settings(deadline=None)
 @given(st.integers(0, 10**6), st.fractions(0, 50))
 def test_a_tax_within_an_amount_leaves_the_amount_as_it_was(cents: int, percent: Fraction) -> None:
