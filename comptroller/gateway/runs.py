@@ -137,7 +137,8 @@ class Runs:
         identity = identity_of(common(who_asks), run_id)
         state = RunState(run_id, trace or run_id, Boundary())
         run = Open(identity, state, clock.monotonic_ns())
-        self.desk.record(self._begun(caller, identity, state.trace))
+        # What the call itself may do without a record its own hold decides, which knows the caps.
+        self.desk.note(self._begun(caller, identity, state.trace), must=self.desk.must_record(False))
         self._keep(run_id, run)
         return run
 
@@ -179,7 +180,7 @@ class Runs:
         decision = self._judged(known)
         if not span:
             run.agents[(identity.agent, parent)] = (known.parent, decision.action in STOPS)
-            self.desk.record(self._introduced(known, parent, decision))
+            self.desk.note(self._introduced(known, parent, decision), must=self.desk.must_record(False))
         if decision.verdict is None or decision.action not in STOPS:
             return known, None
         said = decision.verdict
@@ -218,7 +219,7 @@ def end_agents(desk: Desk, run: Identity, agents: Agents) -> None:
     """Put the ends of a run's agents on record."""
     for (agent, _), (span, refused) in agents.items():
         data = {**who(replace(run, agent=agent, depth=1)), "span": span, "status": "error" if refused else "ok"}
-        desk.record(Fact(AGENT_CLOSED, desk.clock.new_id(), desk.clock.now_ns(), run.run, data=data))
+        desk.note(Fact(AGENT_CLOSED, desk.clock.new_id(), desk.clock.now_ns(), run.run, data=data))
 
 
 def _state(run: Open, key: Key | None) -> RunState:

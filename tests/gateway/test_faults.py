@@ -269,6 +269,18 @@ def test_a_ledger_that_cannot_be_written_refuses_under_a_cap() -> None:
         assert len(at.up.requests) == 1
 
 
+@pytest.mark.parametrize(("setting", "status"), [(None, 200), ("open", 200), ("closed", 503)])
+def test_a_run_whose_beginning_cannot_be_written_goes_on_where_the_settings_let_it(
+    setting: str | None, status: int
+) -> None:
+    with house("x", "policy: p\ntools: {look: {effect: read}}\n", on_store_failure=setting) as at:
+        at.desk.ledger.broken = StoreError("The disk is full.")
+        answered = at.post(headers={"comptroller-agent": "clerk"})
+        at.desk.ledger.broken = None
+        assert answered.status_code == status
+        assert len(at.up.requests) == (status == 200)
+
+
 def test_an_sdk_gives_up_on_an_upstream_that_stays_broken() -> None:
     with house(Say(status=500)) as at, openai.OpenAI(base_url=at.url + "/v1", api_key="k", max_retries=1) as client:
         with pytest.raises(openai.InternalServerError):
