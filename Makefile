@@ -1,6 +1,6 @@
 # GNU make and a Python from 3.11 to 3.13 with venv are all this needs: everything else goes into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench chaos storm clients compat docs clean
+.PHONY: help run demo-books test check bench chaos storm clients compat docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,6 +12,7 @@ ANSWER := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[
 
 help:
 	@echo "make run     see it work: agents on a scripted model, governed, recorded, read back"
+	@echo "make demo-books  close a month for three customers: invoices as PDF, a credit note, the trial balance"
 	@echo "make check   format, lint, types, floors, docs"
 	@echo "make test    check, then every test"
 	@echo "make bench   every benchmark, as tables"
@@ -23,6 +24,9 @@ help:
 
 run: $(VENV)/.for-run
 	@$(BIN)/comptroller demo --ledger demo-ledger
+
+demo-books: $(VENV)/.for-run
+	@$(BIN)/python -m examples.demo_books --ledger demo-books
 
 test: check
 	@$(BIN)/python -m pytest -W error
@@ -52,7 +56,7 @@ compat: $(VENV)/.made
 	@$(VENV)-oldest/bin/python -m pytest -W error tests/wrapper
 
 clean:
-	rm -rf $(VENV) $(VENV)-oldest .clients build dist demo-ledger .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-oldest .clients build dist demo-ledger demo-books .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # A stamp per set of extras: a second run starts at once, a changed pyproject.toml installs again.
 $(VENV)/.for-run: pyproject.toml $(VENV)/.made

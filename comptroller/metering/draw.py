@@ -260,15 +260,15 @@ def _tokens(basis: Basis) -> Iterator[Line]:
         late = f", {period}" if period else ""
         if contract.tokens is not None and cost:
             markup = contract.tokens.markup_percent
-            said = f"at provider price plus {plain(markup)} %" if markup else "at provider price"
+            said = f"at provider price plus {plain(markup)}%" if markup else "at provider price"
             exact = _percent(cost, 100 + markup)
             yield _by_agent("token", contract.tokens.title, said + late, exact, "", period, contract, work)
         if contract.premium is not None and contract.premium.percent and cost:
             percent = contract.premium.percent
             exact = _percent(cost, percent)
-            said = f"{plain(percent)} % on model calls{late}"
+            said = f"{plain(percent)}% on model calls{late}"
             yield _by_agent(
-                "premium", contract.premium.title, said, exact, f"{plain(percent)} %", period, contract, work
+                "premium", contract.premium.title, said, exact, f"{plain(percent)}%", period, contract, work
             )
     if contract.premium is not None and contract.premium.per_run and work.runs:
         each = nanos(contract.premium.per_run)

@@ -14,6 +14,7 @@ from comptroller.metering.fees import quote, steady
 from comptroller.metering.outcome_types import OutcomeType, stricter
 from comptroller.metering.periods import period_at
 from comptroller.metering.rating import RatingError
+from comptroller.office.feed import feed_of
 from comptroller.wrapper.desk import Desk
 
 _SUFFIXES = (".yaml", ".yml")
@@ -104,5 +105,6 @@ def announce(desk: Desk, paths: Sequence[str]) -> None:
     rows = [{"path": name, "digest": sha256(text).hexdigest(), "text": text.decode("utf-8", "replace")}
             for name, text in files]  # fmt: skip
     version = sha256("".join(row["digest"] for row in rows).encode()).hexdigest()[:16]
-    data: dict[str, object] = {"version": version, "files": rows}
-    desk.ledger.sync(Fact(CONTRACTS_LOADED, f"contracts:{version}", desk.clock.now_ns(), data=data))
+    if all(fact.data.get("version") != version for fact in feed_of(desk, CONTRACTS_LOADED).read()):
+        data: dict[str, object] = {"version": version, "files": rows}
+        desk.ledger.sync(Fact(CONTRACTS_LOADED, desk.clock.new_id(), desk.clock.now_ns(), data=data))

@@ -35,6 +35,7 @@ class Bookkeeper:
     """Joins outcomes, contracts, invoices and the general ledger of one desk. Used by one thread at a time."""
 
     def __init__(self, desk: Desk, registry: Registry, contracts: ContractBook, records: Records | None = None) -> None:
+        assert not registry.outcomes, "a bookkeeper hears every event from the first"
         self.desk, self.registry, self.contracts = desk, registry, contracts
         self.accounts, self.invoices = Accounts(desk), Invoices(desk)
         self.records = records or Records(None, {})

@@ -1,0 +1,1 @@
+"""A month of business with three customers, closed: `make demo-books`."""
