@@ -35,6 +35,7 @@ receipt       outcome, customer, tenant, kid, jws: signed for a verified outcome
 receipt.countersigned  outcome, kid, by, jws: what the other party signed around it
 webhook.enrolled  hook, url, events: from here on it is told
 webhook.delivered|failed|given_up  hook, letter (id of the fact told), event, attempt, status?, error?, next?
+exchange.sending|sent|refused  item, to, digest, object?, error?: what goes to another system's books, each once
 usage         tenant, source, digest, rows, path: usage events taken in from elsewhere, in one batch
 snapshot      purse {..}: first record of each segment but the first; after much was written, also at a clean close
 seal          mac: last record of a closed segment and of a clean close; vouches for the chain before it
@@ -89,6 +90,9 @@ WEBHOOK_ENROLLED = "webhook.enrolled"
 WEBHOOK_DELIVERED = "webhook.delivered"
 WEBHOOK_FAILED = "webhook.failed"
 WEBHOOK_GIVEN_UP = "webhook.given_up"
+EXCHANGE_SENDING = "exchange.sending"
+EXCHANGE_SENT = "exchange.sent"
+EXCHANGE_REFUSED = "exchange.refused"
 USAGE = "usage"
 SNAPSHOT = "snapshot"
 

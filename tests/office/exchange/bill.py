@@ -6,12 +6,12 @@ USD = 1_000_000_000
 AT = 1_767_312_000 * USD  # 2 January 2026
 
 LINES = (
-    Line("outcome", "Loan decided", "success fee", 1_980_000_000, 1_980_000_000, "2", "0.99", 0, 376_000_000,
+    Line("outcome", "Loan decided", "success fee", 1_980_000_000, 1_980_000_000, "2", "0.99", 0, 380_000_000,
          type="loan.decided", price="p1", items=(
-             Item("o1", "r1", "app-1", "customer", AT, ("d1",), 990_000_000, 990_000_000, 0, 188_000_000),
-             Item("o2", "r2", '=HYPERLINK("http://evil")', "silence", AT, (), 990_000_000, 990_000_000, 0, 188_000_000),
+             Item("o1", "r1", "app-1", "customer", AT, ("d1",), 990_000_000, 990_000_000, 0, 190_000_000),
+             Item("o2", "r2", '=HYPERLINK("http://evil")', "silence", AT, (), 990_000_000, 990_000_000, 0, 190_000_000),
          )),
-    Line("delta", "Loan decided, adjusted", "tiers", -100_000_000, -100_000_000, tax=-19_000_000, period="2025-11"),
+    Line("delta", "Loan decided, adjusted", "tiers", -100_000_000, -100_000_000, tax=-20_000_000, period="2025-11"),
     Line("seat", "Desk", "by the seat", 40 * USD, 40 * USD, "4", "10.00", 5 * USD, 6_650_000_000),
     Line("overage", "Desk, overage", "calls beyond the seats", USD, USD, "100", "0.01", 0, 190_000_000),
     Line("token", "Model tokens", "at provider price", 1_234_567, 0),
@@ -43,5 +43,5 @@ INVOICE = Invoice(
     digest="abc",
     state="finalised",
     payments=(Payment("p1", AT, 10 * USD),),
-    credits=(Credit("CN-2026-0001", "e9", AT + USD, "INV-2026-0001", 990_000_000, 188_000_000, "@reopened", "o1"),),
+    credits=(Credit("CN-2026-0001", "e9", AT + USD, "INV-2026-0001", 990_000_000, 190_000_000, "@reopened", "o1"),),
 )
