@@ -20,7 +20,7 @@ from comptroller.gateway.api.openapi import document
 from comptroller.gateway.api.problem import Problem, name_of
 from comptroller.gateway.api.process import TOKEN, WHO
 from comptroller.gateway.api.rights import Who, unpacked
-from comptroller.gateway.api.rooms import ROUTES
+from comptroller.gateway.api.rooms import OPEN, ROUTES
 
 log = logging.getLogger("comptroller.api")
 
@@ -28,7 +28,7 @@ log = logging.getLogger("comptroller.api")
 def application(bureau: Bureau, token: str) -> ASGIApp:
     """The application for one bureau; it answers the gateway, which has the token, and nobody else."""
     by_path: dict[str, dict[str, Route]] = {}
-    for route in ROUTES:
+    for route in (*ROUTES, *OPEN):
         by_path.setdefault(route.path, {})[route.method] = route
     paths = [Path(path, _endpoint(bureau, methods), methods=list(methods)) for path, methods in by_path.items()]
     paths.append(Path("/api/openapi.json", _described(json.dumps(document(ROUTES)).encode()), methods=["GET"]))

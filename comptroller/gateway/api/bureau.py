@@ -7,6 +7,7 @@ from comptroller.core.clock import SYSTEM, Clock
 from comptroller.core.settings import Settings
 from comptroller.office.follower import START, Follower
 from comptroller.office.keys import KINDS, Register
+from comptroller.office.outcome_desk import OutcomeDesk
 from comptroller.policies.book import Book
 from comptroller.store.bodies import Bodies
 from comptroller.store.ledger import Ledger
@@ -27,6 +28,7 @@ class Bureau:
         self._bodies: Bodies | None = None
         self._follower = Follower(self.ledger, KINDS)
         self._register = Register()
+        self._outcomes: OutcomeDesk | None = None
         self.audits: dict[str, object] = {}  # what the audit's room remembers between requests
 
     @property
@@ -39,6 +41,14 @@ class Bureau:
                 self._desk = Desk(settings, Ledger.open(settings.ledger, settings, self.clock), self.clock, book)
             self._desk.refresh()
             return self._desk
+
+    @property
+    def outcomes(self) -> OutcomeDesk:
+        """The work on outcomes; begun by the first who needs it."""
+        with self._turn:
+            if self._outcomes is None:
+                self._outcomes = OutcomeDesk(self.desk, lambda: self.reader)
+            return self._outcomes
 
     @property
     def book(self) -> Book:

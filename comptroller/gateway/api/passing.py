@@ -1,11 +1,12 @@
 """The gateway's side of `/api`: it knows the caller by its key, and hands the request to the process that answers."""
 
 import asyncio
+import re
 from pathlib import Path
 
 from comptroller.core.errors import UpstreamError
 from comptroller.gateway.api.process import TOKEN, WHO, address_of
-from comptroller.gateway.api.rights import WRITE, packed, who_of
+from comptroller.gateway.api.rights import WRITE, Who, packed, who_of
 from comptroller.gateway.asked import Asked, Receive, Send
 from comptroller.gateway.caller import caller_of
 from comptroller.gateway.gate import Gate
@@ -20,20 +21,26 @@ NAME = "api"
 READING = ("GET", "HEAD")
 RUN, CLOSE = "/api/runs/", "/close"
 BROKEN_OFF, LEFT = 502, 499
-ON = (b"content-type", b"accept")  # what a request may say besides its body
+ON: tuple[bytes, ...] = (b"content-type", b"accept")  # what a request may say besides its body
+SIGNED: tuple[bytes, ...] = (b"webhook-id", b"webhook-timestamp", b"webhook-signature")
+# What comes here is signed, so no key is asked for: a customer's link, and what a system of record answers.
+OPEN = re.compile(r"/api/(confirm/[\w.-]{1,600}|callback/[\w.-]{1,128}/[\w.-]{1,100})", re.ASCII)
+NOBODY = Who(tenant="")
 
 
 async def pass_to_api(gate: Gate, asked: Asked, receive: Receive, send: Send) -> int:
     """Answer a request to `/api`; returns the status."""
-    caller = caller_of(asked, gate.keys, gate.desk.settings.tenant)
-    if caller.conflict is not None:
-        raise Stop(403, "identity", str(caller.conflict))
-    who = who_of(caller)
-    fields = [(name, asked.named[name]) for name in ON if name in asked.named]
+    who, on = NOBODY, ON + SIGNED
+    if not OPEN.fullmatch(asked.path):
+        caller, on = caller_of(asked, gate.keys, gate.desk.settings.tenant), ON
+        if caller.conflict is not None:
+            raise Stop(403, "identity", str(caller.conflict))
+        who = who_of(caller)
+        if asked.method == "POST" and asked.path.startswith(RUN) and asked.path.endswith(CLOSE) and WRITE in who.rights:
+            # First what is left of the run here is on record, then its end as it was asked for: the last one counts.
+            gate.runs.finish(asked.path[len(RUN) : -len(CLOSE)], caller.identity)
+    fields = [(name, asked.named[name]) for name in on if name in asked.named]
     fields.append((WHO.encode(), packed(who)))
-    if asked.method == "POST" and asked.path.startswith(RUN) and asked.path.endswith(CLOSE) and WRITE in who.rights:
-        # First what is left of the run here is put on record, then its end as it was asked for: the last one counts.
-        gate.runs.finish(asked.path[len(RUN) : -len(CLOSE)], caller.identity)
     leaving = Leaving(receive, 0)
     try:
         return await _told(await _asked(gate, asked, fields), send)

@@ -10,11 +10,11 @@ from comptroller.core.call import Identity
 from comptroller.gateway.api.problem import Problem
 from comptroller.gateway.caller import Caller
 from comptroller.office import keys
-from comptroller.office.keys import BODIES, KEYS, READ, WRITE
+from comptroller.office.keys import BODIES, KEYS, OUTCOMES, READ, WRITE
 from comptroller.store.question import WHOSE, Whose
 
 RIGHTS = frozenset(keys.RIGHTS)
-__all__ = ["BODIES", "KEYS", "READ", "RIGHTS", "WRITE", "Who", "packed", "unpacked", "who_of"]
+__all__ = ["BODIES", "KEYS", "OUTCOMES", "READ", "RIGHTS", "WRITE", "Who", "packed", "unpacked", "who_of"]
 ORDINARY = frozenset((WRITE,))  # of a key without a list of scopes: an agent's, which opens runs and claims
 
 

@@ -93,6 +93,8 @@ def serve(settings: Settings) -> None:
         )
         server.should_exit = lifeline.cut.is_set()
         threading.Thread(target=_show, args=(ledger, address, lifeline), name="comptroller-label", daemon=True).start()
+        if settings.outcomes:
+            threading.Thread(target=_work, args=(bureau, lifeline), name="comptroller-office", daemon=True).start()
         try:
             server.run(sockets=[listener])
         finally:
@@ -117,6 +119,19 @@ def _show(ledger: Path, address: Address, lifeline: Lifeline) -> None:
         said = address_of(ledger)
         if said != address and (said is None or not _answers(said)):
             _say(ledger, address)
+
+
+def _work(bureau: Bureau, lifeline: Lifeline) -> None:
+    """Take in claims, hear verifiers, see deadlines pass; what goes wrong is told once and tried again."""
+    before = ""
+    while not lifeline.cut.wait(LOOK_S):
+        try:
+            bureau.outcomes.work()
+            before = ""
+        except (ComptrollerError, OSError) as error:
+            if str(error) != before:
+                log.error("No work on outcomes is done: %s", error)
+            before = str(error)
 
 
 def _answers(address: Address) -> bool:
