@@ -30,7 +30,7 @@ from comptroller.metering.contracts import (
 )
 from comptroller.metering.periods import Calendar
 from comptroller.metering.rating.price import Price, price_digest
-from comptroller.metering.rating.reader import PriceError, read_price
+from comptroller.metering.rating.reader import OF_OUTCOMES, OF_UNITS, PriceError, read_price
 from comptroller.metering.rating.terms import plain
 
 _MONTHS = {"month": 1, "quarter": 3, "year": 12, "anniversary": 1}
@@ -81,7 +81,7 @@ def _one(source: Source, values: Any, lines: Lines, tenant: str, mistakes: list[
         mistakes += [Mistake(source.name, lines.find(_kept(item["loc"])), _told(item)) for item in error.errors()]
     except _Misprice as wrong:
         for place, text in wrong.error.mistakes:
-            mistakes.append(Mistake(source.name, lines.find((*wrong.place, *place)), f"{text}."))
+            mistakes.append(Mistake(source.name, lines.find((*wrong.place, *place)), text))
 
 
 class _Misprice(Exception):
@@ -137,7 +137,8 @@ def _contract(read: form.ContractForm, tenant: str, place: str) -> Contract:
 
 
 def _fee(key: str, type: str, fee: form.FeeForm, currency: str) -> Fee:
-    price = _price(fee.price, currency, (key, type, "price"))
+    models = OF_OUTCOMES if key == "outcomes" else OF_UNITS
+    price = _price(fee.price, currency, (key, type, "price"), models)
     return Fee(type, price, price_digest(price)[:16], fee.title, _nanos(fee.most) if fee.most else None)
 
 
@@ -145,17 +146,17 @@ def _seats(number: int, seats: form.SeatsForm, currency: str) -> Seats:
     values: dict[str, Any] = {"model": "seats", "unit": plain(seats.price)}
     values["throughput"] = {meter: plain(most) for meter, most in seats.holds.items()}
     values["overage"] = {meter: plain(price) for meter, price in seats.overage.items()}
-    price = _price(values, currency, ("seats", number))
+    price = _price(values, currency, ("seats", number), ("seats",))
     return Seats(seats.name, seats.count, price, price_digest(price)[:16], tuple(seats.agents), tuple(seats.holds))
 
 
-def _price(values: dict[str, Any], currency: str, place: _Path) -> Price:
+def _price(values: dict[str, Any], currency: str, place: _Path, models: tuple[str, ...]) -> Price:
     try:
-        price = read_price(values, currency)
+        price = read_price(values, currency, models)
     except PriceError as error:
         raise _Misprice(place, error) from None
     if price.currency != currency:
-        text = f"The price is in {price.currency}, the contract in {currency}. Write one of them"
+        text = f"The price is in {price.currency}, the contract in {currency}. Write one of them."
         raise _Misprice(place, PriceError([(("currency",), text)]))
     return price
 

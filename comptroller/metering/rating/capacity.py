@@ -29,6 +29,8 @@ class Capacity:
     last_goes_on: bool = False
 
     def lines(self, usage: Usage) -> Iterator[Line]:
+        if usage.quantity and not usage.peaks:
+            raise RatingError("The price goes by peaks, and the usage was told without any. Tell the highest reading.")
         number = self._fitting(usage.peaks)
         price = self.tiers[number].price
         yield Line("flat", "capacity", price, Fraction(1), price, number + 1)

@@ -72,6 +72,7 @@ class ConvertFrame(Frame):
 class PriceFrame(Frame):
     """What every price may say."""
 
+    model: str
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
     rounding: Annotated[RoundingFrame, BeforeValidator(_rounding)] = RoundingFrame()
     discount_percent: Discount = Fraction(0)

@@ -141,6 +141,8 @@ class Menu:
     keep: Literal["first", "last", "dearest"] = "first"
 
     def lines(self, usage: Usage) -> Iterator[Line]:
+        if usage.quantity and not usage.subjects:
+            raise RatingError("The menu goes by kinds of outcomes, and none were told, only their number. Tell them.")
         for outcomes in usage.subjects:
             for kind in self._kept(outcomes):
                 yield Line("usage", kind, self._price(kind), ONE, self._price(kind))

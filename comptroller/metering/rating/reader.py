@@ -1,6 +1,6 @@
 """Reading a price: from what a user wrote to a `Price`, or to every mistake in it, in words."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
@@ -18,6 +18,9 @@ _FRAMES: dict[str, type[frame.PriceFrame]] = {
     name: kind for kind in frame.FRAMES for name in get_args(kind.model_fields["model"].annotation)
 }
 MODELS = tuple(sorted(_FRAMES))
+# What has a price, and the models that it brings the usage for: the others would price it at nothing.
+OF_UNITS = ("blocks", "committed", "flat", "graduated", "package", "unit", "volume")
+OF_OUTCOMES = (*OF_UNITS, "cost_plus", "dynamic", "percentage")
 
 
 class PriceError(SettingsError):
@@ -28,8 +31,11 @@ class PriceError(SettingsError):
         super().__init__("\n".join(f"{where(place)}: {text}" if place else text for place, text in mistakes))
 
 
-def read_price(values: Mapping[str, Any], currency: str = "") -> Price:
-    """The price that these values describe; PriceError tells every mistake. `currency` is that of the contract."""
+def read_price(values: Mapping[str, Any], currency: str = "", models: Collection[str] = MODELS) -> Price:
+    """The price that these values describe; PriceError tells every mistake.
+
+    `currency` is that of the contract, `models` are those that what is priced has the usage for.
+    """
     given = dict(values)
     if currency:
         given.setdefault("currency", currency)
@@ -37,6 +43,9 @@ def read_price(values: Mapping[str, Any], currency: str = "") -> Price:
         read = _ADAPTER.validate_python(given)
     except ValidationError as error:
         raise PriceError([_told(given, fault) for fault in error.errors()]) from None
+    if read.model not in models:
+        known = ", ".join(sorted(models))
+        raise PriceError([(("model",), f"`{read.model}` prices nothing that is counted here. Use one of {known}.")])
     if mistakes := [*faults(read), *_unrounded(read)]:
         raise PriceError(mistakes)
     return build(read)

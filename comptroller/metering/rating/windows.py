@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from comptroller.metering.rating.line import ZERO, Line
+from comptroller.metering.rating.line import ZERO, Line, RatingError
 from comptroller.metering.rating.usage import Usage
 
 ONE = Fraction(1)
@@ -54,6 +54,8 @@ class Windows:
     hours: tuple[Hours, ...]
 
     def lines(self, usage: Usage) -> Iterator[Line]:
+        if usage.quantity and not usage.windows:
+            raise RatingError("The price goes by the hour, and the usage was told without its hours. Tell them.")
         for hour, quantity in usage.windows:
             held = next(hours for hours in self.hours if hours.holds(hour))
             yield from held.lines(quantity)

@@ -44,3 +44,8 @@ def test_throughput_without_a_price_for_more_should_have_been_queued_and_is_refu
     price = read_price({"model": "seats", "unit": 500, "throughput": {"calls": 10}}, "USD")
     with pytest.raises(RatingError, match="calls passes what the seats hold by 5"):
         rate(price, Usage(Fraction(1), peaks={"calls": Fraction(15)}))
+
+
+def test_usage_without_peaks_is_refused() -> None:
+    with pytest.raises(RatingError, match="goes by peaks, and the usage was told without any"):
+        rate(capacity(), Usage(Fraction(1)))

@@ -81,3 +81,8 @@ def test_units_below_none_are_refused(model: str) -> None:
     }
     with pytest.raises(RatingError, match="less than none"):
         total(model, -1, **terms[model])
+
+
+def test_a_menu_refuses_outcomes_whose_kind_was_not_told() -> None:
+    with pytest.raises(RatingError, match="goes by kinds of outcomes, and none were told"):
+        total("menu", 3, prices={"resolution": 1})

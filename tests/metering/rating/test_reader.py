@@ -6,7 +6,7 @@ import pytest
 
 from comptroller.metering.rating import PriceError, Usage, rate, read_price, read_usage
 from comptroller.metering.rating.price import price_digest
-from comptroller.metering.rating.reader import MODELS
+from comptroller.metering.rating.reader import MODELS, OF_OUTCOMES, OF_UNITS
 
 GOOD: dict[str, dict[str, Any]] = {
     "unit": {"unit": "0.99"},
@@ -130,3 +130,9 @@ def test_a_digest_is_the_same_for_the_same_terms_however_they_were_written_and_d
         read_price({"model": "volume", "tiers": [{"unit": "0.5"}]}, "USD"),
     ]
     assert len({price_digest(one) for one in [price, *others]}) == len(others) + 1
+
+
+def test_a_model_that_what_is_priced_brings_no_usage_for_is_refused() -> None:
+    with pytest.raises(PriceError, match=r"model: `menu` prices nothing that is counted here. Use one of .*unit"):
+        read_price({"model": "menu", **GOOD["menu"]}, "USD", OF_UNITS)
+    assert set(OF_UNITS) < set(OF_OUTCOMES) < set(MODELS)

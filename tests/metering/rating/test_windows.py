@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from comptroller.metering.rating import Rated, Usage, rate, read_price
+from comptroller.metering.rating import Rated, RatingError, Usage, rate, read_price
 
 
 def rated(*windows: tuple[int, int], **terms: Any) -> Rated:
@@ -34,3 +34,9 @@ def test_hours_may_go_over_midnight(hour: int, total: int) -> None:
 def test_windows_that_had_no_usage_are_not_filled_up() -> None:
     assert rated(rest={"unit": 1, "commit": 10}).total == 0
     assert rated((3, 0), rest={"unit": 1, "commit": 10}).total == 10
+
+
+def test_usage_without_its_hours_is_refused() -> None:
+    price = read_price({"model": "windows", "rest": {"unit": 1}}, "USD")
+    with pytest.raises(RatingError, match="goes by the hour, and the usage was told without its hours"):
+        rate(price, Usage(Fraction(1)))
