@@ -303,7 +303,7 @@ def _duplicate(known: Outcome, event: OutcomeEvent, existing: Lookup) -> Change:
     if known.state in _OPEN:
         return _ended("duplicate", event, "it is a duplicate") | {"duplicate_of": of}
     _must_be(known, _OWED)
-    return _reversed(known, event, "it was a duplicate") | {"duplicate_of": of}
+    return _undone(known, event, "it was a duplicate") | {"duplicate_of": of}
 
 
 def _reopen(known: Outcome, event: OutcomeEvent, existing: Lookup) -> Change:
@@ -313,7 +313,7 @@ def _reopen(known: Outcome, event: OutcomeEvent, existing: Lookup) -> Change:
     _must_be(known, _OWED)
     if event.at > known.verified_at + _terms(known).lookback_ns:
         raise Ignored("the subject came back after the look-back")
-    return _reversed(known, event, "the subject came back") | {"reopened": known.reopened + 1}
+    return _undone(known, event, "the subject came back") | {"reopened": known.reopened + 1}
 
 
 # -- money
@@ -387,6 +387,11 @@ def _clawback(known: Outcome, event: OutcomeEvent, existing: Lookup) -> Change:
     whole = known.reversed_nanos + amount >= most
     change = _ended("clawed_back", event, reason) if whole else {"because": reason}
     return change | {"reversed_nanos": known.reversed_nanos + amount}
+
+
+def _undone(known: Outcome, event: OutcomeEvent, because: str) -> Change:
+    """Nothing was achieved after all, so all that is left of the fee comes back."""
+    return _ended("reversed", event, because) | {"reversed_nanos": known.fee.nanos if known.fee else 0}
 
 
 def _reversed(known: Outcome, event: OutcomeEvent, because: str) -> Change:
