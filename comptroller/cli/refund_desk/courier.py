@@ -2,24 +2,24 @@
 
 from openai import OpenAI
 
-TOOL = {
-    "type": "function",
-    "function": {
-        "name": "issue_refund",
-        "description": "Pay money back.",
-        "parameters": {
-            "type": "object",
-            "properties": {"order": {"type": "string"}, "amount": {"type": "number"}},
-            "required": ["order", "amount"],
-        },
-    },
-}
-
 with OpenAI() as client:
     reply = client.chat.completions.create(
         model="gpt-4o-mini",
         max_tokens=200,
         messages=[{"role": "user", "content": "The parcel of order 1042 is lost. Make it good."}],
-        tools=[TOOL],
+        tools=[
+            {
+                "type": "function",
+                "function": {
+                    "name": "issue_refund",
+                    "description": "Pay money back.",
+                    "parameters": {
+                        "type": "object",
+                        "properties": {"order": {"type": "string"}, "amount": {"type": "number"}},
+                        "required": ["order", "amount"],
+                    },
+                },
+            }
+        ],
     )
     print(reply.choices[0].message.content)
