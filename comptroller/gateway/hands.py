@@ -87,9 +87,9 @@ def outgoing(asked: Asked, target: Target) -> Headers:
 
 
 def passed_on(asked: Asked) -> Headers:
-    """The client's own credentials, for an upstream that has no key here; never one of ours."""
+    """The client's own credentials, for an upstream that has no key here; none of whoever brings one of ours."""
     found = [(name, asked.named[name]) for name in CREDENTIALS if name in asked.named]
-    return [field for field in found if OURS not in field[1]]
+    return [] if any(OURS in value for _, value in found) else found
 
 
 def incoming(reply: Reply) -> Headers:

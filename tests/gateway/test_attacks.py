@@ -121,6 +121,16 @@ def test_a_conversation_that_a_provider_keeps_is_gone_on_with_by_whose_it_is() -
         assert [ask(key, previous_response_id=first).status_code for key in ("acme", "clerk", "alone")] == [200] * 3
 
 
+def test_whoever_has_a_key_of_ours_brings_no_account_of_their_own() -> None:
+    own = {"x-api-key": "sk-own"}
+    with house("Hello.") as at:
+        assert at.post(headers=own).status_code == 200
+        assert at.up.requests[-1].headers["x-api-key"] == "sk-own"
+    with house("Hello.", keys=FewKeys(acme=Key("key_1", "default"))) as at:
+        assert at.post(headers={**own, "authorization": "Bearer ck_acme"}).status_code == 200
+        assert not {"x-api-key", "authorization"} & at.up.requests[-1].headers.keys()
+
+
 def test_a_retry_of_what_was_answered_counts_as_another_call() -> None:
     with house("Hello.", "policy: p\nbudgets: [{per: tenant, cap: 3 calls, over: deny}]\n") as at:
         said = [
