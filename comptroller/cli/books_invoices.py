@@ -135,12 +135,21 @@ def balance(customer: Customer = "", ledger: Ledger = "", as_json: Json = False)
     elif not rows:
         screen.say("Nothing is on the books yet.")
     else:
-        cells = [[screen.clean(row["account"]), row["balance"], row["currency"]] for row in rows]
+        cells = [[screen.clean(name), decimal_text(nanos), unit] for (name, unit), nanos in _gathered(found).items()]
         screen.table(("ACCOUNT", "BALANCE", ""), cells, right=(1,))
         sums = ", ".join(f"{decimal_text(off.get(unit, 0))} {unit}" for unit in sorted({unit for _, unit in found}))
         screen.say(f"\nSum: {sums}. {'It balances.' if not off else 'It does not balance.'}")
     if off:
         raise typer.Exit(1)
+
+
+def _gathered(found: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    """Accounts for people: costs stand by agent and run, here they are told by agent."""
+    sums: dict[tuple[str, str], int] = {}
+    for (account, unit), nanos in found.items():
+        name = account.rpartition(":")[0] if account.startswith("cost:") else account
+        sums[name, unit] = sums.get((name, unit), 0) + nanos
+    return sums
 
 
 @contextmanager

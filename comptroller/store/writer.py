@@ -19,10 +19,13 @@ from comptroller.core.facts import (
     CLAIM,
     GUARD_FAILED,
     HOLD_EXPIRED,
+    INVOICE,
     LEDGER_OPENED,
+    OUTCOME,
     POLICY_LOADED,
     RUN_CLOSED,
     RUN_OPENED,
+    TXN,
     USAGE,
 )
 from comptroller.store import failures, segment, statements, usage
@@ -60,6 +63,18 @@ _LENIENT = re.compile(r"\b(BIGINT|INTEGER|BOOLEAN)\b")
 _ODD = _RECORD[: _RECORD.index("d:")] + _LENIENT.sub("VARCHAR", _RECORD[_RECORD.index("d:") :])
 _LOST = """{n: 'BIGINT', k: 'VARCHAR', t: 'BIGINT', r: 'VARCHAR', c: 'VARCHAR',
   d: 'STRUCT(hold STRUCT(lines VARCHAR[][]), reason VARCHAR)'}"""
+_TOLD = """{n: 'BIGINT', k: 'VARCHAR', i: 'VARCHAR', t: 'BIGINT', r: 'VARCHAR', d: 'STRUCT("at" BIGINT, outcome VARCHAR,
+  type VARCHAR, actor VARCHAR, attestor VARCHAR, method VARCHAR, evidence JSON, state VARCHAR, ignored VARCHAR,
+  data JSON, cause VARCHAR, kind VARCHAR, period VARCHAR, postings VARCHAR[][], tenant VARCHAR, customer VARCHAR,
+  reverses VARCHAR, about JSON, event VARCHAR, invoice VARCHAR, number VARCHAR, because VARCHAR,
+  document STRUCT(contract VARCHAR, period VARCHAR, "first" VARCHAR, "last" VARCHAR, issued VARCHAR, due VARCHAR,
+    currency VARCHAR, totals STRUCT(subtotal HUGEINT, discount HUGEINT, tax HUGEINT, credits HUGEINT), held BIGINT,
+    failed BIGINT, digest VARCHAR, lines STRUCT(kind VARCHAR, title VARCHAR, about VARCHAR, gross HUGEINT,
+    quantity VARCHAR, unit VARCHAR, discount HUGEINT, tax HUGEINT, type VARCHAR, period VARCHAR, price VARCHAR,
+    items JSON[])[]),
+  credit STRUCT(number VARCHAR, net HUGEINT, tax HUGEINT, because VARCHAR, outcome VARCHAR),
+  payment STRUCT(id VARCHAR, nanos HUGEINT))'}"""
+_MONEY = frozenset((OUTCOME, TXN, INVOICE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +152,8 @@ class Writer:
             self._read("lost", _LOST, piece)
         if USAGE in self._kinds:
             self._read("usage", usage.RECORD, piece)
+        if self._kinds & _MONEY:
+            self._read("told", _TOLD, piece)
 
     def _tell_failures(self) -> None:
         raw = [str(row[0]) for row in self._rows("SELECT DISTINCT error FROM fresh WHERE error LIKE '{%'")]
@@ -172,6 +189,9 @@ class Writer:
             self._do("events")
         if USAGE in self._kinds:
             self._usage.book()
+        if self._kinds & _MONEY:
+            for name in ("outcome_events", "postings", "txns", "invoice_lines", "invoices", "invoice_events"):
+                self._do(name)
 
     def _calls(self) -> list[str]:
         """Book the calls; returns the runs in which an earlier row was corrected."""

@@ -34,6 +34,12 @@ TABLES = (
     "claims",
     "costs_daily",
     "policies",
+    "outcome_events",
+    "txns",
+    "postings",
+    "invoices",
+    "invoice_lines",
+    "invoice_events",
 )
 
 

@@ -32,6 +32,10 @@ ANSWERS = {
     "call_decisions": {"call": CALL},
     "run_inner": {"run": RUN},
     "policy_files": {"version": "v1"},
+    "run_account": {"run": RUN},
+    "run_work": {"run": RUN},
+    "work": {"since": START, "until": START + 10**10},
+    "work_costs": {"since": START, "until": START + 10**10},
     "metered": {"since": START, "until": START + 10**9},
 }
 WHO: dict[str, object] = {"tenant": "default", "customer": "acme", "workflow": "loans", "agent": "fraud"}
@@ -49,6 +53,32 @@ def usage_batch(ledger: Path) -> Fact:
     ).write_parquet(str(file))
     told = {"path": file.name, "digest": sha256(file.read_bytes()).hexdigest(), "rows": 2}
     return Fact("usage", "8", START + 7, data=told)
+
+
+def money() -> list[Fact]:
+    """An outcome, its transaction, its invoice and what was paid for it."""
+    line = {"kind": "outcome", "title": "Done", "gross": 10**9, "discount": 0, "tax": 0, "items": [["o1", RUN]]}
+    totals = {"subtotal": 10**9, "discount": 0, "tax": 0, "credits": 0}
+    document = {"contract": "c", "period": "2026-01", "currency": "USD", "totals": totals, "lines": [line]}
+    whose = {"tenant": "default", "customer": "acme"}
+    invoice = {"invoice": "i1", "number": "INV-1", **whose}
+    rows = [["unbilled", "USD", 10**9], ["deferred", "USD", -(10**9)]]
+    said = {
+        "outcome": "o1",
+        "type": "claim",
+        "at": START,
+        "evidence": ["d1"],
+        "data": {"subject": "s"},
+        "state": "claimed",
+    }
+    posted = {"cause": "e1", "kind": "verified", "at": START, "period": "2026-01", "postings": rows, **whose}
+    paid = {"event": "paid", "payment": {"id": "wire-1", "at": START, "nanos": 5}, **invoice}
+    return [
+        Fact("outcome", "e1", START, RUN, data=said),
+        Fact("books.txn", "t1", START, RUN, data={**posted, "about": {"outcome": "o1"}}),
+        Fact("books.invoice", "f1", START, data={"event": "finalised", "document": document, **invoice}),
+        Fact("books.invoice", "f2", START, data=paid),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +115,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
         ]
     ):
         assert number < 11
+        ledger.record(fact)
+    for fact in (*money(), *money()):  # told twice, they count once
         ledger.record(fact)
     ledger.record(usage_batch(path))
     ledger.close()
@@ -150,3 +182,14 @@ def test_one_cause_is_one_row_whatever_ids_are_in_its_text(filled: Books) -> Non
 
 def test_a_filter_that_looks_like_sql_is_only_a_text(filled: Books) -> None:
     assert filled.query("runs_list", {"workflow": "' OR 1=1 --"}).num_rows == 0
+
+
+def test_what_is_told_of_money_counts_once_and_exactly(filled: Books) -> None:
+    found = filled.query("trial_balance").to_pylist()
+    assert [(row["account"], row["balance"]) for row in found] == [("deferred", Decimal(-1)), ("unbilled", Decimal(1))]
+    (invoice,) = filled.query("invoices").to_pylist()
+    assert (invoice["number"], invoice["net"], invoice["paid"]) == ("INV-1", Decimal(1), Decimal("0.000000005"))
+    assert filled._connection.execute("SELECT count(*) FROM books.outcome_events").fetchone() == (1,)
+    assert filled._connection.execute("SELECT title, amount, outcomes FROM books.invoice_lines").fetchall() == [
+        ("Done", Decimal(1), 1)
+    ]

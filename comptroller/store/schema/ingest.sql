@@ -291,6 +291,66 @@ SELECT seq, happened, fact, run, call, customer, workflow, agent, coalesce(guard
   coalesce(nullif(because, ''), reason, nullif(error, ''), CASE WHEN pid IS NOT NULL THEN 'process ' || pid END, '')
 FROM fresh WHERE fact IN ('ask', 'guard.failed', 'hold.expired', 'ledger.opened');
 
+-- name: told
+-- Outcomes, transactions and invoices: a second look at the slice, for what only these records have.
+CREATE OR REPLACE TEMP TABLE told AS
+SELECT n AS seq, k AS fact, i AS id, make_timestamptz(t // 1000) AS recorded, r AS run,
+  make_timestamptz(coalesce(d."at", t) // 1000) AS happened, d
+FROM read_json($file, format = 'newline_delimited', maximum_object_size = $most, columns = {columns})
+WHERE k IN ('outcome', 'books.txn', 'books.invoice')
+QUALIFY row_number() OVER (PARTITION BY k, i ORDER BY n) = 1;
+
+-- name: outcome_events
+INSERT INTO books.outcome_events
+SELECT seq, id, d.outcome, happened, recorded, run, d.type, coalesce(d.actor, ''), coalesce(d.attestor, ''),
+  coalesce(d.method, ''), CAST(d.evidence AS VARCHAR[]), coalesce(d.state, ''), coalesce(d.ignored, ''),
+  CAST(d.data AS VARCHAR)
+FROM told WHERE fact = 'outcome' AND id NOT IN (SELECT event FROM books.outcome_events) ORDER BY seq;
+
+-- name: postings
+INSERT INTO books.postings
+SELECT seq, id, happened, d.period, d.tenant, d.customer, p[1], p[2],
+  CAST(CAST(p[3] AS HUGEINT) * 0.000000001 AS DECIMAL(38,9))
+FROM (SELECT *, unnest(d.postings) AS p FROM told WHERE fact = 'books.txn' AND id NOT IN (SELECT txn FROM books.txns))
+ORDER BY seq;
+
+-- name: txns
+INSERT INTO books.txns
+SELECT seq, id, d.cause, d.kind, happened, recorded, d.period, d.tenant, d.customer, coalesce(d.reverses, ''),
+  coalesce(d.about ->> 'outcome', ''), coalesce(d.about ->> 'invoice', ''), run
+FROM told WHERE fact = 'books.txn' AND id NOT IN (SELECT txn FROM books.txns) ORDER BY seq;
+
+-- name: invoice_lines
+INSERT INTO books.invoice_lines
+SELECT seq, number, line, tenant, customer, l.kind, l.title, l.about, l.quantity, l.unit, currency,
+  CAST(l.gross * 0.000000001 AS DECIMAL(38,9)), CAST(l.discount * 0.000000001 AS DECIMAL(38,9)),
+  CAST(l.tax * 0.000000001 AS DECIMAL(38,9)), l.type, coalesce(nullif(l.period, ''), period), l.price, len(l.items)
+FROM (SELECT seq, d.number AS number, d.tenant AS tenant, d.customer AS customer, d.document.currency AS currency,
+    d.document.period AS period, unnest(d.document.lines) AS l, generate_subscripts(d.document.lines, 1) AS line
+  FROM told WHERE fact = 'books.invoice' AND d.event = 'finalised'
+    AND d.number NOT IN (SELECT number FROM books.invoices))
+ORDER BY seq, line;
+
+-- name: invoices
+INSERT INTO books.invoices
+SELECT seq, d.number, d.invoice, d.tenant, d.customer, d.document.contract, d.document.period,
+  TRY_CAST(d.document.first AS DATE), TRY_CAST(d.document.last AS DATE), TRY_CAST(d.document.issued AS DATE),
+  TRY_CAST(d.document.due AS DATE), d.document.currency,
+  CAST(d.document.totals.subtotal * 0.000000001 AS DECIMAL(38,9)),
+  CAST(d.document.totals.discount * 0.000000001 AS DECIMAL(38,9)),
+  CAST(d.document.totals.tax * 0.000000001 AS DECIMAL(38,9)),
+  CAST(d.document.totals.credits * 0.000000001 AS DECIMAL(38,9)), d.document.held, d.document.failed, d.document.digest
+FROM told WHERE fact = 'books.invoice' AND d.event = 'finalised' AND d.number NOT IN (SELECT number FROM books.invoices)
+ORDER BY seq;
+
+-- name: invoice_events
+INSERT INTO books.invoice_events
+SELECT seq, id, d.invoice, recorded, d.event, coalesce(d.credit.number, d.payment.id, ''), coalesce(d.credit.outcome, ''),
+  CAST(coalesce(d.credit.net + d.credit.tax, d.payment.nanos) * 0.000000001 AS DECIMAL(38,9)),
+  CAST(d.credit.tax * 0.000000001 AS DECIMAL(38,9)), coalesce(d.because, d.credit.because, '')
+FROM told WHERE fact = 'books.invoice' AND d.event <> 'finalised'
+  AND id NOT IN (SELECT event FROM books.invoice_events) ORDER BY seq;
+
 -- name: usage
 -- Batches of usage from elsewhere; `usage.sql` has what is done with them.
 CREATE OR REPLACE TEMP TABLE named AS
