@@ -31,7 +31,7 @@ from comptroller.wrapper.shared import ACCOUNT, Envelope, Job
 LEFT = 499  # in our own counts only: the client left before its reply was complete
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one for each call: frozen would cost four times as much
 class Call:
     """One model call at the gateway, over all its attempts."""
 

@@ -32,11 +32,14 @@ class Price:
     context: int | None
     compiled: Callable[[str], tuple[Band, ...]] = field(repr=False, compare=False)
     _plans: dict[str, tuple[Band, ...]] = field(default_factory=dict, repr=False, compare=False)
+    _free: bool | None = field(default=None, repr=False, compare=False)
 
     @property
     def free(self) -> bool:
         """True when tokens cost nothing here: rightly so, or because it is sold by the hour or the page."""
-        return not any(band.media_input or band.media_output or band.fixed for band in self._plan(""))
+        if self._free is None:
+            self._free = not any(band.media_input or band.media_output or band.fixed for band in self._plan(""))
+        return self._free
 
     def cost(self, usage: Usage) -> int:
         """What the usage costs, in nanos; exact, rounded half up once at the end."""
@@ -53,8 +56,12 @@ class Price:
 
         Without `media` the caller vouches that neither audio nor images go in or come out.
         """
-        bands = self._reachable(input_tokens, tier)
-        return max(band.worst(input_tokens, output_tokens, searches, media) for band in bands)
+        most = 0
+        for chosen in _MAY_BECOME.get(tier) or (tier,):
+            for band in self._plans.get(chosen) or self._plan(chosen):
+                if input_tokens > band.above:
+                    most = max(most, band.worst(input_tokens, output_tokens, searches, media))
+        return most
 
     def output_room(
         self, nanos: int, input_tokens: int, tier: str = "", *, searches: int = 0, media: bool = True

@@ -368,10 +368,12 @@ def check(fact: Fact) -> Sequence[Sequence[Any]]:
         for row in [*rows, *rates] if rates else rows:
             if type(row) is Line:
                 continue  # a noun of our own, which mypy has looked at
-            key, unit, amount, cap = row if len(row) == 4 else (*row, None)
+            key, unit, amount, *cap = row
+            if type(key) is str and type(unit) is str and type(amount) is int and not cap:
+                continue
             if not (isinstance(key, str) and isinstance(unit, str) and isinstance(amount, int)):
                 raise TypeError("a line is of the wrong types")
-            if cap is not None and not isinstance(cap, int):
+            if len(cap) > 1 or (cap and cap[0] is not None and not isinstance(cap[0], int)):
                 raise TypeError("a cap is of the wrong type")
         if rates and fact.kind == CALL_OPENED and any(len(row) != 4 or row[3] is None for row in rates):
             raise TypeError("a rate has no limit")

@@ -74,12 +74,14 @@ class Admission:
         yield from self._take()
 
     def _take(self) -> Generator[Effect, Any, None]:
+        entry = self.entry
         for _ in range(TRIES):
-            if self.entry.desk.book.queued:
-                patience = Patience(self.entry, self.caps, self.limits, self.asked)
+            if entry.desk.book.queued:
+                patience = Patience(entry, self.caps, self.limits, self.asked)
                 short = yield from in_turn(self.ask_once, patience)
             else:
-                short = yield from self.ask_once()
+                entry.lines = self.lines()
+                short = yield from reserve(entry)
             if short is None:
                 return
             yield from self.make_room(short)

@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence
 
 import msgspec
 
-from comptroller.core.call import Change, Part, Reply, Request
+from comptroller.core.call import Change, Part, Reply, Request, ToolCall
 from comptroller.core.errors import StoreError
 from comptroller.core.settings import Capture
 from comptroller.core.verdict import Action
@@ -35,22 +35,15 @@ def keep_reply(entry: Entry, reply: Reply, change: Change) -> None:
     capture = entry.standing.capture
     if capture == "none":
         return
-    texts = {part.path: part.text for part in reply.parts}
-    args = {call.path: call.text for call in reply.calls}
-    if capture == "redacted":
-        if not entry.clean_reply:
-            texts = {path: _cleaned(entry, change.texts.get(path, text)) for path, text in texts.items()}
-        args = {path: _cleaned(entry, change.texts.get(path, text), as_json=True) for path, text in args.items()}
-    body = {
-        "role": "assistant",
-        "content": [{"kind": p.kind, "text": texts[p.path]} for p in reply.parts if _is_said(p)],
-        "finish": reply.finish,
-    }
+    is_cleaned = capture == "redacted" and not entry.clean_reply
+    content = []
+    for part in reply.parts:
+        if part.kind != "tool_call" and part.role != "field":
+            text = _cleaned(entry, change.texts.get(part.path, part.text)) if is_cleaned else part.text
+            content.append({"kind": part.kind, "text": text})
+    body = {"role": "assistant", "content": content, "finish": reply.finish}
     if reply.calls:
-        body["tool_calls"] = [
-            {"id": call.id, "name": call.name, "args": args[call.path], "refused": change.refused.get(call.path)}
-            for call in reply.calls
-        ]
+        body["tool_calls"] = [_called(entry, call, change, capture) for call in reply.calls]
     entry.reply = _keep(entry, [msgspec.json.encode(body)], capture)
     if reply.id and entry.dialect in KEEPING:
         count = entry.request_after[1] if entry.request_after else 0
@@ -58,8 +51,11 @@ def keep_reply(entry: Entry, reply: Reply, change: Change) -> None:
         entry.run.thread.answered(reply.id, entry.id, count + len(entry.request) + len(entry.reply))
 
 
-def _is_said(part: Part) -> bool:
-    return part.kind != "tool_call" and part.role != "field"
+def _called(entry: Entry, call: ToolCall, change: Change, capture: Capture) -> dict[str, object]:
+    args = call.text
+    if capture == "redacted":
+        args = _cleaned(entry, change.texts.get(call.path, args), as_json=True)
+    return {"id": call.id, "name": call.name, "args": args, "refused": change.refused.get(call.path)}
 
 
 def _keep(entry: Entry, messages: Sequence[bytes], capture: Capture) -> list[str]:

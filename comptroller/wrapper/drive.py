@@ -193,6 +193,8 @@ class Awaiting:
                 result: Any = await self.hands.send(effect)
             elif isinstance(effect, Read):
                 result = await self.hands.read(effect.limit)
+            elif isinstance(effect, Reserve):
+                result = await self._reserve(effect)
             elif isinstance(effect, Execute):
                 result = effect.function()
                 if asyncio.iscoroutine(result):
@@ -201,9 +203,6 @@ class Awaiting:
                 waiting = effect.ticket.awaited(effect.seconds)
                 await (waiting if self._attend is None else self._attend(waiting))
                 result = None
-            elif self._pipe is not None and isinstance(effect, Reserve):
-                self._capped = self._capped or _has_cap(effect.opened)
-                result = await self._pipe.reserve(effect.opened)
             elif self.desk.ledger.local:
                 result = at_desk(self.desk, effect)
             else:
@@ -211,6 +210,14 @@ class Awaiting:
         except BaseException as error:  # noqa: BLE001 - the flow records it, then it goes on its way
             return self._throw(error, upstream=isinstance(effect, (Send, Read)))
         return self._step(result)
+
+    async def _reserve(self, effect: Reserve) -> Any:
+        if self._pipe is not None:
+            self._capped = self._capped or _has_cap(effect.opened)
+            return await self._pipe.reserve(effect.opened)
+        if self.desk.ledger.local:
+            return self.desk.ledger.reserve(effect.opened)
+        return await asyncio.to_thread(at_desk, self.desk, effect)
 
     def _step(self, value: Any) -> Effect | Answer:
         pipe = self._pipe

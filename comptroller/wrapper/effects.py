@@ -13,8 +13,10 @@ from comptroller.wrapper.queue import Ticket
 # resuming the flow's generators for each and decoding each added 41.
 Quick = Callable[[bytes], bytes | None]
 
+# What every call or chunk makes is not frozen, which would cost four times as much. Nobody changes one all the same.
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Reserve:
     """Write `opened` and hold its lines. Answered with a Shortfall, or None when held."""
 
@@ -37,7 +39,7 @@ class Ask:
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Send:
     """Send the call upstream; `body` of None leaves it untouched. Answered with a Head."""
 
@@ -47,7 +49,7 @@ class Send:
     path: str = ""  # where the URL names the model and a downgrade changed it: the path to ask instead
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Head:
     """The status line and headers (lower case) of the upstream's reply."""
 
@@ -55,14 +57,14 @@ class Head:
     headers: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Read:
     """Read the whole upstream reply, at most `limit` bytes. Answered with bytes; None beyond the limit."""
 
     limit: int
 
 
-@dataclass(slots=True)  # made once for each chunk: frozen would cost four times as much
+@dataclass(slots=True)
 class Emit:
     """Hand `data` to the caller. Answered with the next bytes from upstream, None at their end or after `last`."""
 
@@ -90,7 +92,7 @@ class UpstreamFault(Exception):
 Effect = Reserve | Pause | Ask | Send | Read | Emit | Execute
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """What the flow returns: a whole reply, or (for `passed`) the upstream's own reply let through untouched."""
 

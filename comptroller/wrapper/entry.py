@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import fields
+from operator import attrgetter
 
 from comptroller.core.call import Identity, Kind, Usage
 from comptroller.core.errors import Denied, Refused, StoreError
@@ -15,6 +17,8 @@ from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.standing import Standing, run_key, standing_of, who_is
 
 ERROR_TEXT = 300
+COUNTS = tuple(field.name for field in fields(Usage))
+_counts = attrgetter(*COUNTS)
 
 
 class Entry:
@@ -58,6 +62,7 @@ class Entry:
     clean_request = False  # guards for all that is replaced before it is kept have found nothing in any of its texts
     clean_reply = False
     closed = False
+    charged: tuple[int, str] | None = None  # once it is closed
     _standing: Standing | None = None
     hard = False  # a cap applies that must never be passed
     if_lost: Callable[[], None] | None = None  # says what was used, should the call end before its reply does
@@ -173,7 +178,7 @@ class Entry:
         return sum(self.desk.ledger.counter(run_key(self.run.id), "calls"))
 
     def cost_text(self) -> str:
-        cost, currency = self._cost()
+        cost, currency = self.charged or self._cost()
         return f"{decimal_text(cost)} {currency}"
 
     # -- facts
@@ -234,7 +239,7 @@ class Entry:
 
     def _closed(self) -> Fact:
         now = self.desk.clock.now_ns()
-        cost, currency = self._cost()
+        cost, currency = self.charged = self._cost()
         data = self._who()
         # Asked one by one, with no table of what might be: what most calls leave out then costs a look and no more.
         data["started"], data["ended"], data["status"], data["action"] = self.started, now, self.status, self.action
@@ -330,8 +335,11 @@ class Entry:
 
     def _settled(self, cost: int, currency: str) -> list[list[object]]:
         """What each counter of the hold is really charged: one row per counter, however many caps it has."""
-        asked = {(line.key, line.unit): line.amount for line in self.lines}
-        return [[key, unit, self._actual(unit, amount, cost, currency)] for (key, unit), amount in asked.items()]
+        rows: dict[tuple[str, str], list[object]] = {}
+        for key, unit, amount, _ in self.lines:
+            used = cost if unit == currency else self._actual(unit, amount, cost, currency)
+            rows[key, unit] = [key, unit, used]
+        return [*rows.values()]
 
     def _used(self) -> list[list[object]]:
         """What was taken of each rate, where it is not what was held: tokens, and a request that never went out."""
@@ -352,4 +360,4 @@ class Entry:
 
 
 def _plain(usage: Usage) -> Mapping[str, object]:
-    return {name: value for name in usage.__slots__ if (value := getattr(usage, name))}
+    return {name: value for name, value in zip(COUNTS, _counts(usage), strict=True) if value}

@@ -15,7 +15,7 @@ def input_bound(request: Request) -> int:
     """Never less than the provider will count: a byte-level tokenizer makes at most one token of a byte."""
     if request.tokens is not None:
         return request.tokens
-    media = sum(1 for part in request.parts if part.kind == "media")
+    media = _media_in(request)
     text = max(len(request.raw) - request.media_bytes, 0)
     frame = FRAME_TOKENS * (len(request.messages) + 1) + (TOOL_PROMPT if request.tools else 0)
     own = text + frame + MEDIA_TOKENS * media + request.media_bytes // BYTES_PER_MEDIA_TOKEN
@@ -41,9 +41,17 @@ def tokens_in(characters: int) -> int:
 
 def estimated_usage(request: Request, reply: Reply | None) -> Usage:
     """What a call is charged for when its usage never came: all of its input, and the output seen."""
-    media = sum(1 for part in request.parts if part.kind == "media")
+    media = _media_in(request)
     text = sum(len(message) for message in request.messages) - request.media_bytes
     sent = tokens_in(max(text, 0)) + FRAME_TOKENS * len(request.messages) + MEDIA_TOKENS * media
     sent += request.earlier or 0
     sent = sent if request.tokens is None else request.tokens
     return Usage(input=sent, output=tokens_in(reply.emitted) if reply else 0, tier=request.tier)
+
+
+def _media_in(request: Request) -> int:
+    count = 0
+    for part in request.parts:  # most requests have one or two, and a generator would cost more than looking at them
+        if part.kind == "media":
+            count += 1
+    return count

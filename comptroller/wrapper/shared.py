@@ -33,7 +33,7 @@ class Envelope:
     control: str = ""  # its cache-control header, in lower case
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one for each call: frozen would cost four times as much
 class Job:
     """A model request as it arrived, and for whom."""
 
