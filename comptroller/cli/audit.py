@@ -8,6 +8,7 @@ import typer
 
 from comptroller.cli import screen
 from comptroller.cli.main import Json, Ledger, Misuse
+from comptroller.cli.pack import pack, verify_pack
 from comptroller.cli.place import ledger_of
 from comptroller.office.audit import Audit, audit
 
@@ -20,8 +21,15 @@ def group() -> None:
     """Check the record."""
 
 
+app.command("pack")(pack)
+
+
 @app.command("verify")
 def verify(
+    packed: Annotated[
+        str, typer.Argument(metavar="[PACK]", help="A recount pack; then it is recounted, and no ledger looked at.")
+    ] = "",
+    key: Annotated[str, typer.Option("--key", metavar="FILE", help="Its issuer's public key: PEM or JWK.")] = "",
     bodies: Annotated[bool, typer.Option("--bodies", help="Open every text, too, and take its digest anew.")] = False,
     head: Annotated[
         str, typer.Option("--head", metavar="HASH", help="A head printed before: its record must still be there.")
@@ -29,7 +37,13 @@ def verify(
     ledger: Ledger = "",
     as_json: Json = False,
 ) -> None:
-    """Check every record, the seals, the vault and the sums of the books; exit 1 where something does not fit."""
+    """Check every record, the seals, the vault and the sums of the books; or recount a pack. Exit 1 at a fault."""
+    if packed:
+        if bodies or head or ledger:
+            raise Misuse("A pack is recounted by itself: --bodies, --head and --ledger are for a ledger.")
+        raise typer.Exit(verify_pack(packed, key, as_json))
+    if key:
+        raise Misuse("--key is for a pack. Name the pack's file.")
     if head and not _HASH.fullmatch(head):
         raise Misuse(f"--head {head!r} is no head. Give the 64 hex digits that `audit verify` printed.")
     found = audit(ledger_of(ledger), bodies, head)

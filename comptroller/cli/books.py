@@ -3,6 +3,7 @@
 import typer
 
 from comptroller.cli import books_invoices, books_usage
+from comptroller.cli.books_export import export
 from comptroller.cli.books_price import price
 
 HELP = "Price usage, close periods, invoice."
@@ -21,5 +22,6 @@ app.command("credit")(books_invoices.credit)
 app.command("void")(books_invoices.void)
 app.command("write-off")(books_invoices.write_off)
 app.command("balance")(books_invoices.balance)
+app.command("export")(export)
 app.command("price")(price)
 app.add_typer(books_usage.app, name="usage")

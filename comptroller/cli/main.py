@@ -51,6 +51,10 @@ app.add_typer(_later("comptroller.cli.policy", "Check policy files, test them, r
 app.add_typer(_later("comptroller.cli.runs", "Find and read runs."), name="runs")
 app.add_typer(_later("comptroller.cli.books", "Price usage, close periods, invoice."), name="books")
 app.add_typer(_later("comptroller.cli.outcomes", "See what agents achieved, and have your say on it."), name="outcomes")
+app.add_typer(
+    _later("comptroller.cli.receipts", "Sign receipts for verified outcomes, check those of others."), name="receipts"
+)
+app.add_typer(_later("comptroller.cli.webhooks", "Tell other systems of every transition."), name="webhooks")
 app.add_typer(_later("comptroller.cli.audit", "Check the record."), name="audit")
 app.add_typer(_later("comptroller.cli.keys", "Give out keys to the gateway, and end them."), name="keys")
 

@@ -35,7 +35,8 @@ AT_ONCE = 20
 SEEN = 10_000  # facts remembered, so that one told twice is owed once
 _TOLD = ("actor", "attestor", "method", "evidence")
 _AMOUNTS = ("amount", "degree", "fee", "invoice", "because", "reason", "of", "price")
-_INVOICE = ("number", "customer", "period", "currency", "totals", "digest", "amount", "outcome", "because")
+_INVOICE = ("number", "customer", "tenant", "payment", "credit", "because")
+_DOCUMENT = ("period", "currency", "totals", "issued", "due", "digest")
 
 
 class Ledger(Protocol):
@@ -250,6 +251,7 @@ def _invoice(fact: Fact) -> tuple[str, dict[str, object]]:
         return "", {}
     told = {"invoice": said.get("invoice"), "event": said["event"]}
     told |= {name: said[name] for name in _INVOICE if said.get(name) is not None}
+    told |= {name: said for name, said in _mapping(said.get("document")).items() if name in _DOCUMENT}
     return f"invoice.{said['event']}", told
 
 

@@ -85,12 +85,14 @@ def test_an_ignored_event_is_no_transition() -> None:
 def test_invoices_are_told_of_too() -> None:
     yard = Yard(Hook("erp", "https://erp.test", SECRET, ("invoice.*",)))
     yard.outcome("verified")
-    data = {"invoice": "i1", "event": "finalised", "number": "2026-0001", "customer": "acme", "lines": [{"a": 1}]}
+    document = {"period": "2026-01", "totals": {"subtotal": 7}, "lines": [{"a": 1}]}
+    data = {"invoice": "i1", "event": "finalised", "number": "2026-0001", "customer": "acme", "document": document}
     yard.ledger.sync(Fact(INVOICE, "f1", yard.clock.now_ns(), data=data))
     yard.courier.deliver()
     (letter,) = yard.got
     assert json.loads(letter.body)["data"] == {
-        "invoice": "i1", "event": "finalised", "number": "2026-0001", "customer": "acme",
+        "invoice": "i1", "event": "finalised", "number": "2026-0001", "customer": "acme", "period": "2026-01",
+        "totals": {"subtotal": 7},
     }  # fmt: skip
 
 
