@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis.errors import NoSuchExample
 
 from comptroller.core.outcome import Outcome, OutcomeEvent
-from comptroller.metering import outcomes
+from comptroller.metering import outcome_steps, outcomes
 from tests.metering.histories import histories, play
 
 
@@ -44,43 +44,43 @@ def no_key_check(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_state_guard(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(outcomes, "_must_be", lambda known, states: None)
+    patch.setattr(outcome_steps, "_must_be", lambda known, states: None)
 
 
 def price_taken_at_billing(patch: pytest.MonkeyPatch) -> None:
-    real = outcomes._RULES["invoice"]
+    real = outcome_steps.RULES["invoice"]
 
     def invoiced(known: Outcome, event: OutcomeEvent, existing: Any) -> dict[str, Any]:
         return real(known, event, existing) | {"price": event.data.get("price", "")}
 
-    patch.setitem(outcomes._RULES, "invoice", invoiced)
+    patch.setitem(outcome_steps.RULES, "invoice", invoiced)
 
 
 def fee_taken_again_at_billing(patch: pytest.MonkeyPatch) -> None:
-    real = outcomes._RULES["invoice"]
+    real = outcome_steps.RULES["invoice"]
 
     def invoiced(known: Outcome, event: OutcomeEvent, existing: Any) -> dict[str, Any]:
-        return real(known, event, existing) | {"fee": outcomes._money([1, "USD"])}
+        return real(known, event, existing) | {"fee": outcome_steps.money_of([1, "USD"])}
 
-    patch.setitem(outcomes._RULES, "invoice", invoiced)
+    patch.setitem(outcome_steps.RULES, "invoice", invoiced)
 
 
 def no_deadline(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(outcomes, "_in_time", lambda known, event: None)
+    patch.setattr(outcome_steps, "_in_time", lambda known, event: None)
 
 
 def performers_attest(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(outcomes, "_must_be_another", lambda known, event: None)
+    patch.setattr(outcomes, "must_be_another", lambda known, event: None)
 
 
 def reversed_without_its_money(patch: pytest.MonkeyPatch) -> None:
-    real = outcomes._reversed
+    real = outcome_steps._reversed
 
     def forgetful(known: Outcome, event: OutcomeEvent, because: str) -> dict[str, Any]:
         change = real(known, event, because)
         return {name: value for name, value in change.items() if name != "reversed_nanos"}
 
-    patch.setattr(outcomes, "_reversed", forgetful)
+    patch.setattr(outcome_steps, "_reversed", forgetful)
 
 
 def ignored_but_applied(patch: pytest.MonkeyPatch) -> None:
