@@ -9,6 +9,7 @@ import msgspec
 
 from comptroller.core.facts import AGENT_OPENED, CLAIM, RUN_CLOSED, Fact
 from comptroller.core.outcome import WHOLE, OutcomeEvent
+from comptroller.metering.attribution import Weights
 from comptroller.metering.identity import identity, window_of
 from comptroller.metering.outcome_types import OutcomeType, write_terms
 from comptroller.office.books import Books, account_of
@@ -21,6 +22,7 @@ from comptroller.office.verifiers.shown import value_of
 from comptroller.policies.condition import Undecided
 
 RUNS = 100_000  # whose agents are remembered until they claim something
+_MOST = 10**18
 REFUSED = ("deny", "ask")
 
 
@@ -61,7 +63,7 @@ class Intake:
         if type is None:
             self.unknown[fact.id] = fact
             return
-        self.registry.tell(self._event(fact, type))
+        self.registry.tell(self._event(fact, type), durable=False)
 
     def _event(self, fact: Fact, type: OutcomeType) -> OutcomeEvent:
         said: Mapping[str, Any] = fact.data
@@ -89,8 +91,8 @@ class Intake:
         }
         digest = str(said.get("evidence", ""))
         data |= self._worth(type, digest)
-        if told := said.get("weights"):
-            data["weights"] = told
+        if type.terms.split == "declared":
+            data["weights"] = [list(pair) for pair in _declared(body_of(self.desk, digest))]
         # Who is before the first contract, or past the last, still claims; what it costs is told when it is verified.
         return OutcomeEvent(claim_id(fact.id), fact.id, "claim", fact.at, agent, evidence=(digest,), data=data)
 
@@ -165,6 +167,20 @@ def subject_of(type: OutcomeType, said: str) -> str:
     """A subject as its type compares it."""
     plain = " ".join(said.split())
     return plain.casefold() if type.document.subject == "caseless" else plain
+
+
+def _declared(evidence: Mapping[str, object] | None) -> Weights:
+    """Who earned which share, as the evidence says under `shares`: by agent, in any measure."""
+    said = (evidence or {}).get("shares")
+    found: list[tuple[str, int]] = []
+    for agent, share in said.items() if isinstance(said, Mapping) else ():
+        try:
+            weight = int(Decimal(str(share)) * WHOLE)
+        except (InvalidOperation, ValueError, OverflowError):
+            continue
+        if 0 < weight < _MOST:
+            found.append((str(agent), weight))
+    return tuple(found)
 
 
 def _degree(said: object) -> int:

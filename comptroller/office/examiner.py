@@ -5,6 +5,7 @@ counts; only asking others is done by one at a time.
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -62,19 +63,23 @@ class Examiner:
     def verify(self, key: str) -> None:
         """Hear every check of a claim that has not spoken on the evidence there is."""
         hearing: Hearing | None = None
-        for check in self._unheard(self.registry.outcomes[key]):
-            hearing = hearing or self._hearing(self.registry.outcomes[key])
-            tries = self._tried(self.registry.outcomes[key], check)
-            if hearing is None or (tries and not self._again(hearing, check, tries)):
+        outcome = self.registry.outcomes[key]
+        for check in self._unheard(outcome):
+            found, tries = self._check(outcome, check), self._tried(outcome, check)
+            if (found and found.by == "callback") or (tries and not self._again(outcome, found, tries)):
                 continue
-            verdict = self.panel.hear(check, hearing)
+            hearing = hearing or self._hearing(outcome)
+            verdict = self.panel.hear(check, hearing) if hearing else None
             if verdict is None:
                 continue
-            self.tell_verdict(hearing.outcome, check, verdict, tries + 1)
+            judged = found is not None and found.by == "judge"  # all others would say the same again
+            self.tell_verdict(outcome, check, verdict, tries + 1, durable=judged)
             if self.registry.outcomes[key].state != "claimed":
                 return
 
-    def tell_verdict(self, outcome: Outcome, check: str, verdict: Verdict, nth: int = 0) -> Outcome | None:
+    def tell_verdict(
+        self, outcome: Outcome, check: str, verdict: Verdict, nth: int = 0, durable: bool = True
+    ) -> Outcome | None:
         """Put a verdict on record; of one that did not come about, that it was asked for."""
         type = self.registry.types[outcome.type]
         name = "verify_unsure" if verdict.passed is None else "verify_pass" if verdict.passed else "verify_fail"
@@ -98,7 +103,8 @@ class Examiner:
                 attestor=attestor,
                 method=type.method_of(check),
                 data=data,
-            )
+            ),
+            durable,
         )
 
     def weigh(self, outcome: Outcome, event: OutcomeEvent) -> Weights:
@@ -140,14 +146,12 @@ class Examiner:
     def _due_letters(self) -> Iterable[tuple[Outcome, Check, int, Letter | str]]:
         for key in list(self._open):
             outcome = self.registry.outcomes[key]
-            type = self.registry.types.get(outcome.type)
-            unheard = self._unheard(outcome)
-            for check in type.document.checks if type else ():
-                if check.by != "callback" or check.id not in unheard:
+            for check in map(partial(self._check, outcome), self._unheard(outcome)):
+                tries = self._tried(outcome, check.id) if check else 0
+                if check is None or check.by != "callback" or not self._again(outcome, check, tries):
                     continue
-                tries = self._tried(outcome, check.id)
                 hearing = self._hearing(outcome)
-                if hearing is not None and self._again(hearing, check.id, tries):
+                if hearing is not None:
                     yield outcome, check, tries, self._letter(check, hearing)
 
     def _letter(self, check: Check, hearing: Hearing) -> Letter | str:
@@ -172,13 +176,15 @@ class Examiner:
         evidence, lost = gathered(self.desk, outcome)
         return Hearing(outcome, type, evidence, account_of(self.books, outcome.run), lost)
 
-    def _again(self, hearing: Hearing, check: str, tries: int) -> bool:
+    def _check(self, outcome: Outcome, id: str) -> Check | None:
+        type = self.registry.types.get(outcome.type)
+        return next((check for check in type.document.checks if check.id == id), None) if type else None
+
+    def _again(self, outcome: Outcome, check: Check | None, tries: int) -> bool:
         """True where a check that did not come to a verdict is to be asked once more, now."""
-        found = next((each for each in hearing.type.document.checks if each.id == check), None)
-        if found is None or tries >= found.tries:
+        if check is None or tries >= check.tries:
             return False
-        last = self._last_try(hearing.outcome, check)
-        return callback.next_try(tries, last) <= self.desk.clock.now_ns()
+        return callback.next_try(tries, self._last_try(outcome, check.id)) <= self.desk.clock.now_ns()
 
     def _tried(self, outcome: Outcome, check: str) -> int:
         return sum(1 for _ in self._tries(outcome, check))

@@ -127,10 +127,11 @@ class Registry:
 
     # -- writing
 
-    def tell(self, event: OutcomeEvent) -> Outcome | None:
-        """Put an event on record, durably, and return what became of its outcome.
+    def tell(self, event: OutcomeEvent, durable: bool = True) -> Outcome | None:
+        """Put an event on record and return what became of its outcome.
 
         The same event again changes nothing; another one under its id is on record as a conflict, and the first stands.
+        What anybody would conclude again from the facts before it need not be `durable` at once.
         """
         with self.turn:
             self.catch_up()
@@ -142,7 +143,8 @@ class Registry:
             event = self._quoted(self._checked(event))
             known = self.outcomes.get(event.outcome)
             made, why = step(known, event, self._type_of(event, known), self)
-            self.desk.ledger.sync(fact_of(event, self.desk.clock.now_ns(), made, why))
+            write = self.desk.ledger.sync if durable else self.desk.ledger.record
+            write(fact_of(event, self.desk.clock.now_ns(), made, why))
             self.catch_up()
             return self.outcomes.get(event.outcome)
 

@@ -36,7 +36,7 @@ class Schedule:
             del self._known[key]
             for event in events_of(self.registry.outcomes[key]):
                 if not self.registry.said(event.id):
-                    self.registry.tell(event)
+                    self.registry.tell(event, durable=False)
                     told += 1
                 if self.registry.outcomes[key].state != BY_STATE[event.type]:
                     break

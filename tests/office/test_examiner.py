@@ -176,6 +176,9 @@ def test_a_condition_on_the_run_waits_until_the_books_know_it() -> None:
         key = here.claim()
         here.wait(1)
         assert here.history(key) == ["claim"]
+        books.runs[here[key].run] = account(here[key].run, status="open")
+        here.wait(1)
+        assert here.history(key) == ["claim"]
         books.runs[here[key].run] = account(here[key].run)
         here.wait(1)
         assert here[key].state == "pending"
@@ -235,6 +238,13 @@ def test_a_fee_is_split_by_what_each_agent_cost_in_the_currency_most_was_spent_i
             key = run.claim("loan.decided", subject="s", evidence={"decision": "x"})
         here.wait(1)
         assert here[key].weights == (("a", 3 * 10**9), ("b", 10**9))
+
+
+def test_a_fee_is_split_as_the_claims_evidence_declares() -> None:
+    with office(split="declared", attest="[]") as here:
+        key = here.claim(evidence={"decision": 1, "shares": {"a": 3, "b": "1.5", "c": "x", "d": -1}})
+        here.wait(1)
+        assert here[key].weights == (("a", 3 * 10**9), ("b", 15 * 10**8))
 
 
 def test_subjects_that_differ_in_spaces_or_by_type_in_case_are_one() -> None:

@@ -30,9 +30,12 @@ def test_an_outcome_is_the_same_after_a_restart_from_nothing_but_the_journal(her
 def test_an_event_is_on_record_durably_with_what_it_made(here: Office) -> None:
     key = here.claim()
     here.wait(1)
-    told = [fact for fact in here.desk.ledger.synced if fact.kind == OUTCOME]
-    assert [fact.data["state"] for fact in told] == ["claimed", "pending"]
+    here.say("confirm", key, attestor="acme")
+    told = here.desk.ledger.of(OUTCOME)
+    assert [fact.data["state"] for fact in told] == ["claimed", "pending", "verified"]
     assert told[0].id == f"{key}:claim"
+    # What follows from facts that are durable need not be at once; what somebody said must.
+    assert [fact for fact in here.desk.ledger.synced if fact.kind == OUTCOME] == told[2:]
 
 
 def test_what_cannot_be_put_on_record_did_not_happen(here: Office) -> None:

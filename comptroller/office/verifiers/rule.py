@@ -54,8 +54,8 @@ def run_rule(text: str) -> Rule:
 
 
 def judge(rule: Rule, hearing: Hearing) -> Verdict | None:
-    """The verdict of a condition; None where it asks for what is not known yet."""
-    if rule.needs_books and not hearing.run:
+    """The verdict of a condition; None where it asks how a run went that the books do not know, or that goes on."""
+    if rule.needs_books and hearing.run.get("run.status", "open") == "open":
         return None
     if hearing.lost:
         return Verdict(False, "some of its evidence cannot be read any more")
