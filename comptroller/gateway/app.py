@@ -8,8 +8,9 @@ from typing import Any
 from comptroller.core.errors import StoreError
 from comptroller.dialects.dialect import Dialect
 from comptroller.dialects.routes import dialect_for, is_model_route
-from comptroller.gateway.api.passing import pass_to_api
+from comptroller.gateway.api.passing import OPEN, pass_to_api
 from comptroller.gateway.asked import Asked, Gone, Receive, Send, asked_of, read_body
+from comptroller.gateway.caller import caller_of
 from comptroller.gateway.gate import Gate
 from comptroller.gateway.health import counted, ready
 from comptroller.gateway.homes import at_home
@@ -24,6 +25,7 @@ from comptroller.gateway.websocket import serve
 log = logging.getLogger("comptroller.gateway")
 ROOTS = ("/v1/", "/v1beta/", "/openai/")
 FREE = ("/v1/messages/count_tokens", "/v1/responses/input_tokens")
+STRANGERS = 1 << 20  # bytes of a body where no key is asked for
 LONGEST_PATH = 2_048  # no route is longer, and paths are remembered
 Answering = Callable[[Gate, Asked, Receive, Send], Awaitable[int]]
 
@@ -56,12 +58,19 @@ class App:
             asked = asked_of(scope)
             if name == "missing":
                 raise _missing(asked)
-            asked.body = await read_body(asked, receive, self._most)
+            asked.body = await read_body(asked, receive, self._most, self._allowed)
             if dialect is not None:
                 return await relay(self.gate, asked, dialect, receive, send)
             return await answering(self.gate, asked, receive, send)
 
         await self._counted(scope["method"], name, answer, scope["path"], send)
+
+    def _allowed(self, asked: Asked) -> int:
+        """How large a body is read; raises for who has to be known and is not. Strangers must not fill memory."""
+        if (asked.method, asked.path) in _OWN or OPEN.fullmatch(asked.path):
+            return min(STRANGERS, self._most)
+        caller_of(asked, self.gate.keys, self.gate.desk.settings.tenant)
+        return self._most
 
     async def _counted(
         self, method: str, name: str, answer: Callable[[], Awaitable[int]], path: str, send: Send

@@ -63,8 +63,11 @@ def asked_of(scope: MutableMapping[str, Any]) -> Asked:
     return Asked(scope["method"], path, target, query.decode("ascii"), headers, dict(headers))
 
 
-async def read_body(asked: Asked, receive: Receive, most: int) -> bytes:
-    """The whole body, decompressed where need be, never more than `most` bytes of it."""
+async def read_body(asked: Asked, receive: Receive, most: int, allowed: Callable[[Asked], int]) -> bytes:
+    """The whole body, decompressed where need be, never more than `most` bytes of it.
+
+    One that comes in pieces, or packed, is kept only for who is `allowed` that: it raises for strangers.
+    """
     length = asked.named.get(b"content-length", b"")
     if length.isdigit() and int(length) > most:
         raise _too_large(most)
@@ -73,13 +76,14 @@ async def read_body(asked: Asked, receive: Receive, most: int) -> bytes:
         raise Gone
     body: bytes = message["body"]
     if message.get("more_body"):
+        most = allowed(asked)
         body = await _rest(body, receive, most)
     if len(body) > most:
         raise _too_large(most)
     coding = asked.named.get(b"content-encoding")
     if coding is None or coding == b"identity":
         return body
-    return _decompressed(body, coding.decode("latin-1").strip().lower(), most)
+    return _decompressed(body, coding.decode("latin-1").strip().lower(), min(most, allowed(asked)))
 
 
 async def _rest(first: bytes, receive: Receive, most: int) -> bytes:

@@ -1,6 +1,8 @@
 """What an attack on a running gateway found: names and addresses that fill memory, masks, quoted keys, others' runs."""
 
+import gzip
 import logging
+import socket
 from pathlib import Path
 
 import httpx
@@ -129,6 +131,24 @@ def test_whoever_has_a_key_of_ours_brings_no_account_of_their_own() -> None:
     with house("Hello.", keys=FewKeys(acme=Key("key_1", "default"))) as at:
         assert at.post(headers={**own, "authorization": "Bearer ck_acme"}).status_code == 200
         assert not {"x-api-key", "authorization"} & at.up.requests[-1].headers.keys()
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/runs", "/v1/audio/speech"])
+def test_nothing_is_kept_of_what_a_stranger_sends(path: str) -> None:
+    with house("Hello.", keys=FewKeys(acme=Key("key_1", "default"))) as at:
+        head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000\r\n\r\n{{"
+        with socket.create_connection(("127.0.0.1", int(at.url.rpartition(":")[2])), timeout=10) as line:
+            line.sendall(head.encode())  # the rest never comes, and is not waited for
+            assert line.recv(12) == b"HTTP/1.1 401"
+        packed = gzip.compress(b" " * 100_000)
+        assert at.post(path, packed, headers={"content-encoding": "gzip"}).status_code == 401
+
+
+def test_where_no_key_is_asked_for_little_is_read() -> None:
+    with house("Hello.") as at:
+        reply = httpx.request("GET", at.url + "/healthz", content=b"x" * (app.STRANGERS + 1), trust_env=False)
+        assert reply.status_code == 413
+        assert at.get("/healthz").status_code == 200
 
 
 def test_a_retry_of_what_was_answered_counts_as_another_call() -> None:
