@@ -111,12 +111,6 @@ def dated(invoice: Invoice, contract: Contract, at: int) -> Invoice:
     return replace(invoice, issued=issued.isoformat(), due=due.isoformat(), due_at=due_at, at=at)
 
 
-def with_credits(invoice: Invoice, burnt: Mapping[str, int]) -> Invoice:
-    """With the credits that pay for it."""
-    totals = replace(invoice.totals, credits=sum(burnt.values()))
-    return replace(invoice, burnt=dict(burnt), totals=totals)
-
-
 def owed(outcome: Outcome) -> int:
     """What is left of an outcome's fee."""
     return outcome.fee.nanos - outcome.reversed_nanos if outcome.fee else 0

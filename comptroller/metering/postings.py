@@ -208,20 +208,23 @@ def _recognised(after: Outcome, agents: Sequence[tuple[str, int]]) -> list[tuple
     return [(DEFERRED, left), *earned]
 
 
-def _given_back(before: Outcome, after: Outcome, share: Share, note: str) -> tuple[str, list[tuple[str, int]]]:
-    """A credit note: fee and tax go to the customer's credit, out of what is deferred, or of revenue by a claw-back."""
-    then, now = share.part(before.reversed_nanos), share.part(after.reversed_nanos)
-    fee, gross = now.fee - then.fee, now.gross - then.gross
-    discount, tax = now.discount - then.discount, now.tax - then.tax
-    final = before.state == "final"
-    amounts = [
-        (CLAWBACK if final else DEFERRED, fee),
+def given_back(then: Share, now: Share, account: str, note: str) -> list[tuple[str, int]]:
+    """What a credit note does for an outcome of which more is reversed than before: fee and tax become credit."""
+    gross, discount, tax = now.gross - then.gross, now.discount - then.discount, now.tax - then.tax
+    return [
+        (account, now.fee - then.fee),
         (TAX, tax),
         (DISCOUNT, -discount),
-        (ROUNDING, gross - fee),
+        (ROUNDING, gross - (now.fee - then.fee)),
         (f"credit:{note}", -(gross - discount + tax)),
     ]
-    return ("clawed_back" if final else "reversed"), amounts
+
+
+def _given_back(before: Outcome, after: Outcome, share: Share, note: str) -> tuple[str, list[tuple[str, int]]]:
+    """Out of what is deferred, or out of revenue by a claw-back."""
+    final = before.state == "final"
+    then, now = share.part(before.reversed_nanos), share.part(after.reversed_nanos)
+    return "clawed_back" if final else "reversed", given_back(then, now, CLAWBACK if final else DEFERRED, note)
 
 
 def _reverses(after: Outcome, share: Share | None) -> str:

@@ -5,7 +5,7 @@ fact and done after it; a bookkeeper that starts again does what one before it l
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class Bookkeeper:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """One clerk at a time, brought up to date: numbers are given out without a gap."""
+        """One bookkeeper at a time, brought up to date: numbers are given out without a gap."""
         with _locked(self.desk):
             self.catch_up()
             yield
@@ -57,17 +57,27 @@ class Bookkeeper:
         self.invoices.catch_up()
         self.accounts.catch_up()
         self.registry.catch_up()
-        for invoice in list(self.invoices.invoices.values()):
-            if postings.txn_id(invoice.number, "finalised") not in self.accounts.txns:
-                self.follow(invoice)
+        known = self.accounts.txns
+        self.follow(
+            [
+                invoice
+                for invoice in self.invoices.invoices.values()
+                if postings.txn_id(invoice.number, "finalised") not in known
+            ]
+        )
+        self._mend()
 
     # -- outcomes
 
     def _heard(self, before: Outcome | None, after: Outcome, event: OutcomeEvent) -> None:
         """An event of an outcome counted: post what it does, with a credit note where it was invoiced."""
-        if before is None or after.fee is None or (event.type == "invoice"):
+        if before is None or after.fee is None:
             return
         share = self.invoices.shares.get(after.key)
+        if event.type == "invoice":
+            if share is not None and after.invoice == share.invoice and before.reversed_nanos > share.before:
+                self._credit_raced(before, share)
+            return
         share = share if share is not None and before.invoice == share.invoice else None
         note = ""
         if share is not None and after.reversed_nanos > before.reversed_nanos:
@@ -113,30 +123,65 @@ class Bookkeeper:
 
     # -- invoices
 
-    def follow(self, invoice: Invoice) -> None:
-        """What a finalised invoice entails. Its own transaction comes last: where it is, nothing is left to do."""
-        at, about = invoice.at, {"invoice": invoice.number}
+    def follow(self, invoices: Sequence[Invoice]) -> None:
+        """What finalised invoices entail. Their own transaction comes last: where it is, nothing is left to do."""
+        if not invoices:
+            return
         self.registry.tell_all(
-            OutcomeEvent(f"{item.outcome}:invoice:{invoice.number}", item.outcome, "invoice", at,
-                         data={"invoice": invoice.number})
-            for line in invoice.lines for item in line.items
-        )  # fmt: skip
-        for id, nanos, _ in invoice.sla:
-            name = f"credit:sla-{id}-{invoice.period}"
+            _billed(item.outcome, invoice.number, invoice.at, "")
+            for invoice in invoices
+            for line in invoice.lines
+            for item in line.items
+        )
+        for invoice in invoices:
+            self._credits(invoice)
+            self._costs(invoice)
+            about = {"invoice": invoice.number}
             self.post(
-                f"{invoice.contract}:{invoice.period}:{id}",
-                "sla",
-                at,
-                invoice,
-                [(postings.SLA, nanos), (name, -nanos)],
-                about,
+                invoice.number, "finalised", invoice.at, invoice, _finalised(invoice), about, invoice is invoices[-1]
             )
-        self._costs(invoice)
+
+    def _credits(self, invoice: Invoice) -> None:
+        """Service credits that are due with an invoice, and the credits that pay it."""
+        about = {"invoice": invoice.number}
+        for id, nanos, _ in invoice.sla:
+            amounts = [(postings.SLA, nanos), (f"credit:sla-{id}-{invoice.period}", -nanos)]
+            cause = f"{invoice.contract}:{invoice.period}:{id}"
+            self.post(cause, "sla", invoice.at, invoice, amounts, about, durable=False)
         if invoice.burnt:
-            burnt = postings.for_burn(invoice.number, invoice.burnt, at, invoice.period, invoice.currency,
+            burnt = postings.for_burn(invoice.number, invoice.burnt, invoice.at, invoice.period, invoice.currency,
                                       invoice.tenant, invoice.customer)  # fmt: skip
             self.accounts.post(burnt, durable=False)
-        self.post(invoice.number, "finalised", at, invoice, _finalised(invoice), about)
+
+    def _mend(self) -> None:
+        """Outcomes that changed while they were being invoiced, so that the invoice did not count for them.
+
+        What was reversed then is credited; what is owed after all is told once more that it was invoiced.
+        """
+        for key, share in list(self.invoices.shares.items()):
+            outcome = self.registry.outcomes.get(key)
+            if outcome is None or outcome.invoice:
+                continue
+            if outcome.reversed_nanos > share.before:
+                self._credit_raced(outcome, share)
+            if outcome.state == "verified":
+                told = len(self.registry.events(key))
+                self.registry.tell(_billed(key, share.invoice, self.desk.clock.now_ns(), f":{told}"))
+
+    def _credit_raced(self, outcome: Outcome, share: Share) -> None:
+        """A credit note for what left the unbilled fees on its own before the invoice took it out of them."""
+        invoice = self.invoices.find(share.invoice)
+        assert invoice is not None, "a share is of an invoice"
+        cause = f"{outcome.key}:raced:{share.invoice}:{outcome.reversed_nanos}"
+        told = [note for note in invoice.credits if note.outcome == outcome.key and note.cause != cause]
+        then = share.part(max([share.before, *(int(note.cause.rpartition(":")[2]) for note in told)]))
+        now = share.part(outcome.reversed_nanos)
+        at = self.desk.clock.now_ns()
+        net, tax = now.net - then.net, now.tax - then.tax
+        credit = self.note(invoice, cause, at, net, tax, outcome.because, outcome.key, outcome.type)
+        amounts = postings.given_back(then, now, postings.UNBILLED, credit.number)
+        self.post(cause, "reversed", at, invoice, amounts, {"outcome": outcome.key, "invoice": share.invoice})
+        self.apply(credit)
 
     def _costs(self, invoice: Invoice) -> None:
         """What providers are owed for the period's calls, as far as it is not on the books yet."""
@@ -181,6 +226,10 @@ class Bookkeeper:
             return 0
         period = period_named(versions[-1].calendar, invoice.period)
         return max(period.start, versions[0].start)
+
+
+def _billed(outcome: str, number: str, at: int, again: str) -> OutcomeEvent:
+    return OutcomeEvent(f"{outcome}:invoice:{number}{again}", outcome, "invoice", at, data={"invoice": number})
 
 
 def _finalised(invoice: Invoice) -> list[tuple[str, int]]:

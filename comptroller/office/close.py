@@ -6,13 +6,15 @@ from dataclasses import replace
 from comptroller.core.errors import SettingsError
 from comptroller.metering import postings
 from comptroller.metering.contracts import DAY, Contract
-from comptroller.metering.draw import dated, with_credits
+from comptroller.metering.draw import dated
 from comptroller.metering.invoice import Invoice
-from comptroller.metering.periods import Period, next_period, period_at, period_named, period_on
+from comptroller.metering.periods import Period, midnight_ns, next_period, period_at, period_named, period_on
 from comptroller.office.bookkeeper import Bookkeeper
 from comptroller.office.gather import Gatherer
-from comptroller.office.invoices import digest, encode
+from comptroller.office.invoices import digest_of, encode
 from comptroller.office.purse import available, burn
+
+_Dues = Iterator[tuple[Contract, Period]]
 
 
 def draft(keeper: Bookkeeper, customer: str, period: str = "", tenant: str = "") -> Invoice | None:
@@ -32,30 +34,44 @@ def close(
     `early` does not wait for the days of grace. What has an invoice already is left as it is.
     """
     with keeper.alone():
+        now = keeper.desk.clock.now_ns()
         _open_grants(keeper)
         gatherer = _gatherer(keeper)
+        waiting = [
+            _due(keeper, its_tenant, name, period, now, early)
+            for its_tenant, name in keeper.contracts.customers
+            if customer in ("", name) and tenant in ("", its_tenant)
+        ]
         made: list[Invoice] = []
-        for its_tenant, name in keeper.contracts.customers:
-            if customer in ("", name) and tenant in ("", its_tenant):
-                made += _close_customer(keeper, gatherer, its_tenant, name, period, early)
-        _open_grants(keeper)
+        # Round by round, at most one period of each customer: the next one needs what the one before left of credits.
+        while waiting:
+            waiting, closed = _round(keeper, gatherer, waiting, now)
+            made += closed
         return made
 
 
-def _close_customer(
-    keeper: Bookkeeper, gatherer: Gatherer, tenant: str, customer: str, until: str, early: bool
-) -> Iterator[Invoice]:
-    now = keeper.desk.clock.now_ns()
-    for contract, period in _due(keeper, tenant, customer, now, early):
-        if until and period.label > until:
-            return
-        invoice = gatherer.draft(tenant, customer, period)
-        if invoice is not None:
-            yield _finalise(keeper, invoice, contract, period, now)
+def _round(
+    keeper: Bookkeeper, gatherer: Gatherer, waiting: "list[_Dues]", now: int
+) -> "tuple[list[_Dues], list[Invoice]]":
+    """Close the next period of everybody who has one that is due; returns who may have more, and the invoices."""
+    more: list[_Dues] = []
+    over: list[tuple[Contract, Period]] = []
+    made: list[Invoice] = []
+    for dues in waiting:
+        for contract, period in dues:
+            more.append(dues)
+            over.append((contract, period))
+            invoice = gatherer.draft(contract.tenant, contract.customer, period)
+            if invoice is not None:
+                made.append(_finalise(keeper, invoice, contract, period, now))
+            break
+    keeper.follow(made)
+    for contract, period in over:
         _expire(keeper, contract, period)
+    return more, made
 
 
-def _due(keeper: Bookkeeper, tenant: str, customer: str, now: int, early: bool) -> Iterator[tuple[Contract, Period]]:
+def _due(keeper: Bookkeeper, tenant: str, customer: str, until: str, now: int, early: bool) -> _Dues:
     """The periods of a customer that are over and have no invoice, the oldest first."""
     versions = keeper.contracts.of(customer, tenant)
     period = period_on(versions[0].calendar, versions[0].starts)
@@ -63,7 +79,7 @@ def _due(keeper: Bookkeeper, tenant: str, customer: str, now: int, early: bool) 
     while last.until is None or period.first < last.until:
         held = keeper.contracts.within(period, customer, tenant)
         wait = 0 if early else (held or versions)[-1].grace_days * DAY
-        if period.end + wait > now:
+        if period.end + wait > now or (until and period.label > until):
             return
         if held and not _closed(keeper, held[-1], period):
             yield held[-1], period
@@ -76,19 +92,21 @@ def _closed(keeper: Bookkeeper, contract: Contract, period: Period) -> bool:
 
 
 def _finalise(keeper: Bookkeeper, invoice: Invoice, contract: Contract, period: Period, now: int) -> Invoice:
-    """Give it number, dates and credits, put it on record, and do what follows from it."""
+    """Give it number, dates and credits, and put it on record: durable with the transactions that follow."""
     invoice = dated(invoice, contract, now)
+    grants = {
+        grant.id: grant for version in keeper.contracts.of(invoice.customer, invoice.tenant) for grant in version.grants
+    }
+    balances = keeper.accounts.of_customer(invoice.customer, invoice.tenant)
+    burnt = burn(invoice, available(balances, contract, period, grants, invoice.sla))
     number = keeper.invoices.next_number(f"INV-{invoice.issued[:4]}-")
-    invoice = replace(invoice, number=number)
-    purse = available(keeper.accounts.of_customer(invoice.customer, invoice.tenant), contract, period, invoice.sla)
-    invoice = with_credits(invoice, burn(invoice, purse))
-    invoice = replace(invoice, digest=digest(invoice))
-    keeper.invoices.tell("finalised", f"{number}:finalised", now,
-                       {"invoice": invoice.id, "number": number, "customer": invoice.customer,
-                        "tenant": invoice.tenant, "document": encode(invoice)})  # fmt: skip
-    made = keeper.invoices.invoices[invoice.id]
-    keeper.follow(made)
-    return made
+    totals = replace(invoice.totals, credits=sum(burnt.values()))
+    told = encode(replace(invoice, number=number, burnt=burnt, totals=totals))
+    told["digest"] = digest_of(told)
+    data: dict[str, object] = {"invoice": invoice.id, "number": number, "customer": invoice.customer}
+    data |= {"tenant": invoice.tenant, "document": told}
+    keeper.invoices.tell("finalised", f"{number}:finalised", now, data, durable=False)
+    return keeper.invoices.invoices[invoice.id]
 
 
 # -- grants
@@ -100,7 +118,7 @@ def _open_grants(keeper: Bookkeeper) -> None:
     for contract in keeper.contracts:
         for grant in contract.grants:
             start = period_on(contract.calendar, grant.starts)
-            if start.start <= now:
+            if midnight_ns(contract.calendar.zone, grant.starts) <= now:
                 keeper.accounts.post(
                     postings.for_grant(grant.id, now, start.label, grant.nanos, grant.paid, contract.currency,
                                        contract.tenant, contract.customer)

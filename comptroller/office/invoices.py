@@ -143,7 +143,11 @@ def decode(told: dict[str, Any]) -> Invoice:
     return msgspec.convert({**told, "lines": lines, "state": "finalised"}, Invoice)
 
 
-def digest(invoice: Invoice) -> str:
+def digest_of(told: dict[str, Any]) -> str:
     """What an invoice says, as one number: printed on it, and the same for whoever recounts it."""
-    told = encode(replace(invoice, digest=""))
-    return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()
+    return hashlib.sha256(msgspec.json.encode({**told, "digest": ""}, order="sorted")).hexdigest()
+
+
+def digest(invoice: Invoice) -> str:
+    """The digest of an invoice that is at hand."""
+    return digest_of(encode(invoice))

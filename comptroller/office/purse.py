@@ -23,21 +23,20 @@ def available(
     balances: Mapping[tuple[str, str], int],
     contract: Contract,
     period: Period,
+    grants: Mapping[str, Grant],
     sla: Sequence[tuple[str, int, str]] = (),
-    grants: Mapping[str, Grant] | None = None,
 ) -> list[Credit]:
     """Credits that can pay for a period, the first to burn first: what we owe, then grants by priority and expiry.
 
     A grant pays for periods that begin before it expires: what was used until then was used in time.
     """
-    known = grants if grants is not None else {grant.id: grant for grant in contract.grants}
     owed = [Credit(f"sla-{id}-{period.label}", nanos) for id, nanos, _ in sla]
     given: list[tuple[tuple[int, str, str], Credit]] = []
     for (account, currency), nanos in balances.items():
         if nanos >= 0 or currency != contract.currency or not account.startswith(PREFIX):
             continue
         name = account.removeprefix(PREFIX)
-        grant = known.get(name)
+        grant = grants.get(name)
         if grant is None:
             if all(credit.name != name for credit in owed):
                 owed.append(Credit(name, -nanos))

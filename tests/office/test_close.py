@@ -4,7 +4,8 @@ import pytest
 
 from comptroller.core.errors import SettingsError
 from comptroller.core.money import parse_money
-from comptroller.office.settle import credit, pay
+from comptroller.metering.invoice import Invoice
+from comptroller.office.settle import credit, pay, void, write_off
 from tests.office.agreed import House
 
 USD = 1_000_000_000
@@ -267,3 +268,41 @@ attestation: {factors: {silence: 0.5}, silence_cap: 1}
     states = [house.tell(key, "silence").state for key in keys]
     assert states == ["verified", "pending"]
     assert house.balance("unbilled") == 0.5 * USD
+
+
+@pytest.mark.parametrize(("amount", "left"), [(None, 0), (500_000_000, 1.2 * USD)])
+def test_what_is_reversed_in_the_moment_of_closing_is_credited(
+    house: House, amount: int | None, left: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, real = house.verified(), house.keeper.follow
+
+    def raced(invoices: list[Invoice]) -> None:
+        if invoices:
+            house.tell(key, "credit", **({"amount": amount} if amount else {}))
+        real(invoices)
+
+    monkeypatch.setattr(house.keeper, "follow", raced)
+    house.on(2).close()
+    monkeypatch.undo()
+    house.keeper.catch_up()
+    house.keeper.catch_up()
+    assert (house.owed(), house.balance("unbilled"), house.balanced()) == (left, 0, True)
+    assert house.registry.outcomes[key].state == ("billed" if left else "reversed")
+
+
+def test_an_invoice_that_is_taken_back_leaves_its_outcomes_to_the_next(house: House) -> None:
+    house.verified()
+    (invoice,) = house.on(2).close()
+    void(house.keeper, invoice.number, "wrong address")
+    assert (house.owed(), house.balance("unbilled"), house.balance("tax")) == (0, 1.5 * USD, 0)
+    (again,) = house.close()
+    assert (again.number, again.totals.net, house.balance("unbilled")) == ("INV-2026-0002", 1.5 * USD, 0)
+
+
+def test_what_nobody_will_pay_is_given_up(house: House) -> None:
+    house.verified()
+    (invoice,) = house.on(2).close()
+    write_off(house.keeper, invoice.number, "bankrupt")
+    assert (house.balance("receivable"), house.balance("contra:uncollectible")) == (0, 1.8 * USD)
+    with pytest.raises(SettingsError, match="is uncollectible; nothing is owed"):
+        pay(house.keeper, invoice.number, parse_money("1 USD"), "wire")
