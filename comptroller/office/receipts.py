@@ -29,6 +29,7 @@ T = TypeVar("T")
 class Ledger(Protocol):
     """What receipts need of a ledger."""
 
+    def record(self, fact: Fact) -> None: ...
     def sync(self, fact: Fact) -> None: ...
     def digest(self, data: bytes) -> str: ...
     def fetch(self, digest: str) -> bytes | None: ...
@@ -64,14 +65,18 @@ class Drawer:
         return self
 
 
-def issue(ledger: Ledger, clock: Clock, signer: Signer, outcome: Outcome, issuer: str) -> str:
-    """Sign the receipt of a verified outcome and put it on record; the text is what the other side gets."""
+def issue(ledger: Ledger, clock: Clock, signer: Signer, outcome: Outcome, issuer: str, durable: bool = True) -> str:
+    """Sign the receipt of a verified outcome and put it on record; the text is what the other side gets.
+
+    Not `durable`, it is written and synced with the next fact that is.
+    """
     if not outcome.verified_at:
         raise Forged(f"{outcome.key}: this outcome was never verified, it is {outcome.state}. There is no receipt.")
     text = jws.sign(jws.canonical(_said(ledger, outcome, issuer)), signer, KIND)
     data: dict[str, object] = {"outcome": outcome.key, "customer": outcome.customer, "tenant": outcome.tenant}
     data.update(kid=signer.kid, jws=text)
-    ledger.sync(Fact(RECEIPT, f"{outcome.key}:receipt", clock.now_ns(), outcome.run, data=data))
+    put = ledger.sync if durable else ledger.record
+    put(Fact(RECEIPT, f"{outcome.key}:receipt", clock.now_ns(), outcome.run, data=data))
     return text
 
 
@@ -79,12 +84,11 @@ def issue_missing(
     ledger: Ledger, clock: Clock, signer: Signer, outcomes: Iterable[Outcome], drawer: Drawer, issuer: str
 ) -> list[str]:
     """A receipt for each verified outcome that has none; returns those that are new."""
-    made = []
-    for outcome in outcomes:
-        if outcome.verified_at and outcome.key not in drawer.receipts:
-            drawer.receipts[outcome.key] = issue(ledger, clock, signer, outcome, issuer)
-            made.append(outcome.key)
-    return made
+    lacking = [outcome for outcome in outcomes if outcome.verified_at and outcome.key not in drawer.receipts]
+    for number, outcome in enumerate(lacking, 1):
+        text = issue(ledger, clock, signer, outcome, issuer, durable=number == len(lacking))
+        drawer.receipts[outcome.key] = text
+    return [outcome.key for outcome in lacking]
 
 
 def countersign(text: str, signer: Signer, by: str, at: int, issuer: PublicKey) -> str:

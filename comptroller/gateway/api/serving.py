@@ -20,6 +20,7 @@ from comptroller.gateway.api.app import application
 from comptroller.gateway.api.bureau import Bureau
 from comptroller.gateway.api.process import LABEL, STOP_S, address_of
 from comptroller.gateway.logs import log_as_json
+from comptroller.office.errands import ReceiptClerk, courier_of
 from comptroller.store import folder, wire
 from comptroller.store.wire import Address, Gone
 
@@ -95,6 +96,8 @@ def serve(settings: Settings) -> None:
         threading.Thread(target=_show, args=(ledger, address, lifeline), name="comptroller-label", daemon=True).start()
         if settings.outcomes:
             threading.Thread(target=_work, args=(bureau, lifeline), name="comptroller-office", daemon=True).start()
+        if settings.webhooks:
+            threading.Thread(target=_deliver, args=(bureau, lifeline), name="comptroller-post", daemon=True).start()
         try:
             server.run(sockets=[listener])
         finally:
@@ -123,14 +126,31 @@ def _show(ledger: Path, address: Address, lifeline: Lifeline) -> None:
 
 def _work(bureau: Bureau, lifeline: Lifeline) -> None:
     """Take in claims, hear verifiers, see deadlines pass; what goes wrong is told once and tried again."""
-    before = ""
+    before, clerk = "", None
     while not lifeline.cut.wait(LOOK_S):
         try:
+            clerk = clerk or ReceiptClerk(bureau.desk, bureau.outcomes.registry)
             bureau.outcomes.work()
+            clerk.work()
             before = ""
         except (ComptrollerError, OSError) as error:
             if str(error) != before:
                 log.error("No work on outcomes is done: %s", error)
+            before = str(error)
+
+
+def _deliver(bureau: Bureau, lifeline: Lifeline) -> None:
+    """Tell those whom the settings name of every transition; apart, as a receiver may take its time."""
+    before, courier = "", None
+    while not lifeline.cut.wait(LOOK_S):
+        try:
+            courier = courier or courier_of(bureau.desk)
+            if courier is not None:
+                courier.deliver()
+            before = ""
+        except (ComptrollerError, OSError) as error:
+            if str(error) != before:
+                log.error("No webhook is told of anything: %s", error)
             before = str(error)
 
 
