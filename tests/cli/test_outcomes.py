@@ -9,8 +9,9 @@ import pytest
 
 pytest.importorskip("duckdb")
 
-from comptroller.wrapper.desk import Desk
+from comptroller.wrapper.desk import Desk, set_desk
 from comptroller.wrapper.run import Run
+from comptroller.wrapper.tools import tool
 
 Cli = Callable[..., Any]
 TYPE = """
@@ -125,3 +126,33 @@ def test_a_mistake_in_a_type_is_told_with_its_line(cli: Cli) -> None:
     said = cli("outcomes", "ls")
     assert said.code == 2
     assert "loan.yaml:4: `by` cannot be `cell`" in said.err
+
+
+RULED = """
+outcome: support.resolved
+means: A question was answered without a person.
+attest: [{by: silence, after: 24h}]
+split: cost
+claims: [{workflow: 'support*', when: 'run.status == "ok" && !("hand_over" in run.tools)', subject: run}]
+"""
+
+
+def test_runs_that_meet_a_rule_are_claimed_out_of_the_books(cli: Cli) -> None:
+    Path("support.yaml").write_text(RULED)
+    Path("comptroller.yaml").write_text("ledger: ./ledger\noutcomes: [support.yaml]\n")
+
+    @tool(effect="write")
+    def hand_over() -> None:
+        """To a person."""
+
+    with Desk.open() as desk:
+        before = set_desk(desk)
+        for workflow, handed in (("support-eu", False), ("support-us", True), ("sales", False)):
+            with Run(workflow, customer="acme", desk=desk) as run, run.agent("clerk"):
+                if handed:
+                    hand_over()
+        set_desk(before)
+    [row] = asked(cli, "ls")
+    assert (row["workflow"], row["customer"], row["state"]) == ("support-eu", "acme", "pending")
+    assert row["agents"] == ["clerk"]
+    assert len(asked(cli, "ls")) == 1

@@ -106,7 +106,7 @@ class Saying(Said):
 class Confirming(Saying):
     """In which capacity, and how much of it was reached."""
 
-    by: Literal["customer", "human", "third_party"] = "customer"
+    by: Literal["customer", "human", "third_party"] | None = None
     degree: Annotated[str, Field(pattern=DEGREE, max_length=11)] | None = None
 
 
@@ -184,8 +184,17 @@ def show_outcome(ask: Ask) -> OutcomeAccount:
 
 def confirm_outcome(ask: Ask) -> Heard:
     """Attest it."""
-    said = ask.body
-    return _say(ask, "confirm", More(because=said.because, degree=said.degree or ""), said.by)
+    said, who = ask.body, ask.who
+    by = said.by or ("customer" if who.customer else "human")
+    if by == "customer" and who.key and not who.customer:
+        raise Problem(
+            403,
+            "not_allowed",
+            "This key is for no customer, so it cannot speak for one.",
+            "Use the customer's own key, or send the customer a link.",
+            "body.by",
+        )
+    return _say(ask, "confirm", More(because=said.because, degree=said.degree or ""), by)
 
 
 def reject_outcome(ask: Ask) -> Heard:

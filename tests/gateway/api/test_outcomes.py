@@ -88,6 +88,15 @@ def test_an_outcome_is_attested_disputed_and_decided(house: Api) -> None:
     assert told["attestor"].startswith("Ada (")
 
 
+def test_only_a_customers_own_key_speaks_for_a_customer(house: Api) -> None:
+    one = f"/api/outcomes/{house.runs[0]}/confirm"
+    ours = replace(OURS, key="key_1")
+    assert house.post(one, {"by": "customer"}, ours).error["place"] == "body.by"
+    assert house.post(one, {}, replace(ours, customer="bolt")).status == 404
+    assert house.post(one, {}, replace(ours, customer="acme"))["state"] == "verified"
+    assert house.get(f"/api/outcomes/{house.runs[0]}")["method"] == "customer"
+
+
 def test_what_may_not_happen_is_told_and_on_record(house: Api) -> None:
     said = house.post(f"/api/outcomes/{house.runs[0]}/resolve", {"upheld": True})
     assert (said.status, said["not_done"]) == (200, "it is pending")
