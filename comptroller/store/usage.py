@@ -100,32 +100,14 @@ class Usage:
         given = {**known, "file": str(self._slot)}
         self._do("keys", given, parts)
         self._do("again")
-        self._set_apart(known, given, parts)
+        self._do("alike", given, parts)
+        self._do("extra", known)
         self._do("conflicts")
         self._do("events", given, parts)
         self._do("amends", given, parts)
         ((usable,),) = self._do("usable")
         if usable != rows:
             self._do("flawed", given, parts)
-
-    def _set_apart(self, known: dict[str, object], given: dict[str, object], parts: dict[str, str]) -> None:
-        """Find the rows that were told before."""
-        self._do("alike", given, parts)
-        self._do("no_texts")
-        if found := self._do("alike_in"):
-            self._do("texts", given, parts)
-            self._read_earlier([row for row in found if row[0] != known["seq"]])
-            self._lay_out(str(known["path"]), str(known["digest"]))
-        self._do("extra", known)
-
-    def _read_earlier(self, batches: Sequence[tuple[object, ...]]) -> None:
-        for seq, path, digest, tenant, source in batches:
-            if self._lay_out(str(path), str(digest)) != "counted":
-                # What cannot be told apart any more is taken for the same: rather waiting than billed twice.
-                self._do("no_texts")
-                return
-            given = {"seq": seq, "tenant": tenant, "source": source, "file": str(self._slot)}
-            self._do("texts", given, self._parts())
 
     def _parts(self) -> dict[str, str]:
         """What is made for the columns that the file at hand has."""

@@ -36,6 +36,7 @@ ANSWERS = {
     "run_work": {"run": RUN},
     "work": {"since": START, "until": START + 10**10},
     "work_costs": {"since": START, "until": START + 10**10},
+    "usage_packed": {"tenant": "default", "customer": "acme", "upto": 100},
     "metered": {"since": START, "until": START + 10**9},
 }
 WHO: dict[str, object] = {"tenant": "default", "customer": "acme", "workflow": "loans", "agent": "fraud"}

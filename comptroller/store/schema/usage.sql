@@ -21,7 +21,8 @@ SELECT count(*) FROM keys;
 
 -- name: events
 INSERT INTO books.usage_events
-SELECT $seq, line, hash(tenant, source, event), {kind}, tenant, customer, meter, coalesce(quantity, 0), happened
+SELECT $seq, line, hash(tenant, source, event), {kind}, tenant, source, event, customer, meter,
+  coalesce(quantity, 0), happened
 FROM (SELECT {typed} FROM read_parquet($file, file_row_number = true) AS g)
 WHERE ({flaw}) IS NULL AND line NOT IN (SELECT line FROM extra);
 
@@ -45,41 +46,34 @@ UNION
 SELECT "key" FROM keys SEMI JOIN books.usage_events AS o USING ("key");
 
 -- name: alike
--- Whatever shares a key; `texts` gets what the files say of them, as two keys may agree where no text does.
-CREATE OR REPLACE TEMP TABLE alike AS SELECT * FROM books.usage_events WHERE "key" IN (SELECT "key" FROM again)
+-- Whatever shares a key, of this batch and of those before it.
+CREATE OR REPLACE TEMP TABLE alike AS
+SELECT e.*, coalesce(m.target, 0) AS target, '' AS amends
+FROM books.usage_events AS e LEFT JOIN books.usage_amends AS m ON m.seq = e.seq AND m.line = e.line
+WHERE e."key" IN (SELECT "key" FROM again)
 UNION ALL
-SELECT $seq, line, hash(tenant, source, event), {kind}, tenant, customer, meter, coalesce(quantity, 0), happened
+SELECT $seq, line, hash(tenant, source, event), {kind}, tenant, source, event, customer, meter, coalesce(quantity, 0),
+  happened, CASE kind WHEN 'usage' THEN 0 ELSE hash(tenant, source, amends) END, amends
 FROM (SELECT {typed} FROM read_parquet($file, file_row_number = true) AS g)
 WHERE line IN (SELECT line FROM keys WHERE "key" IN (SELECT "key" FROM again));
 
--- name: alike_in
-SELECT DISTINCT a.seq, b.path, b.digest, b.tenant, b.source FROM alike AS a LEFT JOIN books.usage_batches AS b ON b.seq = a.seq;
-
--- name: no_texts
-CREATE OR REPLACE TEMP TABLE texts (seq BIGINT, line BIGINT, source VARCHAR, event VARCHAR, amends VARCHAR);
-
--- name: texts
-INSERT INTO texts SELECT $seq, line, source, event, amends
-FROM (SELECT {typed} FROM read_parquet($file, file_row_number = true) AS g)
-WHERE line IN (SELECT line FROM alike WHERE seq = $seq);
-
 -- name: extra
--- Of events told more than once all but the first, and whether they say something else than the first does.
+-- Of events told more than once all but the first, and whether they say something else than the first does. Texts
+-- decide: two keys may agree where the events differ.
 CREATE OR REPLACE TEMP TABLE extra AS
 SELECT * FROM (
-  SELECT a.*, t.source, t.event, t.amends, first_value(a.seq) OVER w AS first_seq, first_value(a.line) OVER w AS first_line,
-    (a.customer, a.meter, a.quantity, a.happened, a.kind, t.amends) IS DISTINCT FROM
-      (first_value(a.customer) OVER w, first_value(a.meter) OVER w, first_value(a.quantity) OVER w,
-       first_value(a.happened) OVER w, first_value(a.kind) OVER w, first_value(t.amends) OVER w) AS other
-  FROM alike AS a LEFT JOIN texts AS t ON t.seq = a.seq AND t.line = a.line
-  WINDOW w AS (PARTITION BY a."key", a.tenant, t.source, t.event ORDER BY a.seq, a.line)
+  SELECT *, first_value(seq) OVER w AS first_seq, first_value(line) OVER w AS first_line,
+    (customer, meter, quantity, happened, kind, target) IS DISTINCT FROM
+      (first_value(customer) OVER w, first_value(meter) OVER w, first_value(quantity) OVER w,
+       first_value(happened) OVER w, first_value(kind) OVER w, first_value(target) OVER w) AS other
+  FROM alike WINDOW w AS (PARTITION BY tenant, source, event ORDER BY seq, line)
 ) WHERE seq = $seq AND (seq, line) <> (first_seq, first_line);
 
 -- name: conflicts
 INSERT INTO books.usage_waiting
-SELECT seq, line, 'conflict', tenant, coalesce(source, ''), coalesce(event, ''), customer, meter,
+SELECT seq, line, 'conflict', tenant, source, event, customer, meter,
   CAST(quantity AS VARCHAR), strftime(happened AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ'),
-  ['usage', 'amend', 'cancel'][kind + 1], coalesce(amends, ''), first_seq, first_line
+  ['usage', 'amend', 'cancel'][kind + 1], amends, first_seq, first_line
 FROM extra WHERE other ORDER BY line;
 
 -- name: batch

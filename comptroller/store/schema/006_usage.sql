@@ -1,5 +1,5 @@
--- Usage that was metered elsewhere. The texts of an event lie in the file of its batch, under its line; kept here is
--- what sums and comparisons ask for. `key` is the engine's hash of tenant, source and event id.
+-- Usage that was metered elsewhere. What else was told of an event lies in the file of its batch, under its line.
+-- `key` is the engine's hash of tenant, source and event id: numbers are compared before texts are.
 
 CREATE TABLE usage_batches (
   seq BIGINT, batch VARCHAR, received TIMESTAMPTZ, tenant VARCHAR, source VARCHAR, name VARCHAR, digest VARCHAR,
@@ -8,8 +8,8 @@ CREATE TABLE usage_batches (
 
 -- `kind` is 0 for usage, 1 for what amends an earlier event, 2 for what cancels one.
 CREATE TABLE usage_events (
-  seq BIGINT, line BIGINT, "key" UBIGINT, kind TINYINT, tenant VARCHAR, customer VARCHAR, meter VARCHAR,
-  quantity DECIMAL(38,9), happened TIMESTAMPTZ
+  seq BIGINT, line BIGINT, "key" UBIGINT, kind TINYINT, tenant VARCHAR, source VARCHAR, event VARCHAR,
+  customer VARCHAR, meter VARCHAR, quantity DECIMAL(38,9), happened TIMESTAMPTZ
 );
 
 -- What amends or cancels an earlier event, and the key of that event; the last of them holds.
