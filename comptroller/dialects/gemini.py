@@ -70,7 +70,7 @@ class Gemini:
         return Request(
             model=unquote(route[2]) if route else "",
             stream=route is not None and route[3] == "streamGenerateContent",
-            max_tokens=count_or_none(field(config, "maxOutputTokens")),
+            max_tokens=count_or_none(field(config, "maxOutputTokens")) or None,  # zero limits nothing
             parts=reader.parts,
             messages=kept + [bytes(raw) for raw in contents],
             raw=body,

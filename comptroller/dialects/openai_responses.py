@@ -65,7 +65,7 @@ class OpenAIResponses:
         return Request(
             model=(deployed[1] if deployed else "") or text_of(tree.value(top, "model")),
             stream=tree.value(top, "stream") is True,
-            max_tokens=count_or_none(tree.value(top, "max_output_tokens")),
+            max_tokens=count_or_none(tree.value(top, "max_output_tokens")) or None,  # zero limits nothing
             parts=reader.parts,
             messages=before + [bytes(item) for item in items],
             raw=body,

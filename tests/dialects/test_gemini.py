@@ -270,3 +270,8 @@ def test_a_refusal_is_googles_own_error_with_our_code() -> None:
     assert (error.code, error.status, error.message) == (403, "PERMISSION_DENIED", "No secrets.")
     assert error.details["error"]["details"][0]["reason"] == "DENIED"
     assert error.details["error"]["rule"] == "secrets"
+
+
+@pytest.mark.parametrize("stated", [0, -1, "0"])
+def test_a_limit_of_nothing_is_none(stated: object) -> None:
+    assert read(generationConfig={"maxOutputTokens": stated}).max_tokens is None

@@ -324,3 +324,8 @@ def test_a_refusal_is_the_sdks_own_error_with_our_code() -> None:
         with pytest.raises(openai.PermissionDeniedError) as caught:
             client.responses.create(model="m", input="hi")
     assert caught.value.code == "denied"
+
+
+@pytest.mark.parametrize("stated", [0, -1])
+def test_a_limit_of_nothing_is_none(stated: int) -> None:
+    assert read(max_output_tokens=stated).max_tokens is None
