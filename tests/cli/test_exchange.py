@@ -130,10 +130,12 @@ def test_receipts_are_issued_for_all_that_lack_one(cli: Say, closed: Path) -> No
     assert cli("receipts", "issue", "o9", "--ledger", closed).code == 2
 
 
-@pytest.mark.parametrize("what", ["invoices", "lines", "items", "outcomes", "events", "gl", "focus-1.2", "focus-1.4",
-                                  "focus-invoices"])  # fmt: skip
-@pytest.mark.parametrize("form", ["csv", "json", "parquet"])
-def test_everything_is_exported_in_every_form(cli: Say, closed: Path, what: str, form: str) -> None:
+@pytest.mark.parametrize(
+    ("what", "form"),
+    [("invoices", "json"), ("lines", "parquet"), ("events", "csv"), ("outcomes", "parquet"), ("focus-1.2", "csv"),
+     ("focus-1.4", "json"), ("focus-invoices", "parquet")],
+)  # fmt: skip
+def test_everything_is_exported_in_the_form_asked_for(cli: Say, closed: Path, what: str, form: str) -> None:
     said = cli("books", "export", what, "--format", form, "--out", "out", "--ledger", closed)
     assert said.code == 0
     data = Path("out").read_bytes()
