@@ -155,6 +155,11 @@ def _summary(told: dict[str, Any]) -> None:
         screen.say(f"  and {screen.count(len(seen) - MOST_DECISIONS, 'other decision')}")
     for claim in told["claims"]:
         screen.say(f"  claim {screen.short(claim['type'], 60)} for {screen.short(claim['subject'], 60)}")
+    if any((call["upstream"] or {}).get("status") == 401 for call in told["calls_in_order"]):
+        screen.say(
+            "  A provider turned our key down (401). It is taken from where `upstreams` say, else from "
+            "OPENAI_API_KEY and its like as they were here."
+        )
     if not told["calls"]:
         screen.say("  No call came this way. What does not read OPENAI_BASE_URL and its like is not governed.")
 

@@ -1,6 +1,7 @@
 """`comptroller up`: the gateway in the foreground, until it is told to stop."""
 
 import ipaddress
+import socket
 import ssl
 import sys
 from functools import partial
@@ -64,9 +65,10 @@ def up(host: str, port: int, ledger: str, config: str, certfile: str, keyfile: s
 
 def _say(url: str, keyed: bool, upstreams: "Upstreams", tls: bool) -> None:
     screen.say(f"Comptroller's gateway is on {url}\n")
-    screen.say(f"  OPENAI_BASE_URL={url}/v1")
-    screen.say(f"  ANTHROPIC_BASE_URL={url}")
-    screen.say(f"  GOOGLE_GEMINI_BASE_URL={url}\n")
+    seen = _seen(url)
+    screen.say(f"  OPENAI_BASE_URL={seen}/v1")
+    screen.say(f"  ANTHROPIC_BASE_URL={seen}")
+    screen.say(f"  GOOGLE_GEMINI_BASE_URL={seen}\n")
     for target in upstreams.targets:
         whose = _whose(target.auth is not None, target.provider.key_env, target.provider.key_file, keyed)
         screen.say(f"  {screen.clean(target.name)}: {screen.clean(target.provider.url)} ({whose})")
@@ -76,6 +78,13 @@ def _say(url: str, keyed: bool, upstreams: "Upstreams", tls: bool) -> None:
         screen.say("\nNo Comptroller key was issued: it serves this machine only. `comptroller keys issue` makes one.")
     if keyed and not tls and not _is_loopback(url.partition("://")[2].rpartition(":")[0].strip("[]")):
         screen.say("Keys travel in clear text here. Give --certfile and --keyfile, or put a TLS proxy in front.")
+
+
+def _seen(url: str) -> str:
+    """The address as others reach it: one that means all of this machine's leads nowhere from elsewhere."""
+    scheme, _, place = url.partition("://")
+    host, _, port = place.rpartition(":")
+    return f"{scheme}://{socket.gethostname()}:{port}" if host in ("0.0.0.0", "[::]") else url
 
 
 def _check_tls(certfile: str, keyfile: str) -> None:

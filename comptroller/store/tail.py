@@ -185,6 +185,8 @@ def _remedy(error: OSError) -> str:
         return "Free some space or move the ledger to a larger disk; nothing recorded so far is lost."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "Make the directory writable for this user, or name another ledger."
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return "A file stands where a directory should be. Move it away, or name another ledger."
     if error.errno == errno.EFBIG:
         return "Raise the file size limit of this process, or lower limits.segment_mb."
     return "Check the disk and the directory, then try again."

@@ -81,6 +81,7 @@ def model() -> Iterator[Upstream]:
         Say("Hello.", last="hi"),
         Say("", calls=[Use("drop_table", {"name": "users"})], last="drop"),
         Say("slow", last="wait", fault="hang"),
+        Say(last="no entry", status=401),
         Say("ok"),
     ]
     with Upstream(says) as up:
@@ -238,6 +239,11 @@ def test_a_proxy_in_the_environment_does_not_lead_past_us(place: Place, monkeypa
     ended = place.run(ASK + "print(ask('hi').choices[0].message.content)")
     assert ended.out == "Hello.\n", ended.err
     assert place.row()["calls"] == 1
+
+
+def test_a_key_that_the_provider_turns_down_is_said_to_be_ours(place: Place) -> None:
+    assert "turned our key down" in place.run(ASK + "ask('no entry')").err
+    assert "turned our key down" not in place.run(ASK + "ask('hi')").err
 
 
 def test_a_program_that_goes_its_own_way_has_no_key_to_go_with_and_is_noticed(place: Place) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from comptroller.cli.up import _seen
 from comptroller.testing.upstream import Upstream
 
 pytest.importorskip("uvicorn")
@@ -64,6 +66,19 @@ def test_it_serves_until_it_is_told_to_stop_and_leaves_a_run_that_can_be_read(pl
         [sys.executable, "-m", "comptroller.cli", "runs", "ls", "--json"], cwd=place, capture_output=True, text=True
     )
     assert [(row["calls"], row["status"]) for row in json.loads(listed.stdout)] == [(1, "ok")]
+
+
+@pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        ("http://127.0.0.1:4141", "http://127.0.0.1:4141"),
+        ("http://[::1]:4141", "http://[::1]:4141"),
+        ("https://0.0.0.0:4141", f"https://{socket.gethostname()}:4141"),
+        ("http://[::]:4141", f"http://{socket.gethostname()}:4141"),
+    ],
+)
+def test_clients_are_told_an_address_that_leads_here(url: str, seen: str) -> None:
+    assert _seen(url) == seen
 
 
 def test_without_a_key_no_address_beyond_this_machine_is_served(cli: Callable[..., Any]) -> None:

@@ -183,6 +183,7 @@ def test_a_roll_makes_the_old_segment_durable_and_goes_on_in_the_next(tail: Tail
         (errno.EACCES, "Make the directory writable"),
         (errno.EDQUOT, "Free some space"),
         (errno.EFBIG, "Raise the file size limit"),
+        (errno.EEXIST, "A file stands where a directory should be"),
         (errno.EIO, "Check the disk"),
     ],
 )
