@@ -2,7 +2,7 @@
 
 import typer
 
-from comptroller.cli import books_invoices, books_usage
+from comptroller.cli import books_invoices, books_usage, books_whatif
 from comptroller.cli.books_export import export
 from comptroller.cli.books_price import price
 
@@ -24,4 +24,6 @@ app.command("write-off")(books_invoices.write_off)
 app.command("balance")(books_invoices.balance)
 app.command("export")(export)
 app.command("price")(price)
+app.command("reprice")(books_whatif.reprice)
+app.command("cost")(books_whatif.cost)
 app.add_typer(books_usage.app, name="usage")

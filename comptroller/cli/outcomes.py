@@ -10,6 +10,7 @@ import typer
 
 from comptroller.cli import screen
 from comptroller.cli.main import Json, Ledger, Misuse
+from comptroller.cli.outcomes_findings import findings
 from comptroller.cli.people import caller
 from comptroller.cli.place import ledger_of
 from comptroller.core.call import Identity
@@ -265,6 +266,9 @@ def _identity(ledger: Path, desk: Desk, run: str, customer: str, agent: str) -> 
     if customer and fixed["customer"] and customer != fixed["customer"]:
         raise Misuse(f"--customer {customer!r}: the run is for {fixed['customer']!r}. Leave it out.")
     return Identity(**{**fixed, "customer": fixed["customer"] or customer}, agent=agent, run=run)
+
+
+app.command("findings")(findings)
 
 
 def _object(text: str) -> dict[str, object]:
