@@ -14,7 +14,7 @@ from comptroller.metering.budget import lines_for
 from comptroller.metering.window import window_of
 from comptroller.wrapper.effects import Ask, Effect, Reserve
 from comptroller.wrapper.entry import Entry
-from comptroller.wrapper.estimate import input_bound, output_bound
+from comptroller.wrapper.estimate import input_bound, may_be_media, output_bound
 from comptroller.wrapper.kept import NAMED
 from comptroller.wrapper.limits import draw, limit_of, refuse
 from comptroller.wrapper.patience import Patience, Reserving, cap_of, in_turn, key_of
@@ -36,8 +36,7 @@ class Admission:
     def __init__(self, entry: Entry, request: Request, caps: tuple[Cap, ...]) -> None:
         self.entry, self.request, self.caps = entry, request, caps
         self.input = input_bound(request)
-        # Sound and pictures have rates of their own, far above those of text, which a plain text call must not hold.
-        self.media = b"audio" in request.raw or b"image" in request.raw
+        self.media = False
         self.model = request.model
         self.max_tokens: int | None = None  # set where the request must be clamped
         self.output = 0
@@ -50,6 +49,7 @@ class Admission:
     def price_it(self) -> None:
         """Look the price up and bound the output: both depend on the model, which a downgrade changes."""
         entry, request = self.entry, self.request
+        self.media = may_be_media(request, self.model)
         entry.price = entry.desk.prices.find(self.model, entry.provider)
         self.output = output_bound(request, entry.price.context if entry.price else None)
         if self.max_tokens is not None:

@@ -1,5 +1,7 @@
 """Bounds and estimates in tokens, for when the provider has not (yet) said what a call used."""
 
+import re
+
 from comptroller.core.call import Reply, Request, Usage
 
 FRAME_TOKENS = 16  # role markers and separators that a chat template adds around a message
@@ -8,6 +10,8 @@ UNSTATED_OUTPUT = 16_384  # output assumed when a request states no max_tokens; 
 TOOL_PROMPT = 1_000  # what a provider adds to the prompt, unseen, when there are tools
 BYTES_PER_MEDIA_TOKEN = 10  # a document of many pages costs by the page; a picture is bounded by MEDIA_TOKENS
 BEYOND_ALL_MODELS = 1 << 32
+MEDIA_MODELS = ("audio", "image", "tts")
+_DISGUISED = re.compile(rb"\\u00[4-7][0-9a-fA-F]")  # letters that nobody has to escape, and somebody did
 CHARS_PER_TOKEN = 3  # ordinary text has about 4; the difference is the safety of an estimate
 
 
@@ -20,6 +24,14 @@ def input_bound(request: Request) -> int:
     frame = FRAME_TOKENS * (len(request.messages) + 1) + (TOOL_PROMPT if request.tools else 0)
     own = text + frame + MEDIA_TOKENS * media + request.media_bytes // BYTES_PER_MEDIA_TOKEN
     return own + (request.earlier or 0)
+
+
+def may_be_media(request: Request, model: str) -> bool:
+    """Whether sound or pictures may go in or come out: they have rates of their own, far above those of text, which a
+    plain text call must not hold. Some models answer with them unasked."""
+    raw = request.raw
+    told = b"audio" in raw or b"image" in raw or any(kind in model for kind in MEDIA_MODELS)
+    return told or (b"\\u00" in raw and _DISGUISED.search(raw) is not None)
 
 
 def output_bound(request: Request, context: int | None) -> int:

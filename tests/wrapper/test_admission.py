@@ -2,10 +2,12 @@
 
 import pytest
 
+from comptroller.core.call import Request
 from comptroller.core.clock import FrozenClock
 from comptroller.core.facts import Line, Shortfall
 from comptroller.core.verdict import Cap
 from comptroller.wrapper.admission import short_details, short_reason
+from comptroller.wrapper.estimate import may_be_media
 
 NOW = FrozenClock().now_ns()
 
@@ -34,3 +36,18 @@ def test_a_call_larger_than_the_whole_cap_is_not_told_to_wait(asked: int, vain: 
     assert ("wait until" in told) is not vain
     assert ("Raise it in p:3, or lower `max_tokens`; waiting" in told) is vain
     assert short_details(cap, short, NOW)["remedy"] == f"Raise the cap in p:3{', or lower `max_tokens`' * vain}."
+
+
+@pytest.mark.parametrize(
+    ("raw", "model", "media"),
+    [
+        (b'{"messages":[{"content":"caf\\u00e9"}]}', "gpt-4o", False),
+        (b'{"modalities":["text","audio"]}', "gpt-4o", True),
+        (b'{"modalities":["text","\\u0061udio"]}', "gpt-4o", True),
+        (b'{"modalities":["text","a\\u0075dio"]}', "gpt-4o", True),
+        (b'{"contents":[]}', "gemini-2.5-flash-image", True),
+    ],
+)
+def test_sound_and_pictures_are_held_for_however_they_are_asked_for(raw: bytes, model: str, media: bool) -> None:
+    request = Request(model=model, stream=False, max_tokens=None, parts=[], messages=[], raw=raw)
+    assert may_be_media(request, model) is media
