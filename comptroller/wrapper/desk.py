@@ -114,7 +114,7 @@ class Desk:
         if "://" in settings.ledger:
             raise SettingsError(
                 f"ledger: {settings.ledger.split('://')[0]}:// ledgers are not supported by this version. "
-                "Name a directory."
+                "Name a directory; what a gateway should govern is pointed at it by its client's base URL."
             )
         book = load_book(settings)  # a mistake in a policy is reported before a ledger is made
         return cls(settings, Store.open(settings.ledger, settings, clock), clock, book)

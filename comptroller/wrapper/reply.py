@@ -122,7 +122,10 @@ class Call:
         self.reply.emitted = len(data)
         self.estimate()
         if desk.book.files:
-            because = f"The reply could not be read, so it cannot be governed: {why}"
+            because = (
+                f"The reply could not be read, so it cannot be governed: {why.rstrip('.')}. Check that the provider's "
+                "address and its format fit together."
+            )
             entry.say("reply", Verdict("deny", "unreadable", "", because))
             raise Denied(because, {"rule": "unreadable"})
         found = desk.inspect(data.decode("utf-8", "replace"), self.plan, as_json=True)

@@ -111,6 +111,13 @@ def test_a_whole_reply_that_is_cut_is_502_and_charged() -> None:
         assert at.live_holds == 0
 
 
+def test_under_a_policy_garbage_is_refused_with_what_may_be_the_matter() -> None:
+    with house(Say(fault="garbage"), policy="policy: any\nrules: [{id: a, on: model, then: note}]\n") as at:
+        reply = at.post()
+        assert (reply.status_code, reply.json()["error"]["rule"]) == (403, "unreadable")
+        assert "address and its format" in reply.json()["error"]["message"]
+
+
 def test_garbage_is_passed_on_as_it_came_and_charged_at_its_estimate() -> None:
     with house(Say(fault="garbage")) as at:
         reply = at.post()
