@@ -6,7 +6,7 @@ commitments to the evidence, which is itself added only when asked for.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -43,7 +43,7 @@ class Wanted:
     """What to pack, and from what."""
 
     invoice: str  # number
-    lines: Sequence[bytes]  # of the journal, whole, without their line ends
+    lines: Callable[[], Iterable[bytes]]  # of the journal, whole, without their line ends; read more than once
     contracts: Sequence[tuple[str, str | bytes]]  # files of contracts: name and text
     ledger: Ledger
     rates: Mapping[str, str] = field(default_factory=dict)  # `fx` of the settings
@@ -54,19 +54,19 @@ class Wanted:
 
 def pack(wanted: Wanted, signer: Signer, ledger_id: str, now_ns: int) -> bytes:
     """The pack of one invoice; SettingsError where there is no such invoice."""
-    told = _Told(wanted)
-    chosen = sorted({*told.books(), *(told.calls() if wanted.calls and told.asks else ())})
-    tree = inclusion.Tree([inclusion.leaf(line) for line in wanted.lines])
+    journal = _Journal(wanted.lines())
+    told = _Told(wanted, journal.books)
+    chosen = dict(sorted({**told.records(), **(told.calls() if wanted.calls and told.asks else {})}.items()))
+    tree = inclusion.Tree(journal.leaves)
     files = {
         DOCUMENT: canonical(told.document),
         CONTRACTS: canonical({"contracts": told.terms}),
-        RECORDS: _rows(wanted.lines[index] for index in chosen),
+        RECORDS: _rows(chosen.values()),
         PROOF: canonical({"records": [index + 1 for index in chosen], "path": _hex(tree.proof(chosen))}),
         EVIDENCE: _rows(canonical(row) for row in _evidence(told, wanted)),
         USAGE: _rows(canonical(dict(row)) for row in wanted.usage),
         RATES: canonical(dict(wanted.rates)),
     }
-    head = segment.hash_of(wanted.lines[-1])
     about = {
         "form": FORM,
         "ledger": ledger_id,
@@ -75,17 +75,31 @@ def pack(wanted: Wanted, signer: Signer, ledger_id: str, now_ns: int) -> bytes:
         "tenant": told.document["tenant"],
         "made": now_ns,
         "calls": wanted.calls or not told.asks,
-        "journal": {"records": len(wanted.lines), "head": head, "root": tree.root.hex()},
+        "journal": {"records": len(journal.leaves), "head": journal.head, "root": tree.root.hex()},
     }
     return parcel.pack(files, about, signer)
+
+
+class _Journal:
+    """One reading of the journal: the hash of every line, and those lines that tell of the books."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self.leaves: list[bytes] = []
+        self.books: dict[int, bytes] = {}
+        self.head = ""
+        for index, line in enumerate(lines):
+            self.leaves.append(inclusion.leaf(line))
+            if _kind(line) in _BOOKS:
+                self.books[index] = line
+            self.head = segment.hash_of(line)
 
 
 class _Told:
     """What the journal tells of an invoice."""
 
-    def __init__(self, wanted: Wanted) -> None:
-        self._lines = wanted.lines
-        self._facts = {index: segment.parse(self._lines[index]).fact() for index in _indexes(self._lines, _BOOKS)}
+    def __init__(self, wanted: Wanted, books: Mapping[int, bytes]) -> None:
+        self._read, self._books = wanted.lines, books
+        self._facts = {index: segment.parse(line).fact() for index, line in books.items()}
         self.until, self.document = self._find(wanted.invoice)
         self.tenant, self.customer = str(self.document["tenant"]), str(self.document["customer"])
         self.terms = [values for values in _written(wanted.contracts) if self._is_mine(values)]
@@ -106,8 +120,11 @@ class _Told:
     def _is_mine(self, values: Mapping[str, Any]) -> bool:
         return values.get("customer") == self.customer and values.get("tenant", self.tenant) == self.tenant
 
-    def books(self) -> Iterator[int]:
+    def records(self) -> dict[int, bytes]:
         """The records of the customer's outcomes, receipts and invoices, up to this one."""
+        return {index: self._books[index] for index in self._mine()}
+
+    def _mine(self) -> Iterator[int]:
         invoices: set[str] = set()
         for index, fact in self._facts.items():
             if fact.kind == RECEIPT:
@@ -130,21 +147,27 @@ class _Told:
     def _whose(self, said: Mapping[str, Any]) -> bool:
         return said.get("customer") == self.customer and said.get("tenant") == self.tenant
 
-    def calls(self) -> Iterator[int]:
+    def calls(self) -> dict[int, bytes]:
         """The records of the customer's calls in the periods that the invoice looks at."""
         since, until = self._span()
-        opened: dict[str, int] = {}
-        for index in _indexes(self._lines[: self.until], _CALLS):
-            record = segment.parse(self._lines[index])
+        found: dict[int, bytes] = {}
+        opened: dict[str, tuple[int, bytes]] = {}
+        for index, line in zip(range(self.until), self._read(), strict=False):
+            if _kind(line) not in _CALLS:
+                continue
+            record = segment.parse(line)
             if record.k == HOLD_EXPIRED:
                 if record.c in opened:
-                    yield opened[record.c]
-                    yield index
+                    found[opened[record.c][0]] = opened[record.c][1]
+                    found[index] = line
             elif record.d.get("customer") == self.customer and record.d.get("tenant", "default") == self.tenant:
                 if record.k == CALL_OPENED:
-                    opened[record.c] = index
-                elif since <= _ended(record.fact()) < until:
-                    yield index
+                    opened[record.c] = (index, line)
+                else:
+                    opened.pop(record.c, None)
+                    if since <= _ended(record.fact()) < until:
+                        found[index] = line
+        return found
 
     def _span(self) -> tuple[int, int]:
         calendar = self._contracts[-1].calendar
@@ -186,11 +209,9 @@ def _ended(fact: Fact) -> int:
     return ended if isinstance(ended, int) else fact.at
 
 
-def _indexes(lines: Sequence[bytes], kinds: set[bytes]) -> Iterator[int]:
-    for index, line in enumerate(lines):
-        match = _KIND.match(line)
-        if match and match[2] in kinds:
-            yield index
+def _kind(line: bytes) -> bytes:
+    match = _KIND.match(line)
+    return match[2] if match else b""
 
 
 def _written(files: Iterable[tuple[str, str | bytes]]) -> Iterator[dict[str, Any]]:

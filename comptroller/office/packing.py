@@ -1,11 +1,11 @@
 """Packing an invoice out of a ledger: its journal, the contracts as they were loaded, its usage and its evidence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from comptroller.core.errors import SettingsError
-from comptroller.core.facts import CONTRACTS_LOADED
+from comptroller.core.facts import CONTRACTS_LOADED, INVOICE
 from comptroller.metering.invoice import Invoice
 from comptroller.office import pack
 from comptroller.office.agreements import contract_files
@@ -13,6 +13,9 @@ from comptroller.office.pack import Wanted
 from comptroller.office.signing import Signer
 from comptroller.store import folder, journal, segment
 from comptroller.wrapper.desk import Desk
+
+_LOADED, _INVOICE = (f'"k":"{kind}"'.encode() for kind in (CONTRACTS_LOADED, INVOICE))
+_HEAD = 80  # bytes of a record in which its kind stands
 
 
 class Answers(Protocol):
@@ -27,15 +30,18 @@ def pack_of(desk: Desk, books: Answers, invoice: Invoice, calls: bool = True, ev
     begun, label = journal.begin(place), folder.label(place)
     if begun is None or label is None:
         raise SettingsError(f"{place}: there is no ledger here. Name one with --ledger.")
-    lines = [stored for _, stored in journal.walk(place, begun)]
-    record = _record_of(lines, invoice)
+
+    def lines() -> Iterator[bytes]:
+        return (stored for _, stored in journal.walk(place, begun))
+
+    record, contracts = _found(lines(), invoice)
     usage: Sequence[Mapping[str, object]] = ()
     if any(line.kind == "usage" for line in invoice.lines):
         usage = books.rows("usage_packed", tenant=invoice.tenant, customer=invoice.customer, upto=record)
     wanted = Wanted(
         invoice.number,
         lines,
-        _contracts(lines[:record]) or contract_files(desk.settings.contracts),
+        contracts or contract_files(desk.settings.contracts),
         desk.ledger,
         {f"{base}/{quote}": str(rate) for (base, quote), rate in desk.fx.items()},
         usage,
@@ -45,20 +51,13 @@ def pack_of(desk: Desk, books: Answers, invoice: Invoice, calls: bool = True, ev
     return pack.pack(wanted, Signer.open(place), label.id, desk.clock.now_ns())
 
 
-def _record_of(lines: Sequence[bytes], invoice: Invoice) -> int:
-    """The number of the record that finalised it."""
-    said = f'"number":"{invoice.number}"'.encode()
-    for index, line in enumerate(lines):
-        if b'"k":"books.invoice"' in line[:60] and b'"event":"finalised"' in line and said in line:
-            return index + 1
+def _found(lines: Iterable[bytes], invoice: Invoice) -> tuple[int, list[tuple[str, str | bytes]]]:
+    """The number of the record that finalised it, and the contracts as they were last loaded before it."""
+    said, loaded = f'"number":"{invoice.number}"'.encode(), b""
+    for number, line in enumerate(lines, 1):
+        if _LOADED in line[:_HEAD]:
+            loaded = line
+        elif _INVOICE in line[:_HEAD] and b'"event":"finalised"' in line and said in line:
+            files = cast(list[dict[str, Any]], segment.parse(loaded).d["files"]) if loaded else []
+            return number, [(str(file["path"]), str(file["text"])) for file in files]
     raise SettingsError(f"There is no invoice {invoice.number!r} in the journal of this ledger.")
-
-
-def _contracts(lines: Sequence[bytes]) -> list[tuple[str, str | bytes]]:
-    """The contracts as they were last loaded before a record."""
-    kind = f'"k":"{CONTRACTS_LOADED}"'.encode()
-    for line in reversed(lines):
-        if kind in line[:60]:
-            files = cast(list[dict[str, Any]], segment.parse(line).d["files"])
-            return [(str(file["path"]), str(file["text"])) for file in files]
-    return []

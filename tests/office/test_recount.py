@@ -19,6 +19,7 @@ from comptroller.office.jws import canonical
 from comptroller.office.pack import Wanted
 from comptroller.office.receipts import Drawer
 from comptroller.office.recount import Recount
+from comptroller.office.settle import void
 from comptroller.office.signing import Signer
 from comptroller.store import segment
 from tests.office.agreed import FLAT, House
@@ -70,7 +71,7 @@ class Office:
     def pack(self, number: str, signer: Signer = KEY, **more: Any) -> bytes:
         ledger = self.house.desk.ledger
         told = {"contracts": [("contracts.yaml", self.contracts)], "ledger": ledger, **more}
-        return pack.pack(Wanted(number, written(ledger.facts), **told), signer, "test", 0)
+        return pack.pack(Wanted(number, lambda: written(ledger.facts), **told), signer, "test", 0)
 
 
 class Answers:
@@ -172,6 +173,44 @@ def test_nothing_of_another_customer_is_in_a_pack(tmp_path: Path) -> None:
     assert b"acme" in data
     assert b"bolt" not in data
     assert b"7.77" not in data
+
+
+def test_an_invoice_that_took_the_place_of_a_void_one_passes(flat: Office, tmp_path: Path) -> None:
+    void(flat.house.keeper, "INV-2026-0001", "wrong address")
+    flat.house.verified()
+    flat.house.on(3).close()
+    numbers = [invoice.number for invoice in flat.house.keeper.invoices.invoices.values() if invoice.state != "void"]
+    for number in numbers:
+        found = counted(flat.pack(number), tmp_path)
+        assert (found.ok, set(verdicts(found))) == (True, {"PASS"}), found
+
+
+def test_calls_of_earlier_months_that_came_late_are_recounted(tiered: Office, tmp_path: Path) -> None:
+    late = tiered.house.clock.now_ns() - 40 * 86_400 * 10**9
+    tiered.call("ada", ended=late)
+    tiered.call("bo")
+    tiered.house.open().on(4).close()  # a bookkeeper asks for each month's work once, so a new one has to
+    found = counted(tiered.pack("INV-2026-0003"), tmp_path)
+    assert (found.ok, set(verdicts(found))) == (True, {"PASS"}), found
+    assert any("2026-" in check.what for check in found.lines)
+
+
+def test_a_hold_that_expired_is_counted_at_its_estimate_until_its_call_comes(tmp_path: Path) -> None:
+    office = Office(TIERED)
+    now, ledger = office.house.clock.now_ns(), office.house.desk.ledger
+    who = {"tenant": "default", "customer": "acme", "agent": "ada", "dialect": "openai.chat", "currency": "EUR"}
+    hold = {"hold": {"id": "h", "lines": [["run", "EUR", 2_000_000_000]]}}
+    for call in ("lost", "found"):
+        ledger.record(Fact("call.opened", f"{call}1", now, "r", call, who))
+        ledger.record(Fact("hold.expired", f"{call}2", now, "r", call, hold))
+    office.call(cost=1_000_000_000)
+    ended = {**who, "status": "ok", "cost": 500_000_000, "ended": now}
+    ledger.record(Fact("call.closed", "found3", now, "r", "found", ended))
+    office.house.on(2).close()
+    found = counted(office.pack("INV-2026-0001"), tmp_path)
+    assert found.ok, found
+    token = next(check for check in found.lines if check.what == "Model tokens")
+    assert (token.verdict, token.amount) == ("PASS", "4.20")  # 2 lost, 1 and 0.50 found, and 20 % on top
 
 
 def test_receipts_travel_along_and_are_checked(flat: Office, tmp_path: Path) -> None:
