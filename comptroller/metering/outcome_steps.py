@@ -219,9 +219,20 @@ def _reopen(known: Outcome, event: OutcomeEvent, existing: Lookup) -> Change:
 
 
 def _invoiced(known: Outcome, event: OutcomeEvent, existing: Lookup) -> Change:
+    if known.invoice and event.data.get("instead") == known.invoice:
+        return _invoiced_anew(known, event)
     _must_be(known, frozenset[State](("verified",)))
     due_at = event.at + _terms(known).dispute_ns
     return {"state": "billed", "billed_at": event.at, "invoice": str(event.data.get("invoice", "")), "due_at": due_at}
+
+
+def _invoiced_anew(known: Outcome, event: OutcomeEvent) -> Change:
+    """The invoice it was on was taken back, and another one took its place; what was final stays so."""
+    _must_be(known, frozenset[State](("billed", "final", "verified")))
+    change: Change = {"invoice": str(event.data.get("invoice", ""))}
+    if known.state == "final":
+        return change
+    return change | {"state": "billed", "billed_at": event.at, "due_at": event.at + _terms(known).dispute_ns}
 
 
 def _disputed(known: Outcome, event: OutcomeEvent, existing: Lookup) -> Change:

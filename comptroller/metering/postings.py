@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from comptroller.core.books import Posting, Txn
 from comptroller.core.money import largest_remainder
 from comptroller.core.outcome import Outcome, OutcomeEvent
+from comptroller.metering.invoice import Credit
 
 UNBILLED, RECEIVABLE, DEFERRED, TAX = "unbilled", "receivable", "deferred", "tax"
 CASH, ROUNDING, BREAKAGE = "cash", "rounding", "breakage"
@@ -85,7 +86,7 @@ def for_outcome(
     event: OutcomeEvent,
     period: str,
     share: Share | None = None,
-    note: str = "",
+    note: Credit | None = None,
     agents: Sequence[tuple[str, int]] = (),
 ) -> list[Txn]:
     """What an event of an outcome does to the books. `share` is its part of the invoice it is on, `note` the credit
@@ -100,9 +101,10 @@ def for_outcome(
     elif after.state == "final" and before.state != "final":
         moves.append(("final", _recognised(after, agents)))
     elif back > 0 and share is None:
-        moves.append(("reversed", [(DEFERRED, back), (UNBILLED, -back)]))
+        final = before.state == "final"  # its invoice was taken back
+        moves.append(("reversed", [(CLAWBACK if final else DEFERRED, back), (UNBILLED, -back)]))
     elif back > 0 and share is not None:
-        moves.append(_given_back(before, after, share, note))
+        moves.append(_reversed(before, after, share, note))
     made = (
         entry(
             event.id,
@@ -114,7 +116,7 @@ def for_outcome(
             tenant=after.tenant,
             customer=after.customer,
             reverses=_reverses(after, share) if kind in ("reversed", "clawed_back") else "",
-            about=_about(after, share, note),
+            about=_about(after, share, note.number if note else ""),
         )
         for kind, amounts in moves
     )
@@ -220,11 +222,15 @@ def given_back(then: Share, now: Share, account: str, note: str) -> list[tuple[s
     ]
 
 
-def _given_back(before: Outcome, after: Outcome, share: Share, note: str) -> tuple[str, list[tuple[str, int]]]:
-    """Out of what is deferred, or out of revenue by a claw-back."""
+def _reversed(before: Outcome, after: Outcome, share: Share, note: Credit | None) -> tuple[str, list[tuple[str, int]]]:
+    """Out of what is deferred, or out of revenue by a claw-back. What was given back by hand before is not again."""
     final = before.state == "final"
     then, now = share.part(before.reversed_nanos), share.part(after.reversed_nanos)
-    return "clawed_back" if final else "reversed", given_back(then, now, CLAWBACK if final else DEFERRED, note)
+    amounts = given_back(then, now, CLAWBACK if final else DEFERRED, note.number if note else "")
+    if note is not None:
+        net, tax = now.net - then.net - note.net, now.tax - then.tax - note.tax
+        amounts += [(DISCOUNT, -net), (TAX, -tax), (f"credit:{note.number}", net + tax)]
+    return "clawed_back" if final else "reversed", amounts
 
 
 def _reverses(after: Outcome, share: Share | None) -> str:

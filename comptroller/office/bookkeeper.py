@@ -18,10 +18,10 @@ from comptroller.core.money import NANOS
 from comptroller.core.outcome import Outcome, OutcomeEvent
 from comptroller.metering import postings
 from comptroller.metering.contracts import ContractBook
-from comptroller.metering.invoice import Credit, Invoice
+from comptroller.metering.invoice import Credit, Invoice, Payment
 from comptroller.metering.periods import period_at, period_named
 from comptroller.metering.postings import Share
-from comptroller.office.invoices import Invoices
+from comptroller.office.invoices import Invoices, Settled
 from comptroller.office.ledger import Accounts
 from comptroller.office.outcomes import Registry
 from comptroller.office.work import Records
@@ -65,6 +65,7 @@ class Bookkeeper:
                 if postings.txn_id(invoice.number, "finalised") not in known
             ]
         )
+        self.settle()
         self._mend()
 
     # -- outcomes
@@ -79,14 +80,14 @@ class Bookkeeper:
                 self._credit_raced(before, share)
             return
         share = share if share is not None and before.invoice == share.invoice else None
-        note = ""
+        note = None
         if share is not None and after.reversed_nanos > before.reversed_nanos:
-            note = self._credited(before, after, event, share).number
+            note = self._credited(before, after, event, share)
         period = self._period(after.tenant, after.customer, event.at)
         for txn in postings.for_outcome(before, after, event, period, share, note, after.weights):
             self.accounts.post(txn)
-        if note:
-            self.apply(self.invoices.credits[event.id])
+        if note is not None and note.number:
+            self.apply(note)
 
     def _credited(self, before: Outcome, after: Outcome, event: OutcomeEvent, share: Share) -> Credit:
         known = self.invoices.credits.get(event.id)
@@ -95,8 +96,10 @@ class Bookkeeper:
         then, now = share.part(before.reversed_nanos), share.part(after.reversed_nanos)
         invoice = self.invoices.find(share.invoice)
         assert invoice is not None, "a share is of an invoice"
-        net, tax = now.net - then.net, now.tax - then.tax
+        net, tax = _at_most(invoice, now.net - then.net, now.tax - then.tax)
         said = str(event.data.get("because") or after.because)
+        if not net and not tax and now.net > then.net:  # all of it was given back by hand before
+            return Credit("", event.id, event.at, invoice.number, 0, 0, said, after.key, after.type)
         return self.note(invoice, event.id, event.at, net, tax, said, after.key, after.type)
 
     def note(
@@ -118,8 +121,45 @@ class Bookkeeper:
         invoice = self.invoices.find(credit.invoice)
         assert invoice is not None, "a credit note is of an invoice"
         taken = self.invoices.applied.get(credit.number, 0)
-        amounts = [(f"credit:{credit.number}", taken), (postings.RECEIVABLE, -taken)]
+        recovered = self.invoices.recovered.get(credit.number, 0)
+        amounts = [(f"credit:{credit.number}", taken + recovered), (postings.RECEIVABLE, -taken),
+                   (postings.UNCOLLECTIBLE, -recovered)]  # fmt: skip
         self.post(credit.number, "applied", credit.at, invoice, amounts, {"note": credit.number})
+
+    # -- what happens to an invoice once it is out
+
+    def settle(self) -> None:
+        """Post what payments, credit notes by hand, and ends of invoices entail, as their facts decided it."""
+        told = self.invoices.settled
+        while told:
+            self._settle(told[0])
+            del told[0]
+
+    def _settle(self, told: Settled) -> None:
+        invoice, what = told.invoice, told.what
+        about = {"invoice": invoice.number}
+        if isinstance(what, Payment):
+            self.accounts.post(
+                postings.for_payment(what.id, what.at, invoice.period, invoice.number, what.nanos, invoice.open,
+                                     invoice.currency, invoice.tenant, invoice.customer)
+            )  # fmt: skip
+        elif isinstance(what, Credit) and not what.outcome:
+            amounts = [(postings.DISCOUNT, what.net), (postings.TAX, what.tax), (f"credit:{what.number}", -what.total)]
+            self.post(what.cause, "credited", what.at, invoice, amounts, {**about, "note": what.number})
+            self.apply(what)
+        elif told.event == "uncollectible":
+            amounts = [(postings.UNCOLLECTIBLE, invoice.open), (postings.RECEIVABLE, -invoice.open)]
+            self.post(invoice.number, "uncollectible", told.at, invoice, amounts, about)
+        elif told.event == "voided":
+            self._take_back(told.at, invoice)
+
+    def _take_back(self, at: int, invoice: Invoice) -> None:
+        for kind in ("finalised", "burn"):
+            known = self.accounts.txns.get(postings.txn_id(invoice.number, kind))
+            if known is not None:
+                amounts = [(posting.account, -posting.nanos) for posting in known.postings]
+                cause = f"{invoice.number}:{kind}"
+                self.post(cause, "voided", at, invoice, amounts, {"invoice": invoice.number}, reverses=known.id)
 
     # -- invoices
 
@@ -128,7 +168,7 @@ class Bookkeeper:
         if not invoices:
             return
         self.registry.tell_all(
-            _billed(item.outcome, invoice.number, invoice.at, "")
+            _billed(item.outcome, invoice.number, invoice.at, "", self._taken_back(item.outcome))
             for invoice in invoices
             for line in invoice.lines
             for item in line.items
@@ -140,6 +180,11 @@ class Bookkeeper:
             self.post(
                 invoice.number, "finalised", invoice.at, invoice, _finalised(invoice), about, invoice is invoices[-1]
             )
+
+    def _taken_back(self, key: str) -> str:
+        """The invoice that an outcome was on before, where that one was taken back."""
+        outcome = self.registry.outcomes.get(key)
+        return outcome.invoice if outcome is not None else ""
 
     def _credits(self, invoice: Invoice) -> None:
         """Service credits that are due with an invoice, and the credits that pay it."""
@@ -228,8 +273,18 @@ class Bookkeeper:
         return max(period.start, versions[0].start)
 
 
-def _billed(outcome: str, number: str, at: int, again: str) -> OutcomeEvent:
-    return OutcomeEvent(f"{outcome}:invoice:{number}{again}", outcome, "invoice", at, data={"invoice": number})
+def _billed(outcome: str, number: str, at: int, again: str, instead: str = "") -> OutcomeEvent:
+    data: dict[str, object] = {"invoice": number, **({"instead": instead} if instead else {})}
+    return OutcomeEvent(f"{outcome}:invoice:{number}{again}", outcome, "invoice", at, data=data)
+
+
+def _at_most(invoice: Invoice, net: int, tax: int) -> tuple[int, int]:
+    """What an outcome gives back of an invoice, less what was given back by hand: never more than there was."""
+    if all(credit.outcome for credit in invoice.credits):
+        return net, tax
+    net_left = invoice.totals.net - sum(credit.net for credit in invoice.credits)
+    tax_left = invoice.totals.tax - sum(credit.tax for credit in invoice.credits)
+    return min(net, max(net_left, 0)), min(tax, max(tax_left, 0))
 
 
 def _finalised(invoice: Invoice) -> list[tuple[str, int]]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import msgspec
@@ -18,6 +18,16 @@ from comptroller.wrapper.desk import Desk
 _ITEM = ("outcome", "run", "subject", "method", "verified_at", "evidence", "fee", "gross", "discount", "tax", "before")
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A payment, a credit note, or an end of an invoice, as the invoice stood before it."""
+
+    event: str
+    at: int
+    invoice: Invoice
+    what: Payment | Credit | None = None
+
+
 class Invoices:
     """All invoices and credit notes of a ledger."""
 
@@ -31,6 +41,9 @@ class Invoices:
         self.shares: dict[str, Share] = {}  # by outcome: its part of the invoice it is on
         self.credits: dict[str, Credit] = {}  # by cause
         self.applied: dict[str, int] = {}  # by credit note: how much of it paid its own invoice
+        self.given_up: dict[str, int] = {}  # by invoice: what was open when it was given up, less what was credited
+        self.recovered: dict[str, int] = {}  # by credit note: how much of it was given up before
+        self.settled: list[Settled] = []  # what happened to invoices and is not known to be on the books yet
         self._by_customer: dict[tuple[str, str], list[str]] = {}
         self._counts: dict[str, int] = {}  # numbers given out, by series
         self._facts: set[str] = set()
@@ -65,7 +78,7 @@ class Invoices:
             return
         known = self.invoices.get(str(data.get("invoice")))
         if known is not None:
-            self._later(known, str(data.get("event")), data)
+            self._later(known, str(data.get("event")), data, fact.at)
 
     def of(self, customer: str, tenant: str = "default") -> Iterator[Invoice]:
         """A customer's invoices, the oldest first."""
@@ -91,9 +104,12 @@ class Invoices:
         known = self.invoices.get(invoice.id)
         if known is not None and known.state != "void":
             return
+        if known is not None:  # the one that was taken back stays to be looked at, under its number
+            self.invoices[known.number] = known
         self.invoices[invoice.id] = invoice
-        if known is None:
-            self._by_customer.setdefault((invoice.tenant, invoice.customer), []).append(invoice.id)
+        self._by_customer.setdefault((invoice.tenant, invoice.customer), []).append(
+            invoice.id if known is None else known.number
+        )
         self._count(invoice.number)
         unit = NANOS // int(10 ** minor_places(invoice.currency))
         for line in invoice.lines:
@@ -102,24 +118,40 @@ class Invoices:
                     invoice.number, item.fee, item.gross, item.discount, item.tax, item.before, unit
                 )
 
-    def _later(self, known: Invoice, event: str, data: dict[str, Any]) -> None:
+    def _later(self, known: Invoice, event: str, data: dict[str, Any], at: int) -> None:
+        what: Payment | Credit | None = None
         if event == "paid":
-            payment = msgspec.convert(data["payment"], Payment)
-            self.invoices[known.id] = replace(known, payments=(*known.payments, payment))
+            what = msgspec.convert(data["payment"], Payment)
+            self.invoices[known.id] = replace(known, payments=(*known.payments, what))
         elif event == "credited":
-            credit = msgspec.convert(data["credit"], Credit)
-            applied = min(known.open, credit.total)
-            self.credits[credit.cause] = credit
-            self.applied[credit.number] = applied
-            self._count(credit.number)
-            self.invoices[known.id] = replace(known, credits=(*known.credits, credit), applied=known.applied + applied)
+            what = msgspec.convert(data["credit"], Credit)
+            self._credited(known, what)
         elif event == "uncollectible" and known.state == "finalised":
+            self.given_up[known.number] = known.open
             self.invoices[known.id] = replace(known, state="uncollectible")
         elif event == "voided" and known.state == "finalised":
-            self.invoices[known.id] = replace(known, state="void")
-            for line in known.lines:
-                for item in line.items:
-                    self.shares.pop(item.outcome, None)
+            self._voided(known)
+        else:
+            return
+        self.settled.append(Settled(event, at, known, what))
+
+    def _credited(self, known: Invoice, credit: Credit) -> None:
+        """Take a credit note in: it pays what is open, or makes good what was given up."""
+        applied = min(known.open, credit.total)
+        recovered = min(self.given_up.get(known.number, 0), credit.total - applied)
+        self.credits[credit.cause] = credit
+        self.applied[credit.number] = applied
+        if recovered:
+            self.recovered[credit.number] = recovered
+            self.given_up[known.number] -= recovered
+        self._count(credit.number)
+        self.invoices[known.id] = replace(known, credits=(*known.credits, credit), applied=known.applied + applied)
+
+    def _voided(self, known: Invoice) -> None:
+        self.invoices[known.id] = replace(known, state="void")
+        for line in known.lines:
+            for item in line.items:
+                self.shares.pop(item.outcome, None)
 
     def _count(self, number: str) -> None:
         series, _, count = number.rpartition("-")

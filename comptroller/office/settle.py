@@ -4,9 +4,7 @@ from fractions import Fraction
 
 from comptroller.core.errors import SettingsError
 from comptroller.core.money import Money, decimal_text
-from comptroller.metering import postings
 from comptroller.metering.invoice import Credit, Invoice, Payment
-from comptroller.metering.postings import txn_id
 from comptroller.office.bookkeeper import Bookkeeper, plain, unit_of
 
 
@@ -16,14 +14,16 @@ def pay(keeper: Bookkeeper, named: str, amount: Money, reference: str, at: int |
         invoice = _open_invoice(keeper, named, amount)
         now = keeper.desk.clock.now_ns()
         payment = Payment(reference, now if at is None else at, amount.nanos, by)
-        if all(known.id != reference for known in invoice.payments):
-            txn = postings.for_payment(
-                reference, payment.at, invoice.period, invoice.number, amount.nanos, invoice.open, invoice.currency,
-                invoice.tenant, invoice.customer,
-            )  # fmt: skip
+        known = next((known for known in invoice.payments if known.id == reference), None)
+        if known is not None and known.nanos != amount.nanos:
+            raise SettingsError(
+                f"{reference!r} was taken in for {invoice.number} already, as {decimal_text(known.nanos)} "
+                f"{invoice.currency}. Give another payment a reference of its own."
+            )
+        if known is None:
             keeper.invoices.tell("paid", f"{invoice.number}:paid:{reference}", now,
                                {"invoice": invoice.id, "payment": plain(payment)})  # fmt: skip
-            keeper.accounts.post(txn)
+            keeper.settle()
         return keeper.invoices.invoices[invoice.id]
 
 
@@ -43,13 +43,7 @@ def credit(keeper: Bookkeeper, named: str, amount: Money, because: str, referenc
         tax = taxes if amount.nanos == left else _part(invoice.totals.tax, amount.nanos, invoice.totals.net, invoice)
         now = keeper.desk.clock.now_ns()
         credit = keeper.note(invoice, f"{invoice.number}:credit:{reference}", now, amount.nanos, tax, because)
-        amounts = [
-            (postings.DISCOUNT, credit.net),
-            (postings.TAX, credit.tax),
-            (f"credit:{credit.number}", -credit.total),
-        ]
-        keeper.post(credit.cause, "credited", now, invoice, amounts, {"invoice": invoice.number, "note": credit.number})
-        keeper.apply(credit)
+        keeper.settle()
         return credit
 
 
@@ -57,12 +51,10 @@ def write_off(keeper: Bookkeeper, named: str, because: str) -> Invoice:
     """Give up what is open of an invoice."""
     with keeper.alone():
         invoice = _open_invoice(keeper, named, None)
-        now, rest = keeper.desk.clock.now_ns(), invoice.open
+        now = keeper.desk.clock.now_ns()
         keeper.invoices.tell("uncollectible", f"{invoice.number}:uncollectible", now,
                            {"invoice": invoice.id, "because": because})  # fmt: skip
-        keeper.post(invoice.number, "uncollectible", now, invoice,
-                   [(postings.UNCOLLECTIBLE, rest), (postings.RECEIVABLE, -rest)],
-                   {"invoice": invoice.number})  # fmt: skip
+        keeper.settle()
         return keeper.invoices.invoices[invoice.id]
 
 
@@ -97,10 +89,5 @@ def void(keeper: Bookkeeper, named: str, because: str) -> Invoice:
             )
         now = keeper.desk.clock.now_ns()
         keeper.invoices.tell("voided", f"{invoice.number}:voided", now, {"invoice": invoice.id, "because": because})
-        for kind in ("finalised", "burn"):
-            known = keeper.accounts.txns.get(txn_id(invoice.number, kind))
-            if known is not None:
-                amounts = [(posting.account, -posting.nanos) for posting in known.postings]
-                cause = f"{invoice.number}:{kind}"
-                keeper.post(cause, "voided", now, invoice, amounts, {"invoice": invoice.number}, reverses=known.id)
+        keeper.settle()
         return keeper.invoices.invoices[invoice.id]

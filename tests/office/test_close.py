@@ -1,5 +1,7 @@
 """Closing: from verified outcomes to invoices, credit notes and payments, and what the books say of them."""
 
+from collections.abc import Callable
+
 import pytest
 
 from comptroller.core.errors import SettingsError
@@ -306,3 +308,76 @@ def test_what_nobody_will_pay_is_given_up(house: House) -> None:
     assert (house.balance("receivable"), house.balance("contra:uncollectible")) == (0, 1.8 * USD)
     with pytest.raises(SettingsError, match="is uncollectible; nothing is owed"):
         pay(house.keeper, invoice.number, parse_money("1 USD"), "wire")
+
+
+def test_nobody_gets_back_what_was_given_up_and_never_paid(house: House) -> None:
+    key, _ = house.verified(), house.verified()
+    (invoice,) = house.on(2).close()
+    pay(house.keeper, invoice.number, parse_money("3.00 USD"), "wire")
+    write_off(house.keeper, invoice.number, "bankrupt")
+    house.tell(key, "reopen")
+    assert (house.balance("contra:uncollectible"), house.owed()) == (0, -1.2 * USD)
+    assert house.balanced()
+
+
+def test_what_was_given_back_by_hand_does_not_come_back_with_its_outcome(house: House) -> None:
+    first, second = house.verified(), house.verified()
+    (invoice,) = house.on(2).close()
+    pay(house.keeper, invoice.number, parse_money("3.60 USD"), "wire")
+    credit(house.keeper, invoice.number, parse_money("2.00 USD"), "sorry", "c1")
+    house.tell(first, "reopen")
+    house.tell(second, "reopen")
+    known = house.open().keeper.invoices.find(invoice.number)
+    assert [note.net for note in known.credits] == [2 * USD, 1 * USD]
+    assert (house.owed(), house.balance("tax"), house.balance("contra:discount")) == (-3.6 * USD, 0, 0)
+    assert house.balanced()
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["billed", "final"])
+def test_an_outcome_whose_invoice_was_taken_back_is_credited_on_the_next_one(house: House, ended: bool) -> None:
+    key = house.verified()
+    (invoice,) = house.on(2).close()
+    if ended:
+        house.on(4).tell(key, "window_end")
+    void(house.keeper, invoice.number, "wrong address")
+    (again,) = house.close()
+    house.tell(key, "clawback" if ended else "reopen", reason="fraud")
+    known = house.open().keeper.invoices
+    assert [note.invoice for note in known.credits.values()] == [again.number]
+    assert (house.owed(), house.balance("unbilled"), house.balance("tax"), house.balanced()) == (0, 0, 0, True)
+    assert (known.find(invoice.number).state, known.find(again.number).number) == ("void", again.number)
+
+
+def test_a_reference_is_one_payment_of_one_amount(house: House) -> None:
+    house.verified()
+    (invoice,) = house.on(2).close()
+    pay(house.keeper, invoice.number, parse_money("1.00 USD"), "bank-1")
+    with pytest.raises(SettingsError, match=r"taken in for INV-2026-0001 already, as 1\.00 USD"):
+        pay(house.keeper, invoice.number, parse_money("0.50 USD"), "bank-1")
+
+
+SETTLED: list[Callable[[House, str], object]] = [
+    lambda house, number: pay(house.keeper, number, parse_money("2.00 USD"), "wire"),
+    lambda house, number: credit(house.keeper, number, parse_money("0.50 USD"), "sorry", "c1"),
+    lambda house, number: write_off(house.keeper, number, "bankrupt"),
+    lambda house, number: void(house.keeper, number, "wrong address"),
+]
+
+
+@pytest.mark.parametrize("settled", SETTLED, ids=["pay", "credit", "write off", "void"])
+def test_what_was_decided_of_an_invoice_is_posted_by_whoever_comes_after_a_kill(
+    house: House, settled: Callable[[House, str], object]
+) -> None:
+    house.verified()
+    (invoice,) = house.on(2).close()
+    facts = house.desk.ledger.facts
+    start = len(facts)
+    settled(house, invoice.number)
+    whole = house.keeper.accounts.trial_balance()
+    assert len(facts) > start + 1
+    for cut in range(start + 1, len(facts)):
+        after = House()
+        after.on(2)
+        after.desk.ledger.facts[:] = facts[:cut]
+        after.open()
+        assert after.keeper.accounts.trial_balance() == whole
