@@ -18,7 +18,7 @@ call.closed   identity, kind, name, dialect, stream, policy, started, first, end
               cached (the call whose reply this one was given), saved (nanos it would have cost)
 hold.extended hold {id, nth, lines}          a stream that outlives its hold: what its live hold grows by
 hold.expired  hold {id, lines}, reason       an unfinished hold, charged at its estimate
-claim         identity, type, subject, degree, evidence (digest)
+claim         identity, type, subject, degree, evidence (digest), by (rule, where nobody claimed it)
 ask           identity, call digest, rule, policy, because: what a person would have been asked
 guard.failed  guard, error
 policy.loaded version, files [{path, digest, text}], rules

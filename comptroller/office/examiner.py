@@ -50,6 +50,12 @@ class Examiner:
 
     def work(self) -> None:
         """Do all there is to do now."""
+        self.work_here()
+        self.ask_others()
+        self.schedule.tick(self.desk.clock.now_ns())
+
+    def work_here(self) -> None:
+        """Do what waits for nobody elsewhere."""
         self.registry.catch_up()
         self.rules.catch_up()
         self.intake.catch_up()
@@ -57,7 +63,6 @@ class Examiner:
         self.schedule.tick(self.desk.clock.now_ns())
         for key in list(self._open):
             self.verify(key)
-        self.ask_others()
         self.schedule.tick(self.desk.clock.now_ns())
 
     def verify(self, key: str) -> None:

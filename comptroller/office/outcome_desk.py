@@ -24,12 +24,22 @@ class OutcomeDesk:
         self.registry = Registry(desk, agreed=agreed)
         panel = Panel(self.registry.types)
         self.examiner = Examiner(self.registry, panel, books() if books and panel.needs_books else None)
-        self._turn = threading.Lock()
+        self._turn, self._asking = threading.Lock(), threading.Lock()
 
     def work(self) -> None:
-        """Do all there is to do now."""
+        """Do all there is to do now, and ask systems elsewhere what they know: that may take its time."""
+        self.work_here()
+        if self._asking.acquire(blocking=False):
+            try:
+                self.examiner.ask_others()
+            finally:
+                self._asking.release()
+            self.work_here()
+
+    def work_here(self) -> None:
+        """Do what waits for nobody elsewhere: so much that whoever asks now is told the truth."""
         with self._turn:
-            self.examiner.work()
+            self.examiner.work_here()
 
     def meant(self, named: str) -> list[Outcome]:
         """The outcomes whose id is, or begins with, what somebody typed."""

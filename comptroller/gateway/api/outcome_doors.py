@@ -66,7 +66,7 @@ async def hear_callback(ask: Ask) -> Response:
 
 def _asked(bureau: Bureau, token: str) -> Response:
     desk = bureau.outcomes
-    desk.work()
+    desk.work_here()
     at = desk.registry.desk
     try:
         link = read_link(at.ledger.digest, at.clock.now_ns(), token)
@@ -85,7 +85,7 @@ def _asked(bureau: Bureau, token: str) -> Response:
 
 def _answered(bureau: Bureau, token: str, confirmed: bool) -> Response:
     desk = bureau.outcomes
-    desk.work()
+    desk.work_here()
     try:
         said = answer(desk.registry, token, confirmed)
     except BadLink as error:
@@ -97,7 +97,7 @@ def _answered(bureau: Bureau, token: str, confirmed: bool) -> Response:
 
 def _heard(bureau: Bureau, key: str, check_id: str, headers: dict[str, str], body: bytes) -> Response:
     desk = bureau.outcomes
-    desk.work()
+    desk.work_here()
     registry, now = desk.registry, bureau.clock.now_ns()
     outcome = registry.outcomes.get(key)
     type = registry.type(outcome.type) if outcome else None
@@ -112,7 +112,7 @@ def _heard(bureau: Bureau, key: str, check_id: str, headers: dict[str, str], bod
     if told.verdict.passed is None:
         raise Problem(400, "no_verdict", told.verdict.because or "It says neither.", "Say pass or fail.")
     made = desk.examiner.tell_verdict(outcome, check.id, told.verdict)
-    desk.work()
+    desk.work_here()
     state = registry.outcomes[key].state if made else outcome.state
     return JSONResponse({"outcome": key, "state": state, "question": question_id(outcome, check.id)})
 

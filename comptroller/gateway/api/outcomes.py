@@ -239,14 +239,14 @@ def _say(ask: Ask, word: str, more: More, by: Any = "human") -> Heard:
     # What a key says is said by the key; a name it gives is whom it says it speaks for.
     name = f"{ask.body.name} ({who.signature})" if ask.body.name else who.signature
     said = say(desk.registry, word, outcome.key, Speaker(name, by, who.key), more, ask.body.id)
-    desk.work()
+    desk.work_here()
     state = desk.registry.outcomes[outcome.key].state
     return Heard(outcome=outcome.key, state=state, event=said.event, not_done=said.ignored or None)
 
 
 def _desk(ask: Ask) -> OutcomeDesk:
     desk = ask.bureau.outcomes
-    desk.work()
+    desk.work_here()
     return desk
 
 
