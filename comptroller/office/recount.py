@@ -157,6 +157,10 @@ class _Case:
         gatherer = Gatherer(self.contracts, self.registry.outcomes.values(), self.invoices, self.records)
         return gatherer.draft(self.invoice.tenant, self.invoice.customer, period)
 
+    def _before(self, outcome: Outcome) -> Iterator[Outcome]:
+        """Asked for only where the price has tiers: for each of many outcomes it is long."""
+        yield from self.registry.verified_before(outcome)
+
     def _heard(self, before: Outcome | None, after: Outcome, event: OutcomeEvent) -> None:
         """Ask the contract for the fee once more, at the moment it was frozen."""
         frozen = (
@@ -167,7 +171,7 @@ class _Case:
         if not frozen:
             return
         try:
-            version, fee = self.agreed.quote(before or after, event.at, self.registry.verified_before(after))
+            version, fee = self.agreed.quote(before or after, event.at, self._before(after))
         except ValueError as error:
             self.fees[after.key] = Check(after.key, "UNPROVABLE", str(error))
             return
