@@ -339,7 +339,7 @@ def _taxed(contract: Contract, lines: Sequence[Line]) -> list[Line]:
     base = sum(line.net for line in lines)
     tax = rounded(_percent(base, contract.tax.percent), contract)
     parts = spread(tax, [line.net for line in lines], smallest(contract))
-    return [replace(line, tax=part) for line, part in zip(lines, parts, strict=True)]
+    return [replace(line, tax=part) if part else line for line, part in zip(lines, parts, strict=True)]
 
 
 def _itemised(line: Line, contract: Contract) -> Line:
@@ -349,9 +349,12 @@ def _itemised(line: Line, contract: Contract) -> Line:
     fees, unit = [item.fee for item in line.items], smallest(contract)
     shares = zip(*(spread(whole, fees, unit) for whole in (line.gross, line.discount, line.tax)), strict=True)
     items = (
-        replace(item, gross=gross, discount=discount, tax=tax)
+        Item(
+            item.outcome, item.run, item.subject, item.method, item.verified_at, item.evidence, item.fee,
+            gross, discount, tax, item.before,
+        )
         for item, (gross, discount, tax) in zip(line.items, shares, strict=True)
-    )
+    )  # fmt: skip
     return replace(line, items=tuple(items))
 
 

@@ -85,7 +85,7 @@ class Bookkeeper:
             note = self._credited(before, after, event, share)
         period = self._period(after.tenant, after.customer, event.at)
         for txn in postings.for_outcome(before, after, event, period, share, note, after.weights):
-            self.accounts.post(txn)
+            self.accounts.post(txn, durable=False)  # lost with the power, it follows from its event once more
         if note is not None and note.number:
             self.apply(note)
 

@@ -1,6 +1,8 @@
 """Closing periods: drafts, and invoices with number, dates and credits, each period of each customer once."""
 
+import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from comptroller.core.errors import SettingsError
@@ -33,7 +35,7 @@ def close(
 
     `early` does not wait for the days of grace. What has an invoice already is left as it is.
     """
-    with keeper.alone():
+    with keeper.alone(), _undisturbed():
         now = keeper.desk.clock.now_ns()
         _open_grants(keeper)
         gatherer = _gatherer(keeper)
@@ -47,7 +49,21 @@ def close(
         while waiting:
             waiting, closed = _round(keeper, gatherer, waiting, now)
             made += closed
+        if made:  # synced with all that was written before it: what is answered now is durable
+            keeper.invoices.tell("closed", f"closed:{made[-1].number}", now, {"count": len(made)})
         return made
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Without the collector: what is made here stays, and looking through it again and again took 0.3 of the CPU."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _round(

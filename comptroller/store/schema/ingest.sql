@@ -348,7 +348,7 @@ INSERT INTO books.invoice_events
 SELECT seq, id, d.invoice, recorded, d.event, coalesce(d.credit.number, d.payment.id, ''), coalesce(d.credit.outcome, ''),
   CAST(coalesce(d.credit.net + d.credit.tax, d.payment.nanos) * 0.000000001 AS DECIMAL(38,9)),
   CAST(d.credit.tax * 0.000000001 AS DECIMAL(38,9)), coalesce(d.because, d.credit.because, '')
-FROM told WHERE fact = 'books.invoice' AND d.event <> 'finalised'
+FROM told WHERE fact = 'books.invoice' AND d.event <> 'finalised' AND d.invoice IS NOT NULL
   AND id NOT IN (SELECT event FROM books.invoice_events) ORDER BY seq;
 
 -- name: usage
