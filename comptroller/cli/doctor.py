@@ -70,6 +70,8 @@ def examine(ledger: str) -> Iterator[Check]:
     yield from _safely("prices", _prices, settings)
     if settings.upstreams:
         yield from _safely("upstreams", _upstreams, settings)
+    if settings.outcomes:
+        yield from _safely("outcomes", _outcomes, settings)
     yield _telemetry()
     yield from _ledger(Path(settings.ledger), bool(ledger))
 
@@ -128,6 +130,26 @@ def _upstreams(settings: Settings) -> Check:
         found = f"no key in {', '.join(sorted(set(bare)))}: their calls go without one from here"
         return Check("upstreams", "warn", found, "Set it where `comptroller up` and `run` are started.")
     return Check("upstreams", "ok", ", ".join(f"{target.name} ({target.format})" for target in targets))
+
+
+def _outcomes(settings: Settings) -> Check:
+    try:
+        from comptroller.metering.outcome_types import load_types
+        from comptroller.office.verifiers.panel import Panel
+    except ModuleNotFoundError as error:
+        return Check("outcomes", "warn", f"outcomes need {error.name}", "pip install 'comptroller[server]'.")
+    types = load_types(settings.outcomes)
+    panel = Panel(types)
+    checks = [check for type in types.values() for check in type.document.checks]
+    if bare := sorted(
+        {str(each.secret_env) for each in checks if each.secret_env and each.secret_env not in os.environ}
+    ):
+        found = f"no secret in {', '.join(bare)}: systems of record are not asked from here"
+        return Check("outcomes", "warn", found, "Set it where `comptroller up` is started.")
+    if absent := sorted({str(each.judge) for each in checks if each.judge and each.judge not in panel.judges}):
+        found = f"no judge {', '.join(absent)} is installed: what waits for one expires"
+        return Check("outcomes", "warn", found, "Install a package that offers it, or take the check out.")
+    return Check("outcomes", "ok", ", ".join(sorted(types)))
 
 
 def _telemetry() -> Check:

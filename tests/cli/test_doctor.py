@@ -175,3 +175,18 @@ def test_a_read_only_ledger_is_looked_at_without_a_failure(
     assert "read-only for this user" in found["ledger"][1]
     assert {found[name][0] for name in ("journal", "locks", "owner", "keys", "books")} == {"ok"}
     assert "temporary directory" in found["books"][1]
+
+
+def test_outcome_types_are_looked_at_with_their_secrets_and_judges(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def said(*names: str) -> tuple[str, str]:
+        Path("comptroller.yaml").write_text(json.dumps({"outcomes": list(names)}))
+        state, found, _ = states(cli)["outcomes"]
+        return state, found
+
+    assert said("template:lead-qualified") == ("ok", "lead.qualified")
+    assert said("nowhere.yaml")[0] == "fail"
+    assert "no judge resolution is installed" in said("template:ticket-judged")[1]
+    monkeypatch.delenv("COMPTROLLER_CALLBACK_SECRET", raising=False)
+    assert "no secret in COMPTROLLER_CALLBACK_SECRET" in said("template:action-done")[1]
+    monkeypatch.setenv("COMPTROLLER_CALLBACK_SECRET", "x")
+    assert said("template:action-done")[0] == "ok"
