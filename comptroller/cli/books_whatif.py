@@ -8,16 +8,18 @@ import typer
 from comptroller.cli import screen
 from comptroller.cli.books_invoices import books
 from comptroller.cli.main import Json, Ledger, Misuse
-from comptroller.cli.place import reading
+from comptroller.cli.place import ledger_of, reading
 from comptroller.core.money import decimal_text
 from comptroller.core.outcome import Outcome
 from comptroller.metering.periods import Calendar, period_named
 from comptroller.metering.rating.rounding import round_to
 from comptroller.metering.rating.terms import plain
 from comptroller.office.agreements import load_contracts
+from comptroller.office.outcome_desk import OutcomeDesk
 from comptroller.office.success import BY, Success, successes
 from comptroller.office.whatif import Rerated, Side, given_to
 from comptroller.office.whatif import reprice as rerate
+from comptroller.wrapper.desk import Desk
 
 Period = Annotated[str, typer.Option("--period", metavar="PERIOD", help="The period, like 2026-11.")]
 
@@ -60,11 +62,12 @@ def cost(
     """Say what a verified outcome cost, failed attempts included, the cheapest first."""
     if by not in BY:
         raise Misuse(f"--by {by!r}: say {', '.join(BY[:-1])} or {BY[-1]}.")
-    with books(ledger) as keeper:
-        place = Path(keeper.desk.settings.ledger)
-        known = [one for one in keeper.registry.outcomes.values() if customer in ("", one.customer)]
-        with reading(place) as reader:
-            rows = [row for row in reader.rows("run_costs", **_span(period)) if customer in ("", row["customer"])]
+    span, place = _span(period), ledger_of(ledger)
+    with Desk.open(place) as desk, reading(place) as reader:
+        office = OutcomeDesk(desk, lambda: reader)
+        office.work()
+        known = [one for one in office.registry.outcomes.values() if customer in ("", one.customer)]
+        rows = [row for row in reader.rows("run_costs", **span) if customer in ("", row["customer"])]
     found = successes(rows, _begun(known, period), by, type)
     if as_json:
         screen.say_json([_success(one) for one in found])
