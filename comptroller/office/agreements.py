@@ -1,6 +1,7 @@
 """What contracts say of outcomes: the terms that hold for one, and its fee; and reading contracts from the settings."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from comptroller.metering.fees import quote, steady
 from comptroller.metering.outcome_types import OutcomeType, stricter
 from comptroller.metering.periods import period_at
 from comptroller.metering.rating import RatingError
+from comptroller.metering.rating.shares import CostPlus
 from comptroller.office.feed import feed_of
 from comptroller.wrapper.desk import Desk
 
+Costs = Callable[[Outcome, str], Fraction]
 _SUFFIXES = (".yaml", ".yml")
 
 
@@ -25,6 +28,12 @@ class Agreements:
 
     def __init__(self, contracts: ContractBook) -> None:
         self.contracts = contracts
+        self.costs: Costs | None = None  # what a run cost, in a currency
+
+    @property
+    def needs_costs(self) -> bool:
+        """True where some fee follows from what the run cost."""
+        return any(isinstance(fee.price.model, CostPlus) for one in self.contracts for fee in one.fees.values())
 
     def terms(self, tenant: str, customer: str, type: OutcomeType, at: int) -> tuple[str, Terms]:
         """The contract an outcome claimed then is under, and the type's terms as it narrows them."""
@@ -47,8 +56,11 @@ class Agreements:
             period = period_at(contract.calendar, at)
             known = [other for other in before if other.verified_at in period and other.price == fee.version]
         try:
-            return fee.version, quote(fee, known, outcome)
-        except RatingError as error:
+            cost = None
+            if self.costs is not None and isinstance(fee.price.model, CostPlus):
+                cost = self.costs(outcome, contract.currency)
+            return fee.version, quote(fee, known, outcome, cost)
+        except (RatingError, SettingsError) as error:
             raise ValueError(str(error)) from None
 
 

@@ -9,6 +9,7 @@ from comptroller.office.books import Books
 from comptroller.office.examiner import Examiner
 from comptroller.office.outcomes import Registry
 from comptroller.office.verifiers.panel import Panel
+from comptroller.office.work import run_costs
 from comptroller.wrapper.desk import Desk
 
 
@@ -23,7 +24,10 @@ class OutcomeDesk:
         agreed = Agreements(load_contracts(settings.contracts, settings.tenant))
         self.registry = Registry(desk, agreed=agreed)
         panel = Panel(self.registry.types)
-        self.examiner = Examiner(self.registry, panel, books() if books and panel.needs_books else None)
+        opened = books() if books and (panel.needs_books or agreed.needs_costs) else None
+        if opened is not None and agreed.needs_costs:
+            agreed.costs = run_costs(opened, desk.fx)
+        self.examiner = Examiner(self.registry, panel, opened)
         self._turn, self._asking = threading.Lock(), threading.Lock()
 
     def work(self) -> None:

@@ -1,14 +1,16 @@
 """What was done for customers, out of the books: calls, runs, tokens and their cost in a contract's currency."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Protocol
 
 from comptroller.core.errors import SettingsError
 from comptroller.core.money import NANOS
+from comptroller.core.outcome import Outcome
 from comptroller.metering.draw import Spent, Work
 from comptroller.metering.rating.line import nanos
+from comptroller.office.books import Books
 
 Cost = tuple[str, str, str, str, int]  # provider, agent, run, currency, nanos
 Rates = Mapping[tuple[str, str], Fraction]
@@ -63,20 +65,34 @@ class Records:
             if row["agent"] is not None:
                 by_agent.setdefault(str(row["agent"]), []).append(row)
         for agent, mine in by_agent.items():
-            cost = sum(self._converted(_nanos(row["cost"]), str(row["currency"]), currency) for row in mine)
+            cost = sum(converted(_nanos(row["cost"]), str(row["currency"]), currency, self._rates) for row in mine)
             calls, runs, tokens = (sum(int(row[name]) for row in mine) for name in ("calls", "runs", "tokens"))
             yield Spent(agent, calls, runs, tokens, cost=cost)
 
-    def _converted(self, amount: int, base: str, quote: str) -> int:
-        if not amount or base == quote:
-            return amount
-        rate = self._rates.get((base, quote))
-        if rate is None:
-            raise SettingsError(
-                f"Model calls were paid in {base} and the contract is in {quote}. "
-                f'Say what one is worth in the other under `fx`, like "{base}/{quote}": "0.92".'
-            )
-        return nanos(Fraction(amount, NANOS) * rate)
+
+def run_costs(books: Books, rates: Rates) -> Callable[[Outcome, str], Fraction]:
+    """What the run of an outcome cost, in a currency, as far as it is recorded."""
+
+    def cost(outcome: Outcome, currency: str) -> Fraction:
+        books.refresh()
+        rows: list[dict[str, Any]] = books.rows("run_costs", run=outcome.run) if outcome.run else []
+        spent = sum(converted(_nanos(row["cost"]), str(row["currency"]), currency, rates) for row in rows)
+        return Fraction(spent, NANOS)
+
+    return cost
+
+
+def converted(amount: int, base: str, quote: str, rates: Rates) -> int:
+    """An amount in another currency; SettingsError where there is no rate to it."""
+    if not amount or base == quote:
+        return amount
+    rate = rates.get((base, quote))
+    if rate is None:
+        raise SettingsError(
+            f"Model calls were paid in {base} and the contract is in {quote}. "
+            f'Say what one is worth in the other under `fx`, like "{base}/{quote}": "0.92".'
+        )
+    return nanos(Fraction(amount, NANOS) * rate)
 
 
 def _cost(row: dict[str, Any]) -> Cost:

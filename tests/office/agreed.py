@@ -69,7 +69,8 @@ class House:
         """A bookkeeper who starts anew on what is on record."""
         book = read_contracts([("contracts.yaml", self.contracts)])
         types = load_types([("type.yaml", text) for text in self.types.split("---\n")])
-        self.registry = Registry(self.desk, types, Agreements(book))
+        self.agreed = Agreements(book)
+        self.registry = Registry(self.desk, types, self.agreed)
         self.keeper = Bookkeeper(self.desk, self.registry, book, Records(self.answers, self.rates))
         return self
 
@@ -88,7 +89,7 @@ class House:
         )
         data: dict[str, object] = {
             "tenant": "default", "customer": customer, "type": type, "subject": subject, "agents": ["ada", "bo"],
-            "identity": identity("default", customer, contract, type, subject, 0), "degree": WHOLE,
+            "identity": identity("default", customer, type, subject, 0), "degree": WHOLE,
             "contract": contract, "terms": write_terms(terms), **more,
         }  # fmt: skip
         self.tell(key, "claim", **data)

@@ -8,6 +8,7 @@ import pytest
 
 from comptroller.core.errors import SettingsError
 from comptroller.metering.periods import Calendar, period_at
+from comptroller.office.work import run_costs
 from tests.office.agreed import House
 
 USD = 1_000_000_000
@@ -21,9 +22,15 @@ class Answers:
         self.cost: dict[str, str] = {"01": "10"}
         self.calls, self.currency, self.metered = 30, "USD", Decimal(0)
 
+    def refresh(self) -> None:
+        """They are of now."""
+
     def rows(self, name: str, **params: object) -> list[dict[str, object]]:
-        month = str(period_at(Calendar(), int(str(params["since"]))).label)[-2:]
+        since = int(str(params.get("since", 0)))
+        month = period_at(Calendar(), since).label[-2:]
         cost, who = Decimal(self.cost.get(month, "0")), {"tenant": "default", "customer": "acme"}
+        if name == "run_costs":
+            return [{"currency": "USD", "cost": Decimal("2.5")}]
         if name == "metered":
             return [{**who, "meter": "pages", "quantity": self.metered}] if month == "01" else []
         if not cost:
@@ -144,3 +151,20 @@ def test_a_share_of_a_value_that_was_not_told_verifies_nothing_until_it_is() -> 
     assert "was claimed without one" in house.registry.why("said", key)
     house.verified(value=[200 * USD, "USD"])
     assert lines(house) == [("outcome", "1", 10 * USD)]
+
+
+def test_a_fee_that_follows_the_cost_of_the_run_is_told_by_the_books(answers: Answers) -> None:
+    terms = "currency: USD\noutcomes: {refund.resolved: {model: cost_plus, multiplier: 1.2}}"
+    house = House(HEAD + terms)
+    assert house.agreed.needs_costs
+    house.agreed.costs = run_costs(answers, {})
+    house.verified(run="r1")
+    assert lines(house) == [("outcome", "1", 3 * USD)]
+
+
+def test_without_books_a_fee_that_follows_cost_waits(answers: Answers) -> None:
+    house = House(HEAD + "currency: USD\noutcomes: {refund.resolved: {model: cost_plus, multiplier: 1.2}}")
+    key = house.claim()
+    house.tell(key, "verify_pass")
+    house.tell(key, "confirm", attestor="customer", id="said")
+    assert "follows our cost" in house.registry.why("said", key)

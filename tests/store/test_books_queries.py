@@ -34,6 +34,7 @@ ANSWERS = {
     "policy_files": {"version": "v1"},
     "run_account": {"run": RUN},
     "run_work": {"run": RUN},
+    "run_costs": {"run": RUN},
     "work": {"since": START, "until": START + 10**10},
     "work_costs": {"since": START, "until": START + 10**10},
     "usage_packed": {"tenant": "default", "customer": "acme", "upto": 100},
