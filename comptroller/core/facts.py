@@ -27,7 +27,8 @@ key.issued    key, hash, tenant, agent, customer, user, workflow, name, scopes?,
               budgets [[unit, limit, every, zone, over]]
 key.rotated   key, old hash, new hash, until: when the secrets before this one end, by
 key.revoked   key, by
-contracts.loaded  version, files [{path, digest, text}]: contracts and outcome types, as policy.loaded says policies
+contracts.loaded  version, files [{path, digest, text}]: contracts, as policy.loaded says policies
+types.loaded  version, files [{path, digest, text}]: an outcome type, before the first claim taken in under it
 outcome       the fields of core.outcome.OutcomeEvent; ignored, state: what the fold made of it when it was written
 books.txn     the fields of core.books.Txn; postings [[account, currency, nanos]]
 books.invoice invoice, event opened|drafted|finalised|paid|voided|..., number?, customer, period, lines, totals, digest
@@ -81,6 +82,7 @@ KEY_ISSUED = "key.issued"
 KEY_ROTATED = "key.rotated"
 KEY_REVOKED = "key.revoked"
 CONTRACTS_LOADED = "contracts.loaded"
+TYPES_LOADED = "types.loaded"
 OUTCOME = "outcome"
 TXN = "books.txn"
 INVOICE = "books.invoice"

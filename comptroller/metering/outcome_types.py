@@ -43,6 +43,7 @@ class OutcomeType:
     version: str  # digest of its file
     file: str
     lines: Mapping[str, int]
+    text: str = ""  # of its file
 
     def method_of(self, check: str) -> Method:
         """How strong the verdict of one of its checks is."""
@@ -176,8 +177,11 @@ def _type(name: str, text: str | bytes, mistakes: list[Mistake]) -> OutcomeType 
     except ValidationError as error:
         mistakes += [Mistake(name, source.lines.find(item["loc"]), _told(item)) for item in error.errors()]
         return None
-    version = sha256(text if isinstance(text, bytes) else text.encode()).hexdigest()
-    return OutcomeType(document.outcome, document.means, document, terms_of(document), version, name, _lines(source))
+    plain = text if isinstance(text, str) else text.decode("utf-8-sig")
+    version = sha256(plain.encode()).hexdigest()
+    return OutcomeType(
+        document.outcome, document.means, document, terms_of(document), version, name, _lines(source), plain
+    )
 
 
 def _lines(source: Source) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """Claims taken in: from `run.claim`, HTTP and the command line as facts, and by rule from runs that nobody claimed."""
 
+import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from hashlib import sha256
@@ -7,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from comptroller.core.facts import AGENT_OPENED, CLAIM, RUN_CLOSED, Fact
+from comptroller.core.facts import AGENT_OPENED, CLAIM, RUN_CLOSED, TYPES_LOADED, Fact
 from comptroller.core.outcome import WHOLE, OutcomeEvent
 from comptroller.metering.attribution import Weights
 from comptroller.metering.identity import identity, window_of
@@ -34,6 +35,8 @@ class Intake:
         self.desk = registry.desk
         self._claims = feed_of(self.desk, CLAIM)
         self._opened = feed_of(self.desk, AGENT_OPENED)
+        self._loaded = feed_of(self.desk, TYPES_LOADED)
+        self._known: set[str] = set()  # versions of types that are on record
         self._agents: dict[str, list[str]] = {}
         self.unknown: dict[str, Fact] = {}  # claims of no type that is declared
 
@@ -63,7 +66,20 @@ class Intake:
         if type is None:
             self.unknown[fact.id] = fact
             return
+        self._announce(type)
         self.registry.tell(self._event(fact, type), durable=False)
+
+    def _announce(self, type: OutcomeType) -> None:
+        """Put a type on record, text and all, before anything is judged by it."""
+        if type.version in self._known:
+            return
+        self._known |= {str(fact.data.get("version")) for fact in self._loaded.read()}
+        if type.version in self._known:
+            return
+        file = {"path": type.file, "digest": type.version, "text": type.text}
+        data: dict[str, object] = {"version": type.version, "files": [file]}
+        self.desk.ledger.sync(Fact(TYPES_LOADED, self.desk.clock.new_id(), self.desk.clock.now_ns(), data=data))
+        self._known.add(type.version)
 
     def _event(self, fact: Fact, type: OutcomeType) -> OutcomeEvent:
         said: Mapping[str, Any] = fact.data
@@ -85,7 +101,7 @@ class Intake:
             "key": str(said.get("key", "")),
             "window": window,
             "contract": contract,
-            "identity": identity(tenant, customer, contract, type.name, subject, window),
+            "identity": identity(tenant, customer, type.name, subject, window),
             "degree": _degree(said.get("degree")),
             "terms": write_terms(terms),
         }
@@ -164,9 +180,10 @@ def claim_id(claim: str) -> str:
 
 
 def subject_of(type: OutcomeType, said: str) -> str:
-    """A subject as its type compares it."""
-    plain = " ".join(said.split())
-    return plain.casefold() if type.document.subject == "caseless" else plain
+    """A subject as its type compares it: what looks the same is the same, so that it counts once."""
+    seen = "".join(sign for sign in unicodedata.normalize("NFKC", said) if unicodedata.category(sign) != "Cf")
+    plain = " ".join(seen.split())
+    return unicodedata.normalize("NFKC", plain.casefold()) if type.document.subject == "caseless" else plain
 
 
 def _declared(evidence: Mapping[str, object] | None) -> Weights:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from comptroller.core.facts import CLAIM
+from comptroller.core.facts import CLAIM, TYPES_LOADED
 from comptroller.core.mistakes import FileErrors
 from comptroller.office.post import Answer
 from comptroller.office.verifiers.verdict import Hearing, Verdict
@@ -249,9 +249,10 @@ def test_a_fee_is_split_as_the_claims_evidence_declares() -> None:
 
 def test_subjects_that_differ_in_spaces_or_by_type_in_case_are_one() -> None:
     with office(subject="caseless") as here:
-        first, second = here.claim("APP-1"), here.claim("  app-1 ")
+        first = here.claim("APP-É1")
+        others = [here.claim(said) for said in ("  app-é1 ", "APP-E\u03011", "ＡＰＰ-é1", "app-\u200bé\u00ad1")]
         here.wait(1)
-        assert here[second].duplicate_of == first
+        assert [here[other].duplicate_of for other in others] == [first] * 4
 
 
 @pytest.mark.parametrize(
@@ -269,3 +270,14 @@ def test_a_verifier_that_cannot_work_is_refused_at_load_with_its_line(part: dict
         pass
     assert told in str(error.value)
     assert "type.yaml:" in str(error.value)
+
+
+def test_a_type_is_on_record_with_its_text_once_before_anything_is_judged_by_it() -> None:
+    with office() as here:
+        for subject in "xyz":
+            here.claim(subject)
+            here.again().examiner.work()
+        [told] = here.desk.ledger.of(TYPES_LOADED)
+        kinds = [fact.kind for fact in here.desk.ledger.facts]
+        assert kinds.index(TYPES_LOADED) < kinds.index("outcome")
+        assert "outcome: loan.decided" in told.data["files"][0]["text"]  # type: ignore[index]
