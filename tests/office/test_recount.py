@@ -78,11 +78,12 @@ class Answers:
     """The books, out of the same facts; what the real ones count is compared with this in tests of the store."""
 
     facts: list[Fact]
+    usage: tuple[dict[str, object], ...] = ()
 
     def rows(self, name: str, **params: object) -> list[dict[str, object]]:
         if name not in ("work", "metered"):
             return []
-        return Calls(self.facts, []).rows(name, **params)
+        return Calls(self.facts, self.usage).rows(name, **params)
 
 
 def counted(data: bytes, path: Path) -> Recount:
@@ -211,6 +212,29 @@ def test_a_hold_that_expired_is_counted_at_its_estimate_until_its_call_comes(tmp
     assert found.ok, found
     token = next(check for check in found.lines if check.what == "Model tokens")
     assert (token.verdict, token.amount) == ("PASS", "4.20")  # 2 lost, 1 and 0.50 found, and 20 % on top
+
+
+METERED = """
+contract: acme-1
+customer: acme
+from: 2026-01-01
+currency: USD
+usage: {pages: {price: {model: graduated, tiers: [{up_to: 100, unit: 0.10}, {unit: 0.05}]}}}
+tax: {name: VAT, percent: 20}
+"""
+
+
+def test_metered_usage_is_counted_from_its_events_and_unprovable_without_them(tmp_path: Path) -> None:
+    office = Office(METERED)
+    at = office.house.clock.now_ns()
+    row = {"tenant": "default", "customer": "acme", "meter": "pages", "quantity": "62.5"}
+    events = tuple({**row, "event": f"u{n}", "source": "crm", "happened": at + n} for n in range(3))
+    office.house.answers.usage = events
+    office.house.on(2).close()
+    found = counted(office.pack("INV-2026-0001", usage=events), tmp_path)
+    assert (verdicts(found), found.lines[0].amount) == (["PASS"], "14.38")  # 100 at 0.10, 87.5 at 0.05
+    assert verdicts(counted(office.pack("INV-2026-0001", usage=events[:2]), tmp_path)) == ["FAIL"]
+    assert verdicts(counted(office.pack("INV-2026-0001"), tmp_path)) == ["UNPROVABLE"]
 
 
 def test_receipts_travel_along_and_are_checked(flat: Office, tmp_path: Path) -> None:
