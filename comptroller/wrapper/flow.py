@@ -51,6 +51,7 @@ def model_call(job: Job) -> Flow:
             return (yield from opaque_call(job, entry, str(error)))
         return (yield from _governed(job, entry, request))
     except Refused as refused:
+        job.run.retries.forget(job.body)  # it did not count, so the next try of it is no retry that need not
         entry.refuse(refused)
         return refusal(dialect, entry, refused)
     except UpstreamFault as fault:

@@ -160,6 +160,22 @@ def test_a_retry_of_what_was_answered_counts_as_another_call() -> None:
         assert said == [200, 200, 200, 402, 402]
 
 
+def test_a_call_that_was_refused_is_not_let_in_as_a_retry_of_itself() -> None:
+    policy = "policy: p\nbudgets: [{per: tenant, cap: 1 calls, over: deny}]\n"
+    with house([Say("One."), Say(status=500), Say("Two.")], policy, gateway={"retries": 0}) as at:
+
+        def ask(words: str, again: int) -> int:
+            body = {"model": "gpt-4o-mini", "max_tokens": 5, "messages": [{"role": "user", "content": words}]}
+            return at.post(
+                body=body, headers={"comptroller-run": "one", "x-stainless-retry-count": str(again)}
+            ).status_code
+
+        assert ask("first", 0) == 200
+        assert [ask("second", again) for again in (0, 1, 0, 1, 2)] == [402] * 5
+    with house([Say(status=500), Say("Two.")], policy, gateway={"retries": 0}) as at:
+        assert [ask("third", again) for again in (0, 1)] == [500, 200]  # a retry of what failed counts once, as ever
+
+
 def test_a_route_whose_conversations_nobody_reads_is_closed_where_policies_are_in_force() -> None:
     path = "/v1/projects/p/locations/l/publishers/anthropic/models/claude-sonnet-4-5:rawPredict"
     for policy, is_refused in (("", False), (POLICY, True)):
