@@ -8,6 +8,7 @@ from pathlib import Path
 
 from comptroller.core.errors import StoreError
 from comptroller.core.money import NANOS, decimal_text
+from comptroller.office.intake import lost
 from comptroller.office.tally import Tally
 from comptroller.store import folder, journal, keys, segment
 from comptroller.store.inventory import Inventory
@@ -102,6 +103,7 @@ class _Auditor:
             return replace(checked, faults=(self._broken(found.fault),))
         checked = self._with_vault(checked)
         faults = [*self._key_faults(found.keyed), *self._head_faults(), *self._vault_faults()]
+        faults += [Complaint(fault, str(file), _HASTE) for fault, file in lost(self._path)]
         checked, more = self._with_books(checked, found.head)
         return replace(checked, faults=(*faults, *more))
 

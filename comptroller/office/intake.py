@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from comptroller.core.clock import Clock
 from comptroller.core.errors import ComptrollerError, StoreError
 from comptroller.core.facts import USAGE, Fact
+from comptroller.office.follower import Follower
 from comptroller.store.tail import unwritable
 from comptroller.store.usage import FOLDER, OPTIONAL, REQUIRED
 
@@ -77,6 +78,22 @@ def take_in(
     data = {"tenant": tenant, "source": source, "digest": digest, "rows": rows, "path": kept.name, "name": file.name}
     journal.sync(Fact(USAGE, id, clock.now_ns(), data={**data, **({"by": by} if by else {})}))
     return Batch(id, rows, digest, known)
+
+
+def lost(ledger: Path) -> Iterator[tuple[str, Path]]:
+    """The batches on record whose files are not what was taken in any more, and what is wrong with each."""
+    seen: set[str] = set()
+    for fact in Follower(ledger, USAGE).read():
+        digest = str(fact.data.get("digest", ""))
+        if fact.kind != USAGE or digest in seen:
+            continue
+        seen.add(digest)
+        file = ledger / FOLDER / Path(str(fact.data.get("path", ""))).name
+        try:
+            if _digest(file) != digest:
+                yield "a batch of usage is not what was taken in", file
+        except OSError:
+            yield "a batch of usage on record is missing", file
 
 
 def _written(file: Path, kind: str, fresh: Path, source: str) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from comptroller.office.intake import UsageError, take_in
+from comptroller.office.intake import UsageError, lost, take_in
 from comptroller.store.usage import FOLDER
 from tests.office.depot import DAY, HEAD, START, House, row
 
@@ -139,11 +139,14 @@ def test_a_batch_changed_behind_our_back_counts_nothing(house: House) -> None:
     (kept,) = (house.path / FOLDER).glob("*.parquet")
     kept.write_bytes(kept.read_bytes() + b" ")
     assert house.batches() == [("altered", 0, 0, 0)]
+    assert list(lost(house.path)) == [("a batch of usage is not what was taken in", kept)]
 
 
 def test_a_batch_that_is_missing_is_told_and_the_books_still_open(house: House) -> None:
     house.take(row("1"))
     (kept,) = (house.path / FOLDER).glob("*.parquet")
+    assert list(lost(house.path)) == []
     kept.unlink()
+    assert list(lost(house.path)) == [("a batch of usage on record is missing", kept)]
     assert house.batches() == [("missing", 0, 0, 0)]
     assert house.sums() == {}
