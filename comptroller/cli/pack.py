@@ -2,18 +2,16 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from comptroller.cli import screen
 from comptroller.cli.main import Json, Ledger, Misuse
 from comptroller.cli.place import ledger_of, reading
-from comptroller.office.keeping import keep_books
-from comptroller.office.packing import pack_of
-from comptroller.office.recount import Check, Recount, recount
-from comptroller.office.signing import public_of, read_public
-from comptroller.wrapper.desk import Desk
+
+if TYPE_CHECKING:
+    from comptroller.office.recount import Check, Recount
 
 _WORDS = {"PASS": "ok", "FAIL": "fail", "UNPROVABLE": "warn"}
 
@@ -29,6 +27,12 @@ def pack(
     as_json: Json = False,
 ) -> None:
     """Pack an invoice with all that its buyer needs to recount it, signed."""
+    # Imported when they are used: `audit verify` of a ledger needs none of it, and would take twice as long to start.
+    from comptroller.office.keeping import keep_books
+    from comptroller.office.packing import pack_of
+    from comptroller.office.signing import public_of
+    from comptroller.wrapper.desk import Desk
+
     path, place = Path(out or f"{invoice}.zip"), ledger_of(ledger)
     with Desk.open(place) as desk, reading(place) as reader:
         found = keep_books(desk, reader).invoices.find(invoice)
@@ -47,6 +51,9 @@ def pack(
 
 def verify_pack(path: str, key: str, as_json: bool) -> int:
     """Recount a pack and tell; 1 where something failed."""
+    from comptroller.office.recount import recount
+    from comptroller.office.signing import read_public
+
     found = recount(Path(path), read_public(Path(key)) if key else None)
     if as_json:
         counts = {word.lower(): found.count(word) for word in ("PASS", "FAIL", "UNPROVABLE")}
@@ -58,7 +65,7 @@ def verify_pack(path: str, key: str, as_json: bool) -> int:
     return 0 if found.ok else 1
 
 
-def _write(found: Recount) -> None:
+def _write(found: "Recount") -> None:
     if found.about:
         said = found.about
         screen.say(f"invoice {screen.clean(said.get('invoice'))} to {screen.clean(said.get('customer'))}")
@@ -77,6 +84,6 @@ def _write(found: Recount) -> None:
     screen.say(f"{counts}" if found.lines else "nothing was recounted")
 
 
-def _line(check: Check) -> str:
+def _line(check: "Check") -> str:
     amount = f"  {check.amount}" if check.amount else ""
     return f"{screen.status(_WORDS[check.verdict])}  {check.what}{amount}  {screen.clean(check.why)}"
