@@ -27,6 +27,7 @@ from comptroller.metering.contracts import (
     Tax,
     Tokens,
     overlaps,
+    unlike,
 )
 from comptroller.metering.periods import Calendar
 from comptroller.metering.rating.price import Price, price_digest
@@ -50,6 +51,9 @@ def read_contracts(files: Iterable[tuple[str, str | bytes]], tenant: str = "defa
             f"The contract of {after.customer} from {after.starts} overlaps the one at {before.place}, which holds "
             f"{until}. End that one with `until: {after.starts}`, or begin this one later."
         )
+        mistakes.append(Mistake(name, int(line), text))
+    for contract, text in unlike(found):
+        name, _, line = contract.place.rpartition(":")
         mistakes.append(Mistake(name, int(line), text))
     if mistakes:
         raise FileErrors(mistakes)

@@ -237,3 +237,31 @@ def overlaps(contracts: Iterable[Contract]) -> Iterator[tuple[Contract, Contract
         for before, after in pairwise(versions):
             if before.until is None or after.starts < before.until:
                 yield before, after
+
+
+def unlike(contracts: Iterable[Contract]) -> Iterator[tuple[Contract, str]]:
+    """Versions that cannot be billed beside those before them, each with the reason.
+
+    A customer's invoices follow from each other, by late outcomes, credits and minimums, so they have one currency; and
+    what was given under a name is given once.
+    """
+    first: dict[tuple[str, str], Contract] = {}
+    given: dict[tuple[str, str, str], Grant] = {}
+    for contract in sorted(contracts, key=lambda contract: contract.starts):
+        who = (contract.tenant, contract.customer)
+        before = first.setdefault(who, contract)
+        if before.currency != contract.currency:
+            text = (
+                f"{contract.customer} has a contract in {before.currency} at {before.place}, and this one is in "
+                f"{contract.currency}. Keep the currency, or make it the contract of a customer of another name."
+            )
+            yield contract, text
+        seen: set[str] = set()
+        for grant in contract.grants:
+            if grant.id in seen or given.setdefault((*who, grant.id), grant) != grant:
+                text = (
+                    f"{contract.customer} was given {grant.id!r} with other terms already, and a credit is given once "
+                    "for its name. Give this one another name."
+                )
+                yield contract, text
+            seen.add(grant.id)

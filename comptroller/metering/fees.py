@@ -24,6 +24,7 @@ ONE = Fraction(1)
 def quote(fee: Fee, before: Sequence[Outcome], outcome: Outcome, cost: Fraction | None = None) -> Money:
     """What an outcome adds to its period, in which those `before` were verified: before degree and method are applied.
 
+    Never less than nothing: where one more makes all of them cheaper, the period's line `adjusted` gives that back.
     RatingError says where no amount can be told, such as a percentage of a value that was not declared.
     """
     price = _bare(fee.price)
@@ -32,7 +33,7 @@ def quote(fee: Fee, before: Sequence[Outcome], outcome: Outcome, cost: Fraction 
     known = [*before, outcome]
     less = rate(price, usage_of(known[:-1], price, None), last=False).total if before else Fraction(0)
     more = rate(price, usage_of(known, price, cost), last=False).total
-    return Money(nanos(more - less), price.currency)
+    return Money(max(nanos(more - less), 0), price.currency)
 
 
 def steady(price: Price) -> bool:

@@ -1,4 +1,7 @@
-"""What makes two claims one outcome: contract, type, subject and the number of the window they fall into."""
+"""What makes two claims one outcome: customer, type, subject and the number of the window they fall into.
+
+Not the contract: other terms make nothing of what was achieved before them an outcome once more.
+"""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -10,9 +13,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CALENDAR = ("day", "week", "month", "year")
 
 
-def identity(tenant: str, customer: str, contract: str, type: str, subject: str, window: int) -> str:
+def identity(tenant: str, customer: str, type: str, subject: str, window: int) -> str:
     """The key that at most one live outcome has. Lengths stand before texts, so no two sets of them read alike."""
-    told = "".join(f"{len(part)}:{part}" for part in (tenant, customer, contract, type, subject, str(window)))
+    told = "".join(f"{len(part)}:{part}" for part in (tenant, customer, type, subject, str(window)))
     return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 

@@ -4,6 +4,7 @@ Money moves when an outcome becomes verified, billed, final, reversed or clawed 
 price; whoever looks for the way from one state to another finds it in `RULES`.
 """
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
@@ -333,10 +334,16 @@ def _ended(state: State, event: OutcomeEvent, because: str) -> Change:
     return {"state": state, "due_at": 0, "because": str(event.data.get("because") or because)}
 
 
+def _called(name: str) -> str:
+    """A name as people hear it, so that nobody is somebody else by another spelling."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
 def must_be_another(known: Outcome, event: OutcomeEvent) -> None:
     """Who performed it attests nothing of it, under whatever name: as agent, or with the key that claimed it."""
+    performers = {_called(agent) for agent in known.agents}
     for who in (event.attestor, event.actor):
-        if who and who in known.agents:
+        if who and _called(who) in performers:
             raise Ignored(f"{who} performed it and cannot attest it")
     if known.claimant and event.data.get("key") == known.claimant:
         raise Ignored("the key that claimed it cannot attest it")

@@ -145,7 +145,7 @@ def for_payment(
 ) -> Txn | None:
     """Cash against what is open of an invoice; what is paid beyond it stays the customer's."""
     taken = min(nanos, open_nanos)
-    amounts = [(CASH, nanos), (RECEIVABLE, -taken), (f"credit:{payment}", taken - nanos)]
+    amounts = [(CASH, nanos), (RECEIVABLE, -taken), (f"credit:payment:{payment}", taken - nanos)]
     about = {"invoice": invoice}
     return entry(
         f"{invoice}:{payment}", "payment", at, period, currency, amounts, tenant=tenant, customer=customer, about=about

@@ -279,9 +279,7 @@ def _billed(outcome: str, number: str, at: int, again: str, instead: str = "") -
 
 
 def _at_most(invoice: Invoice, net: int, tax: int) -> tuple[int, int]:
-    """What an outcome gives back of an invoice, less what was given back by hand: never more than there was."""
-    if all(credit.outcome for credit in invoice.credits):
-        return net, tax
+    """What an outcome gives back of an invoice, less what was given back before: never more than there was."""
     net_left = invoice.totals.net - sum(credit.net for credit in invoice.credits)
     tax_left = invoice.totals.tax - sum(credit.tax for credit in invoice.credits)
     return min(net, max(net_left, 0)), min(tax, max(tax_left, 0))

@@ -51,7 +51,7 @@ def _verify(registry: Registry, type: object, key: str, subject: str) -> None:
     clock = registry.desk.clock
     contract, terms = registry.agreed.terms("default", "acme", type, clock.now_ns())  # type: ignore[arg-type]
     data = {"tenant": "default", "customer": "acme", "type": "refund.resolved", "subject": subject, "agents": ["ada"],
-            "identity": identity("default", "acme", contract, "refund.resolved", subject, 0), "degree": WHOLE,
+            "identity": identity("default", "acme", "refund.resolved", subject, 0), "degree": WHOLE,
             "contract": contract, "terms": write_terms(terms)}  # fmt: skip
     for name, attestor, said in (("claim", "", data), ("verify_pass", "", {}), ("confirm", "customer", {})):
         registry.tell(OutcomeEvent(f"{key}:{name}", key, name, clock.now_ns(), attestor=attestor, data=said))

@@ -95,3 +95,23 @@ def test_two_texts_that_say_the_same_are_one_version() -> None:
     (one,), (same,), (other,) = read(TEXT), read(f"# a remark\n{TEXT}"), read(TEXT.replace("1.50", "1.51"))
     assert one.version == same.version != other.version
     assert one.fees["done"].version == same.fees["done"].version != other.fees["done"].version
+
+
+def test_a_customer_has_one_currency_as_invoices_follow_from_each_other() -> None:
+    (mistake,) = mistakes(TEXT, later().replace("USD", "EUR"))
+    assert mistake.startswith("2.yaml:")
+    assert "has a contract in USD at 1.yaml:1" in mistake
+
+
+@pytest.mark.parametrize(
+    "second", ["{id: g, amount: 7 USD, from: 2026-01-01}", "{id: g, amount: 5 USD, from: 2026-02-01}"]
+)
+def test_a_credit_under_one_name_is_given_once(second: str) -> None:
+    grant = "{id: g, amount: 5 USD, from: 2026-01-01}"
+    assert len(read(f"{TEXT}grants: [{grant}]", f"{later()}grants: [{grant}]").of("acme")) == 2
+    for texts in (
+        (f"{TEXT}grants: [{grant}, {second}]",),
+        (f"{TEXT}grants: [{grant}]", f"{later()}grants: [{second}]"),
+    ):
+        (mistake,) = mistakes(*texts)
+        assert "given 'g' with other terms already" in mistake

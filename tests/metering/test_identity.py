@@ -13,10 +13,10 @@ def at(text: str) -> int:
 
 
 def test_no_two_sets_of_parts_are_one_identity() -> None:
-    one = identity("t", "c", "", "ab", "c", 0)
-    assert one != identity("t", "c", "", "a", "bc", 0)
-    assert one != identity("t", "c", "", "ab", "c", 1)
-    assert one != identity("t2", "c", "", "ab", "c", 0)
+    one = identity("t", "c", "ab", "c", 0)
+    assert one != identity("t", "c", "a", "bc", 0)
+    assert one != identity("t", "c", "ab", "c", 1)
+    assert one != identity("t2", "c", "ab", "c", 0)
 
 
 @pytest.mark.parametrize(

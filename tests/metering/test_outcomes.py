@@ -172,6 +172,7 @@ def test_who_performed_it_attests_nothing_of_it() -> None:
     lives.do("verify_pass")
     assert lives.do("human", attestor="clerk") == "clerk performed it and cannot attest it"
     assert lives.do("human", actor="clerk") == "clerk performed it and cannot attest it"
+    assert lives.do("human", attestor=" Clerk") == " Clerk performed it and cannot attest it"
     assert lives.do("confirm", attestor="") == "nobody vouches for it"
     assert lives.one.state == "pending"
 

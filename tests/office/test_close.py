@@ -8,7 +8,7 @@ from comptroller.core.errors import SettingsError
 from comptroller.core.money import parse_money
 from comptroller.metering.invoice import Invoice
 from comptroller.office.settle import credit, pay, void, write_off
-from tests.office.agreed import House
+from tests.office.agreed import FLAT, House
 
 USD = 1_000_000_000
 
@@ -381,3 +381,39 @@ def test_what_was_decided_of_an_invoice_is_posted_by_whoever_comes_after_a_kill(
         after.desk.ledger.facts[:] = facts[:cut]
         after.open()
         assert after.keeper.accounts.trial_balance() == whole
+
+
+def test_a_credit_of_a_payment_is_not_taken_for_one_given_in_advance_under_the_same_name() -> None:
+    house = House(FLAT + "grants: [{id: wire-1, amount: 5 USD, from: 2026-02-01, expires: 2026-03-01}]")
+    house.verified()
+    (invoice,) = house.on(2).close()
+    pay(house.keeper, invoice.number, parse_money("3.80 USD"), "wire-1")
+    house.on(4).close()
+    assert house.owed() == -2 * USD
+    assert house.balance("breakage") == 0
+
+
+def test_other_terms_make_nothing_of_what_was_achieved_an_outcome_once_more() -> None:
+    before = FLAT + "until: 2026-02-01\n"
+    after = FLAT.replace("acme-1", "acme-2").replace("2026-01-01", "2026-02-01")
+    house = House()
+    house.contracts = f"contracts:\n{_listed(before)}{_listed(after)}"
+    house.open().verified(subject="order-1")
+    again = house.on(2).claim(subject="order-1")
+    assert house.registry.outcomes[again].state == "duplicate"
+
+
+def test_a_volume_gives_back_no_more_than_it_cost() -> None:
+    price = "{model: volume, tiers: [{up_to: 2, unit: 10}, {unit: 5}]}"
+    house = House(FLAT.replace("1.50", f"{{price: {price}}}"))
+    keys = [house.verified() for _ in range(3)]
+    (invoice,) = house.on(2).close()
+    assert [(line.kind, line.gross) for line in invoice.lines] == [("outcome", 20 * USD), ("delta", -5 * USD)]
+    for key in keys:
+        house.tell(key, "reopen")
+    assert (house.owed(), house.balance("deferred"), house.balance("tax"), house.balanced()) == (0, 0, 0, True)
+
+
+def _listed(text: str) -> str:
+    first, *rest = text.strip().splitlines()
+    return "\n".join([f"  - {first}", *(f"    {line}" for line in rest)]) + "\n"
