@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,15 @@ def place(tmp_path: Path, model: Upstream, monkeypatch: pytest.MonkeyPatch, capf
         monkeypatch.setenv(f"{name}_API_KEY", REAL)
     monkeypatch.chdir(tmp_path)
     return Place(tmp_path, model, capfd)
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    """Return once something is so; the test fails where it is not so for half a minute."""
+    for _ in range(3_000):
+        if done():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never came to that")
 
 
 def told(place: Place) -> Mapping[str, Any]:
@@ -221,8 +231,14 @@ def test_ctrl_c_reaches_the_program_and_the_account_is_still_told(place: Place) 
     with place.process("--", sys.executable, "-c", program, start_new_session=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"asking\n"
+        # Not before it waits for its answer: where an interrupt meets the making of a connection, it may be swallowed.
+        wait_until(lambda: bool(place.model.requests))
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        try:
+            _, err = process.communicate(timeout=60)
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 3
     assert place.row()["status"] == "error"
     assert b"comptroller runs show" in err
