@@ -1,9 +1,12 @@
 """Closing periods: drafts, and invoices with number, dates and credits, each period of each customer once."""
 
 import gc
+import re
+from calendar import monthrange
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import date
 
 from comptroller.core.errors import SettingsError
 from comptroller.metering import postings
@@ -16,6 +19,7 @@ from comptroller.office.gather import Gatherer
 from comptroller.office.invoices import digest_of, encode
 from comptroller.office.purse import available, burn
 
+_MONTH = re.compile(r"[1-9][0-9]{3}-(0[1-9]|1[0-2])", re.ASCII)
 _Dues = Iterator[tuple[Contract, Period]]
 
 
@@ -36,14 +40,16 @@ def close(
     `early` does not wait for the days of grace. What has an invoice already is left as it is.
     """
     with keeper.alone(), _undisturbed():
-        now = keeper.desk.clock.now_ns()
+        now, until = keeper.desk.clock.now_ns(), _until(period)
         _open_grants(keeper)
         gatherer = _gatherer(keeper)
         waiting = [
-            _due(keeper, its_tenant, name, period, now, early)
+            _due(keeper, its_tenant, name, until, now, early)
             for its_tenant, name in keeper.contracts.customers
             if customer in ("", name) and tenant in ("", its_tenant)
         ]
+        if customer and not waiting:
+            raise SettingsError(f"{customer!r} has no contract, so there is nothing to close. Look at the spelling.")
         made: list[Invoice] = []
         # Round by round, at most one period of each customer: the next one needs what the one before left of credits.
         while waiting:
@@ -87,7 +93,7 @@ def _round(
     return more, made
 
 
-def _due(keeper: Bookkeeper, tenant: str, customer: str, until: str, now: int, early: bool) -> _Dues:
+def _due(keeper: Bookkeeper, tenant: str, customer: str, until: date, now: int, early: bool) -> _Dues:
     """The periods of a customer that are over and have no invoice, the oldest first."""
     versions = keeper.contracts.of(customer, tenant)
     period = period_on(versions[0].calendar, versions[0].starts)
@@ -95,11 +101,26 @@ def _due(keeper: Bookkeeper, tenant: str, customer: str, until: str, now: int, e
     while last.until is None or period.first < last.until:
         held = keeper.contracts.within(period, customer, tenant)
         wait = 0 if early else (held or versions)[-1].grace_days * DAY
-        if period.end + wait > now or (until and period.label > until):
+        if period.end + wait > now or period.first > until:
             return
         if held and not _closed(keeper, held[-1], period):
             yield held[-1], period
         period = next_period((held or versions)[-1].calendar, period)
+
+
+def _until(label: str) -> date:
+    """The last day on which a period to close may begin: calendars differ, so a month names all that begin in it."""
+    if not label:
+        return date.max
+    try:
+        if _MONTH.fullmatch(label):
+            year, month = (int(part) for part in label.split("-"))
+            return date(year, month, monthrange(year, month)[1])
+        return date.fromisoformat(label if len(label) == len("2026-11-01") else "")
+    except ValueError:
+        raise SettingsError(
+            f"{label!r} is no period. Write the month, like 2026-11, or the day it begins on."
+        ) from None
 
 
 def _closed(keeper: Bookkeeper, contract: Contract, period: Period) -> bool:

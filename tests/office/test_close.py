@@ -417,3 +417,22 @@ def test_a_volume_gives_back_no_more_than_it_cost() -> None:
 def _listed(text: str) -> str:
     first, *rest = text.strip().splitlines()
     return "\n".join([f"  - {first}", *(f"    {line}" for line in rest)]) + "\n"
+
+
+@pytest.mark.parametrize("named", ["soon", "2026-1", "202601", "2026-13", "0000-01"])
+def test_what_is_no_period_closes_nothing(house: House, named: str) -> None:
+    house.verified()
+    with pytest.raises(SettingsError, match="is no period"):
+        house.on(3).close(named)
+    assert not house.keeper.invoices.invoices
+
+
+def test_nothing_is_closed_for_a_customer_who_has_no_contract(house: House) -> None:
+    with pytest.raises(SettingsError, match="'Acme' has no contract"):
+        house.on(3).close(customer="Acme")
+
+
+def test_a_month_closes_what_begins_in_it_also_where_periods_begin_in_its_midst() -> None:
+    house = House(FLAT.replace("2026-01-01", "2026-01-15") + "calendar: anniversary\n")
+    house.on(1, 20).verified()
+    assert [invoice.period for invoice in house.on(4).close("2026-01")] == ["2026-01-15"]
