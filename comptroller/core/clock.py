@@ -39,6 +39,7 @@ class Clock:
                 self._count += 1
                 if self._count > 0xFFF:
                     self._last_ms, self._count = self._last_ms + 1, 0
+            # Drawn for each id, not once and counted on: the second half of a call's id is the id of its span.
             tail = self._random.getrandbits(62) | (0b10 << 62)
             # One number, written out: in 0.6 of the time of a format for each of its parts.
             return ((self._last_ms << 16 | 0x7000 | self._count) << 64 | tail).to_bytes(16).hex()
