@@ -58,7 +58,8 @@ def test_the_private_half_is_for_this_user_only(ledger: Path) -> None:
 def test_a_damaged_key_is_said_and_never_replaced(ledger: Path) -> None:
     Signer.open(ledger)
     path = ledger / "keys" / signing.PRIVATE
-    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.raises(StoreError, match="Restore it from a backup"):
         Signer.open(ledger)
 
