@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 NANOS = 1_000_000_000
-_AMOUNT = re.compile(r"^\s*(-?\d+(?:\.\d{1,9})?)\s*([A-Z]{3})\s*$")
+# As many digits as every store keeps exactly, with room for sums: a longer one made the books unreadable.
+MOST = 10**18 * NANOS
+_AMOUNT = re.compile(r"^\s*(-?\d{1,18}(?:\.\d{1,9})?)\s*([A-Z]{3})\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,9 @@ def parse_money(text: str) -> Money:
     """Read `2.50 USD`; raises ValueError with the remedy for anything else."""
     match = _AMOUNT.match(text)
     if not match:
-        raise ValueError(f"{text!r} is not an amount of money. Write it like `2.50 USD`, with at most 9 decimals.")
+        raise ValueError(
+            f"{text!r} is not an amount of money. Write it like `2.50 USD`, with at most 18 digits and 9 decimals."
+        )
     return Money(int(Decimal(match[1]) * NANOS), match[2])
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from comptroller.core.money import NANOS, Money
+from comptroller.core.money import MOST, NANOS, Money
 from comptroller.core.outcome import WHOLE, Outcome
 from comptroller.metering.contracts import Contract, Fee
 from comptroller.metering.rating import Price, RatingError, Usage, rate
@@ -29,11 +29,18 @@ def quote(fee: Fee, before: Sequence[Outcome], outcome: Outcome, cost: Fraction 
     """
     price = _bare(fee.price)
     if steady(fee.price):
-        return Money(nanos(rate(price, usage_of([outcome], price, cost), last=False).total), price.currency)
+        return _fee(rate(price, usage_of([outcome], price, cost), last=False).total, price)
     known = [*before, outcome]
     less = rate(price, usage_of(known[:-1], price, None), last=False).total if before else Fraction(0)
     more = rate(price, usage_of(known, price, cost), last=False).total
-    return Money(max(nanos(more - less), 0), price.currency)
+    return _fee(max(more - less, Fraction(0)), price)
+
+
+def _fee(amount: Fraction, price: Price) -> Money:
+    made = nanos(amount)
+    if made >= MOST:
+        raise RatingError("The fee has more than 18 digits, which no books can keep. Look at the price and the value.")
+    return Money(made, price.currency)
 
 
 def steady(price: Price) -> bool:

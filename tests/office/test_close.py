@@ -436,3 +436,13 @@ def test_a_month_closes_what_begins_in_it_also_where_periods_begin_in_its_midst(
     house = House(FLAT.replace("2026-01-01", "2026-01-15") + "calendar: anniversary\n")
     house.on(1, 20).verified()
     assert [invoice.period for invoice in house.on(4).close("2026-01")] == ["2026-01-15"]
+
+
+def test_a_fee_that_no_books_could_keep_is_refused_with_its_reason() -> None:
+    house = House(FLAT.replace("1.50", "{price: {model: unit, unit: '1000000000000000000'}}"))
+    key = house.claim()
+    house.tell(key, "verify_pass")
+    outcome = house.tell(key, "confirm", attestor="customer")
+    assert outcome is not None
+    assert outcome.state == "pending"
+    assert "more than 18 digits" in house.registry.events(key)[-1].ignored
