@@ -30,9 +30,7 @@ def demo(ledger: str = "demo-ledger") -> None:
     """Play the demo on a ledger, draw what happened, and say where to look next."""
     if folder.foreign(Path(ledger)) or Path(ledger).is_file():
         raise Misuse(f"{ledger}: holds other things and is no ledger. Name a new directory, or leave --ledger away.")
-    screen.say(
-        "A refund desk: four agents, a program from elsewhere and a scripted model. No key, no network."
-    )
+    screen.say("A refund desk: four agents, a program from elsewhere and a scripted model. No key, no network.")
     screen.say(f"Its policies: {_short(POLICIES)}\n")
     with (
         Upstream(load_script(DESK / "replies.yaml")) as model,

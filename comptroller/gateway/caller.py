@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -21,6 +22,8 @@ _SAID = re.compile(r"[^\x00-\x1f\x7f]{1,256}")
 _RUN = re.compile(r"[\w.:@/+=-]{1,128}", re.ASCII)
 _WANTED = tuple((f"comptroller-{name}".encode(), name) for name in (*FIELDS, "run", "parent", "budget"))
 _HEADERS = (*(header for header, _ in _WANTED), b"baggage")
+_TENANT = re.compile(r"[\w.-]{1,64}", re.ASCII)
+APART = "~"  # in no name that anybody gives a run
 CALLERS = 10_000
 LONGEST_KEPT = 2_048  # of a baggage header: others' members may fill a head, and 10,000 of those the memory
 # Agents ask in the same way again and again: looked up, this costs a tenth of what working it out does. The key
@@ -73,12 +76,28 @@ def caller_of(asked: Asked, keys: Ring, tenant: str) -> Caller:
 
 def _caller(asked: Asked, key: Key | None, tenant: str) -> Caller:
     identity = Identity(tenant=tenant) if key is None else _fixed(key)
-    said = _said(asked)
+    said = _said(asked, mark_of(identity.tenant, tenant))
+    if "run" in said and (key is None or not key.run):
+        said["run"] = run_of(identity.tenant, tenant, said["run"])
     if key is not None and key.run and said.setdefault("run", key.run) != key.run:
         return Caller(identity, key, {"run": key.run}, _conflict("run", said["run"], key.run))
     if not said:
         return Caller(identity, key)
     return narrowed(identity, key, said)
+
+
+def run_of(tenant: str, own: str, run: str) -> str:
+    """A run's id in the ledger. Tenants other than the ledger's own have theirs apart: two may choose one name."""
+    mark = mark_of(tenant, own)
+    return run if run.startswith(mark) else mark + run
+
+
+@lru_cache(maxsize=1024)
+def mark_of(tenant: str, own: str) -> str:
+    """What the ids of a tenant's runs begin with; nothing for the ledger's own tenant."""
+    if tenant == own:
+        return ""
+    return (tenant if _TENANT.fullmatch(tenant) else sha256(tenant.encode()).hexdigest()[:16]) + APART
 
 
 def narrowed(identity: Identity, key: Key | None, said: dict[str, str]) -> Caller:
@@ -163,7 +182,7 @@ def _fixed(key: Key) -> Identity:
     )
 
 
-def _said(asked: Asked) -> dict[str, str]:
+def _said(asked: Asked, mark: str) -> dict[str, str]:
     named = asked.named
     said = {}
     for header, name in _WANTED:
@@ -173,6 +192,7 @@ def _said(asked: Asked) -> dict[str, str]:
         for name, value in _baggage(asked.header(b"baggage")):
             said.setdefault(name, value)
     for name, value in said.items():
+        value = value.removeprefix(mark) if name == "run" else value  # told back as we had told it
         if value and not (_RUN if name in ("run", "parent") else _SAID).fullmatch(value):
             raise Stop(400, "bad_header", f"comptroller-{name} holds characters it cannot have, or too many of them.")
     return {name: value for name, value in said.items() if value}

@@ -12,7 +12,7 @@ from comptroller.core.errors import Denied, UpstreamError
 from comptroller.dialects.dialect import Dialect, Unreadable
 from comptroller.gateway.asked import Asked, Receive, Send
 from comptroller.gateway.attempts import Attempts
-from comptroller.gateway.caller import CREDENTIALS, Caller, caller_of, credential
+from comptroller.gateway.caller import CREDENTIALS, Caller, caller_of, credential, run_of
 from comptroller.gateway.gate import Gate
 from comptroller.gateway.hands import Hands, passed_on
 from comptroller.gateway.hedge import Try, race
@@ -126,7 +126,9 @@ async def enter(gate: Gate, asked: Asked, caller: Caller, request: Request | Non
     named = caller.said.get("run", "")
     agent, trace = caller.identity.agent or agent_of(request), trace_of(asked)
     thread = None if named else gate.stitches.find(asked, caller.identity, request)
-    run_id = named or (thread.run if thread else "") or gate.desk.clock.new_id()
+    desk = gate.desk
+    run_id = named or (thread.run if thread else "")
+    run_id = run_id or run_of(caller.identity.tenant, desk.settings.tenant, desk.clock.new_id())
     run_id = await gate.runs.prepare(caller, run_id, thread, trace, agent, request)
     if thread is not None:
         gate.stitches.keep(thread, run_id)

@@ -23,7 +23,7 @@ def asked(**headers: str) -> Asked:
 
 
 def caller(ring: Any = RING, **headers: str) -> Caller:
-    return caller_of(asked(**headers), ring, "home")
+    return caller_of(asked(**headers), ring, "default")
 
 
 @pytest.mark.parametrize("header", ["x_api_key", "api_key", "x_goog_api_key"])
@@ -99,7 +99,7 @@ def test_a_revoked_key_is_nobody_at_once() -> None:
 
 
 def test_without_keys_the_caller_is_the_tenant_of_the_settings() -> None:
-    assert caller(NoKeys(), host="localhost:4141", authorization="Bearer sk-own").identity.tenant == "home"
+    assert caller(NoKeys(), host="localhost:4141", authorization="Bearer sk-own").identity.tenant == "default"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:1", "localhost", "[::1]:4141", "app.localhost:80"])

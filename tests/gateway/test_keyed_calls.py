@@ -91,3 +91,16 @@ def test_a_keys_budget_holds_over_all_its_runs_and_lasts_through_a_rotation(gate
 def test_one_keys_budget_is_not_anothers(gateway: Gateway) -> None:
     secrets = [gateway.issue(budgets=(keys.read_budget("1 calls"),))[1] for _ in range(2)]
     assert [gateway.ask(secret)[0] for secret in (*secrets, *secrets)] == [200, 200, 402, 402]
+
+
+def test_two_tenants_may_choose_the_same_name_for_a_run_and_never_meet(gateway: Gateway) -> None:
+    own, other = (gateway.issue(tenant=tenant)[1] for tenant in (gateway.desk.settings.tenant, "globex"))
+    for secret in (own, other, own, other):
+        assert gateway.ask(secret, run="nightly")[0] == 200
+    assert gateway.ask(other, run="globex~nightly")[0] == 200  # as it is told back
+    assert gateway.ask(own, run="globex~nightly")[0] == 400  # nobody else can write it
+    facts = Follower(Path(gateway.desk.settings.ledger), "run.opened").read()
+    assert sorted((fact.data["tenant"], fact.run) for fact in facts) == [
+        ("default", "nightly"),
+        ("globex", "globex~nightly"),
+    ]
