@@ -15,7 +15,7 @@ from comptroller.core.facts import CALL_CLOSED, Fact
 from comptroller.store import journal
 from comptroller.testing import Upstream
 from comptroller.testing.script import Say
-from comptroller.wrapper.desk import set_desk
+from comptroller.wrapper.desk import Desk, set_desk
 from tests.durability.aftermath import check
 from tests.durability.crew import ROOT
 
@@ -89,6 +89,15 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     check(folder / "ledger", folder / "none", 0)
 
 
+@pytest.fixture
+def unruled(tmp_path: Path) -> Iterator[Path]:
+    """A ledger of its own, without policies."""
+    with Desk.open(tmp_path / "ledger") as desk:
+        before = set_desk(desk)
+        yield tmp_path / "ledger"
+        set_desk(before)
+
+
 def models(ledger: Path, run: str) -> list[Fact]:
     facts = [fact for _, fact in journal.read(ledger) if fact.run == run and fact.kind == CALL_CLOSED]
     return [fact for fact in facts if fact.data["kind"] == "model"]
@@ -99,7 +108,21 @@ def post(client: httpx2.Client, base: str, body: bytes) -> httpx2.Response:
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_a_request_that_is_no_request_passes_untouched_or_is_refused_under_a_cap(ledger: Path, name: str) -> None:
+def test_a_request_that_is_no_request_is_refused_where_policies_are_in_force(ledger: Path, name: str) -> None:
+    body, understood = REQUESTS[name]
+    with Upstream("Hello.") as up, ct.wrap(httpx2.Client(timeout=10)) as client, ct.run("ruled") as run:
+        if understood:
+            assert post(client, up.url, body).status_code == 200
+        else:
+            with pytest.raises(ct.Denied, match="policies are in force"):
+                post(client, up.url, body)
+        assert [asked.body for asked in up.requests] == [body] * understood
+    assert [bool(fact.data.get("opaque")) for fact in models(ledger, run.id)] == [not understood]
+    assert [fact.data["status"] for fact in models(ledger, run.id)] == ["ok" if understood else "denied"]
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_request_that_is_no_request_passes_untouched_or_is_refused_under_a_cap(unruled: Path, name: str) -> None:
     body, understood = REQUESTS[name]
     with Upstream("Hello.") as up, ct.wrap(httpx2.Client(timeout=10)) as client:
         with ct.run("open") as free:
@@ -109,11 +132,12 @@ def test_a_request_that_is_no_request_passes_untouched_or_is_refused_under_a_cap
             if understood:
                 assert post(client, up.url, body).status_code == 200
             else:
-                with pytest.raises(ct.Denied, match="was not understood"):
+                with pytest.raises(ct.Denied, match="a hard cap applies"):
                     post(client, up.url, body)
         assert len(up.requests) == 1 + understood
-    assert [bool(fact.data.get("opaque")) for fact in models(ledger, free.id)] == [not understood]
-    assert [fact.data["status"] for fact in models(ledger, capped.id)] == ["ok" if understood else "denied"]
+    assert [bool(fact.data.get("opaque")) for fact in models(unruled, free.id)] == [not understood]
+    statuses = [fact.data["status"] for fact in models(unruled, capped.id)]
+    assert statuses == ["ok" if understood else "denied"]
 
 
 def answering(parts: Callable[[], Iterable[bytes]], kind: str) -> httpx2.Client:
