@@ -6,7 +6,7 @@ is the same, and the order of the journal decides which was first.
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Protocol
@@ -121,9 +121,10 @@ class Registry:
         assert outcome.terms is not None, "a claim freezes the terms"
         return self._counts.get((*_kind(outcome), month_of(at, outcome.terms.zone), method), 0)
 
-    def verified_before(self, outcome: Outcome) -> list[Outcome]:
-        """Those of its customer and type that were ever verified, in order."""
-        return [self.outcomes[key] for key in self._verified.get(_kind(outcome), ()) if key != outcome.key]
+    def verified_before(self, outcome: Outcome) -> Iterator[Outcome]:
+        """Those of its customer and type that were ever verified, in order; most prices ask for none of them."""
+        keys = self._verified.get(_kind(outcome), ())
+        return (self.outcomes[key] for key in keys if key != outcome.key)
 
     # -- writing
 
