@@ -4,8 +4,8 @@ A fact is one flat record. `data` holds only JSON values: integers for money (na
 Identity keys in `data` are tenant, customer, user, workflow, agent, key, depth, parent; empty ones may be left out.
 
 kind          data
-run.opened    identity, budget [nanos, currency]?, trace
-run.closed    status ok|error, error?
+run.opened    identity, budget [nanos, currency]?, trace, api? (true: through `/api`, so its end is said there too)
+run.closed    status ok|error, error?, api?
 agent.opened  identity (id of the fact = span id that calls name as parent), scopes?
 agent.closed  span, status
 call.opened   identity, kind, name, dialect, stream, policy, hold {id, lines, lease_ns, price, rates?},

@@ -11,14 +11,14 @@ from typing import Any
 
 from comptroller.core.clock import Clock
 from comptroller.gateway.counters import Counters
+from comptroller.gateway.outside import Outside
 from comptroller.gateway.repeats import KEPT_NS, MOST_BYTES
-from comptroller.gateway.runs import Agents, end_agents, identity_of
+from comptroller.gateway.runs import Agents, end_run, identity_of
 from comptroller.gateway.stitch import KEPT
 from comptroller.store import segment
 from comptroller.wrapper.boundary import Boundary
 from comptroller.wrapper.context import RunState, Scope
 from comptroller.wrapper.desk import Desk
-from comptroller.wrapper.run import close_run
 
 Telling = Callable[..., None]
 Asking = Callable[..., Any]
@@ -33,6 +33,7 @@ class SharedRun:
     budgets: dict[str, int] = field(default_factory=dict)  # the smallest said, by currency
     agents: Agents = field(default_factory=dict)
     members: dict[int, int] = field(default_factory=dict)  # worker -> which of its visits this is
+    ours: bool = True  # its end is the gateway's to put on record; that of one opened through /api is not
     alone_ns: int = 0  # since when it has none, because the last was lost
 
 
@@ -57,6 +58,7 @@ class Board:
     def __init__(self, desk: Desk, tell: Callable[..., None], ask: Callable[..., Any]) -> None:
         self.desk, self._tell, self._ask = desk, tell, ask
         self.runs: dict[str, SharedRun] = {}
+        self.outside = Outside(desk)
         self.counters = Counters(desk.clock)
         self.replies = Replies(desk.settings.gateway.repeats, desk.clock)
         self._marks: OrderedDict[int, str] = OrderedDict()
@@ -76,20 +78,52 @@ class Board:
     ) -> list[Any]:
         """The run a call goes on with, else the one it would open; on record when this returns, once.
 
+        Nothing where the run it names was closed through /api: `look` is asked before.
         `opened` is empty where the worker knows that nobody else can have the run, and has recorded it itself.
         """
-        found = next((found for mark in marks if (found := self._marks.get(mark))), run)
+        known = (found for mark in marks if (found := self._marks.get(mark)))
+        found = next((found for found in known if not self.outside.closed(found)), run)
+        if self.outside.closed(found):
+            return []
         shared = self.runs.get(found)
         if shared is None:
-            if opened:
-                self.desk.record(replace(segment.fact_of(opened), run=found))
-            shared = self.runs[found] = SharedRun(who, trace)
+            shared = self.runs[found] = self._shared(found, who, trace, opened)
         if shared.who[0] == who[0]:
             for mark in keep:
                 self.remember(worker, mark, found)
         shared.members[worker] = visit
         agents = [[*named, *known] for named, known in shared.agents.items()]
-        return [found, shared.who, shared.trace, shared.budgets, agents, next(iter(shared.members)) == worker]
+        heir = shared.ours and next(iter(shared.members)) == worker
+        return [found, shared.who, shared.trace, shared.budgets, agents, heir]
+
+    def _shared(self, run: str, who: list[str], trace: str, opened: bytes) -> SharedRun:
+        told = self.outside.of(run)
+        if told is not None:
+            return SharedRun(told.who, trace, {one.currency: one.nanos for one in told.budgets}, ours=False)
+        if opened:
+            self.desk.record(replace(segment.fact_of(opened), run=run))
+        return SharedRun(who, trace)
+
+    async def look(self, worker: int, run: str) -> None:
+        """Know what /api has answered of a run until now."""
+        await self.outside.look(run)
+
+    async def opened(self, worker: int, run: str) -> None:
+        """A run was opened through /api: who has it open already goes by its budget when this returns."""
+        told, shared = await self.outside.look(run), self.runs.get(run)
+        if told is not None and shared is not None:
+            shared.ours = False
+            for budget in told.budgets:
+                await self.lower(0, run, budget.currency, budget.nanos)
+
+    async def finish(self, worker: int, run: str) -> None:
+        """A run was closed through /api: no worker has it open when this returns."""
+        await self.outside.look(run)
+        shared = self.runs.get(run)
+        if shared is not None and self.outside.closed(run):
+            shared.ours = False
+            members = list(shared.members)
+            await asyncio.gather(*[self._ask(other, "finished", run) for other in members], return_exceptions=True)
 
     def remember(self, worker: int, mark: int, run: str) -> None:
         """Which run a conversation belongs to."""
@@ -165,14 +199,14 @@ class Board:
     def _without(self, worker: int, run: str, shared: SharedRun) -> None:
         first = next(iter(shared.members)) == worker
         del shared.members[worker]
-        if first and shared.members:
+        if first and shared.members and shared.ours:
             self._tell(next(iter(shared.members)), "inherit", run)
 
     def _end(self, run: str) -> None:
         shared = self.runs.pop(run)
         identity = identity_of(shared.who, run)
-        end_agents(self.desk, identity, shared.agents)
-        close_run(self.desk, Scope(identity, RunState(run, shared.trace, Boundary())))
+        scope = Scope(identity, RunState(run, shared.trace, Boundary()))
+        end_run(self.desk, scope, shared.agents, shared.ours)
 
 
 class Replies:

@@ -211,7 +211,7 @@ class Crew:
         board, number = self.board, post.number
         answers: dict[str, Callable[..., Any]] = {
             name: partial(getattr(board, name), number)
-            for name in ("enter", "remember", "agent", "lower", "answered", "leave")
+            for name in ("look", "enter", "remember", "agent", "lower", "answered", "leave", "opened", "finish")
         }
         answers["claim"], answers["keep"] = partial(board.replies.claim, number), partial(board.replies.keep, number)
         answers["add"] = board.counters.add

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 
-from comptroller.core.call import Request
+from comptroller.core.call import Identity, Request
 from comptroller.core.clock import Clock
 from comptroller.core.money import Money
 from comptroller.gateway.caller import Caller
@@ -17,10 +17,11 @@ from comptroller.gateway.runs import (
     Runs,
     budget_of,
     common,
-    end_agents,
+    end_run,
     identity_of,
     joined,
     lower,
+    told_of,
 )
 from comptroller.gateway.stitch import Thread
 from comptroller.gateway.stop import Stop
@@ -28,7 +29,6 @@ from comptroller.store import segment
 from comptroller.wrapper.boundary import Boundary
 from comptroller.wrapper.context import RunState, Scope
 from comptroller.wrapper.desk import Desk
-from comptroller.wrapper.run import close_run
 from comptroller.wrapper.toolgate import answered, unanswered
 
 MOST_HEARD = 20_000  # results of one run that are not told of again
@@ -58,9 +58,23 @@ class SharedRuns(Runs):
         if run is not None and run.identity.tenant == caller.identity.tenant:
             if (caller, agent) not in run.places:
                 await self._meet(run, caller, agent, fresh)
+                if not self.knows(run_id):  # it was closed meanwhile
+                    return await self.prepare(caller, run_id, thread, trace, agent, request)
             if request is not None:
                 self._hear(run, request)
         return run_id
+
+    async def opened(self, run_id: str) -> None:
+        try:
+            await self._channel.ask("opened", run_id)
+        except Apart:
+            await super().opened(run_id)
+
+    async def finish(self, run_id: str, by: Identity) -> None:
+        try:
+            await self._channel.ask("finish", run_id)
+        except Apart:
+            await super().finish(run_id, by)
 
     def close(self) -> None:
         """Say of all runs what is known of them. The supervisor ends them, if it is there."""
@@ -69,11 +83,19 @@ class SharedRuns(Runs):
 
     # -- what the others say
 
-    def lowered(self, run_id: str, currency: str, nanos: int) -> None:
+    # These two are awaited, so that a call which is just told what the others know of its run is there first.
+
+    async def lowered(self, run_id: str, currency: str, nanos: int) -> None:
         """Somebody said a smaller budget of a run elsewhere."""
         run = self._open.get(run_id)
         if run is not None:
             lower(run, Money(nanos, currency))
+
+    async def finished(self, run_id: str) -> None:
+        """The run was closed through /api."""
+        if self.knows(run_id):
+            self._open[run_id].heir = False
+            self._end(run_id)
 
     def answered(self, run_id: str, calls: Sequence[str]) -> None:
         """Results of tool calls were seen elsewhere."""
@@ -103,11 +125,15 @@ class SharedRuns(Runs):
         if thread is not None and thread.run:
             marks = []
         try:
-            found, who, trace, budgets, agents, heir = await self._channel.ask(
-                "enter", visit, run_id, marks, keep, who, trace or run_id, opened
-            )
+            if told_of(thread):
+                await self._channel.ask("look", run_id)
+            said = await self._channel.ask("enter", visit, run_id, marks, keep, who, trace or run_id, opened)
         except Apart:
-            return run_id  # nobody is there to share with: it is opened here
+            # Nobody is there to share with: it is opened here.
+            return await super().prepare(caller, run_id, thread, trace, "", None)
+        if not said:
+            return await self._join(caller, self._another(run_id, thread), _anew(thread), trace)
+        found, who, trace, budgets, agents, heir = said
         known = self._open.get(found)
         if known is not None:  # another call of it was first
             known.visit = visit
@@ -177,8 +203,7 @@ class SharedRuns(Runs):
             unanswered(asked)
         if not self._channel.open:
             if run.heir:
-                end_agents(self.desk, run.identity, run.agents)
-                close_run(self.desk, Scope(run.identity, run.state))
+                end_run(self.desk, Scope(run.identity, run.state), run.agents, True)
         elif leave:
             task = asyncio.get_running_loop().create_task(self._leave(run_id, run.visit))
             self._leaving.add(task)
@@ -241,6 +266,11 @@ class SharedRepeats(Repeats):
 
     def _name(self, key: tuple[str, ...]) -> str:
         return self._digest("\0".join(key).encode("utf-8", "backslashreplace"))
+
+
+def _anew(thread: Thread | None) -> Thread:
+    """A conversation as one whose run nobody knows."""
+    return Thread("", [] if thread is None else thread.marks)
 
 
 def _told(marks: Sequence[Hashable]) -> list[int]:

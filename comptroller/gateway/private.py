@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from comptroller.core.call import Request
 from comptroller.core.errors import Denied
 from comptroller.core.settings import Provider
 from comptroller.gateway.caller import Caller
@@ -11,6 +12,7 @@ from comptroller.gateway.gate import Gate
 from comptroller.gateway.keys import PrivateRing
 from comptroller.gateway.runs import Open, Place, Runs, end_agents
 from comptroller.gateway.server import background
+from comptroller.gateway.stitch import Thread
 from comptroller.gateway.upstream import Upstreams
 from comptroller.office.keys import Key
 from comptroller.wrapper.context import Scope, within
@@ -27,6 +29,11 @@ class OneRun(Runs):
         # Busy from beginning to end: it is not for a sweep to close it.
         self._run = Open(scope.identity, scope.run, desk.clock.monotonic_ns(), busy=1, budgets=budgets)
         self._open[self._id] = self._run
+
+    async def prepare(
+        self, caller: Caller, run_id: str, thread: Thread | None, trace: str, agent: str, request: Request | None
+    ) -> str:
+        return run_id
 
     def enter(self, caller: Caller, run_id: str, trace: str, agent: str) -> Place:
         named = (caller.said or {}).get("run", self._id)

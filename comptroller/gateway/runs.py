@@ -10,6 +10,7 @@ from comptroller.core.facts import AGENT_CLOSED, AGENT_OPENED, RUN_OPENED, Fact
 from comptroller.core.money import Money, parse_money
 from comptroller.core.verdict import Cap, Case, Decision
 from comptroller.gateway.caller import Caller
+from comptroller.gateway.outside import Outside, Told, is_over
 from comptroller.gateway.stitch import Thread
 from comptroller.gateway.stop import Stop
 from comptroller.office.keys import Key
@@ -18,6 +19,7 @@ from comptroller.wrapper.boundary import Boundary
 from comptroller.wrapper.context import RunState, Scope
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.run import close_run, who
+from comptroller.wrapper.toolgate import unanswered
 
 SHARED = ("customer", "user", "workflow")  # what all calls of a run have in common
 STOPS = ("deny", "ask")
@@ -39,7 +41,7 @@ class Open:
     places: "dict[tuple[Caller, str], Place]" = field(default_factory=dict)  # of those who asked before
     book: Book | None = None  # the policies those places were worked out under
     visit: int = 0  # of this worker to a run it shares with others
-    heir: bool = True  # were all others gone, this worker would put the run's end on record
+    heir: bool = True  # its end is this worker's to put on record, were all others gone; not where /api opened it
     heard: set[str] = field(default_factory=set)  # tool calls whose results the others were told of
 
 
@@ -63,6 +65,7 @@ class Runs:
     def __init__(self, desk: Desk, most: int, idle_s: int) -> None:
         self.desk, self._most, self._idle_ns = desk, most, idle_s * 1_000_000_000
         self._open: OrderedDict[str, Open] = OrderedDict()
+        self.outside = Outside(desk)
 
     def __len__(self) -> int:
         return len(self._open)
@@ -75,20 +78,29 @@ class Runs:
         self, caller: Caller, run_id: str, thread: Thread | None, trace: str, agent: str, request: Request | None
     ) -> str:
         """The run a call will stand in, before it enters it. Where runs are shared, the others may know better."""
-        return run_id
+        if run_id in self._open or not told_of(thread):
+            return run_id
+        await self.outside.look(run_id)
+        return self._another(run_id, thread) if self.outside.closed(run_id) else run_id
+
+    def _another(self, run_id: str, thread: Thread | None) -> str:
+        """A new run instead of one that was closed, for a conversation that goes on; who named it is refused."""
+        if thread is None:
+            raise is_over(run_id)
+        return self.desk.clock.new_id()
 
     def enter(self, caller: Caller, run_id: str, trace: str, agent: str) -> Place:
         """The place of a call in its run, which is opened where it is new."""
         run = self._open.get(run_id)
         if run is None:
             run = self._begin(caller, run_id, trace)
-        elif run.identity.tenant != caller.identity.tenant:
+        else:
+            self._open.move_to_end(run_id)
+        if run.identity.tenant != caller.identity.tenant:
             # On record where its own tenant sees it, and nowhere near the run of the other.
             message = f"Run {run_id!r} belongs to somebody else. Name one of your own."
             refused = replace(caller, said={}, conflict=Denied(message, {"rule": "identity"}))
             return self.enter(refused, self.desk.clock.new_id(), trace, agent)
-        else:
-            self._open.move_to_end(run_id)
         run.seen_ns = self.desk.clock.monotonic_ns()
         if run.book is not self.desk.book or len(run.places) >= MOST_PLACES:
             run.places.clear()
@@ -121,10 +133,20 @@ class Runs:
             if not run.busy:
                 self._end(run_id)
 
-    def finish(self, run_id: str, by: Identity) -> None:
-        """Let go of a run that is closed from outside, unless calls of it are under way, or it is not theirs."""
+    async def opened(self, run_id: str) -> None:
+        """A run was opened through /api: whoever was faster with a call of it goes by its budget from here on."""
+        told, run = await self.outside.look(run_id), self._open.get(run_id)
+        if told is not None and run is not None:
+            run.heir = False
+            for budget in told.budgets:
+                lower(run, budget)
+
+    async def finish(self, run_id: str, by: Identity) -> None:
+        """Let go of a run that was closed through /api, unless it is not theirs; calls under way may end."""
+        await self.outside.look(run_id)
         run = self._open.get(run_id)
-        if run is not None and not run.busy and is_theirs(run.identity, by):
+        if run is not None and is_theirs(run.identity, by):
+            run.heir = False
             self._end(run_id)
 
     def close(self) -> None:
@@ -134,11 +156,23 @@ class Runs:
 
     def _begin(self, caller: Caller, run_id: str, trace: str) -> Open:
         clock, who_asks = self.desk.clock, caller.identity
+        told = self.outside.of(run_id)
+        if told is not None:
+            return self._taken_up(run_id, trace, told)
         identity = identity_of(common(who_asks), run_id)
         state = RunState(run_id, trace or run_id, Boundary())
         run = Open(identity, state, clock.monotonic_ns())
         # What the call itself may do without a record its own hold decides, which knows the caps.
         self.desk.note(self._begun(caller, identity, state.trace), must=self.desk.must_record(False))
+        self._keep(run_id, run)
+        return run
+
+    def _taken_up(self, run_id: str, trace: str, told: Told) -> Open:
+        """A run whose beginning `/api` has put on record."""
+        state = RunState(run_id, trace or run_id, Boundary())
+        run = Open(identity_of(told.who, run_id), state, self.desk.clock.monotonic_ns(), heir=False)
+        for budget in told.budgets:
+            lower(run, budget)
         self._keep(run_id, run)
         return run
 
@@ -166,8 +200,7 @@ class Runs:
 
     def _end(self, run_id: str) -> None:
         run = self._open.pop(run_id)
-        end_agents(self.desk, run.identity, run.agents)
-        close_run(self.desk, Scope(run.identity, run.state))
+        end_run(self.desk, Scope(run.identity, run.state), run.agents, run.heir)
 
     def _agent(self, run: Open, identity: Identity, parent: str) -> tuple[Identity, Denied | None]:
         """The agent's span in this run, opened when it is first seen; rules on agents decide for each who asks."""
@@ -220,6 +253,21 @@ def end_agents(desk: Desk, run: Identity, agents: Agents) -> None:
     for (agent, _), (span, refused) in agents.items():
         data = {**who(replace(run, agent=agent, depth=1)), "span": span, "status": "error" if refused else "ok"}
         desk.note(Fact(AGENT_CLOSED, desk.clock.new_id(), desk.clock.now_ns(), run.run, data=data))
+
+
+def end_run(desk: Desk, scope: Scope, agents: Agents, ours: bool) -> None:
+    """Put on record what ends with a run, and its own end where that is ours to say and not that of /api."""
+    end_agents(desk, scope.identity, agents)
+    if ours:
+        close_run(desk, scope)
+        return
+    for asked in scope.run.boundary.drain():
+        unanswered(asked)
+
+
+def told_of(thread: Thread | None) -> bool:
+    """True where a call says which run it is of, by its name or by what it goes on with."""
+    return thread is None or bool(thread.run)
 
 
 def _state(run: Open, key: Key | None) -> RunState:

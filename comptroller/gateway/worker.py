@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,13 @@ class Worker:
 
     async def work(self, order: Order) -> None:
         """Serve until told to stop, or until the supervisor is gone."""
-        answers = {
+        answers: dict[str, Callable[..., Any]] = {
             "stop": self.stop,
             "counts": lambda: self.gate.meters.state(),
             "trouble": lambda: troubles(self.gate),
             "lower": lambda *said: self.runs.lowered(*said),
             "answered": lambda *said: self.runs.answered(*said),
+            "finished": lambda *said: self.runs.finished(*said),
             "inherit": lambda *said: self.runs.inherit(*said),
         }
         self.channel = await Channel.over(socket.socket(fileno=order.line), answers, self._left)

@@ -35,9 +35,9 @@ class Follower:
     (`benchmarks/keys.py`); the proof of the chain is `audit verify`'s work.
     """
 
-    def __init__(self, ledger: Path, *kinds: str) -> None:
-        """Follow the kinds that begin so."""
-        self._ledger = ledger
+    def __init__(self, ledger: Path, *kinds: str, having: bytes = b"") -> None:
+        """Follow the kinds that begin so; with `having` only records that have these bytes somewhere are read."""
+        self._ledger, self._having = ledger, having
         self._needle = b',"k":"' + (kinds[0].encode() if len(kinds) == 1 else b"")
         wanted = b"|".join(re.escape(kind.encode()) for kind in kinds)
         self._head = re.compile(rb'\{"n":\d+,"k":"(?:' + wanted + b")")
@@ -56,6 +56,13 @@ class Follower:
     def grown(self) -> bool:
         """True where there is something new, or the journal is not the one that was read."""
         return self._size() != self._offset or segment.path_of(self._ledger, self._segment + 1).exists()
+
+    @property
+    def behind(self) -> int:
+        """Bytes to read, as far as this segment goes; -1 where there is another behind it."""
+        if segment.path_of(self._ledger, self._segment + 1).exists():
+            return -1
+        return max(self._size() - self._offset, 0)
 
     def intact(self) -> bool:
         """False where the journal was cut or replaced behind our back: what was read has to be read again."""
@@ -112,7 +119,7 @@ class Follower:
         while at >= 0:
             start = data.rfind(b"\n", 0, at) + 1
             stop = data.index(b"\n", at)
-            if self._head.match(data, start, stop):
+            if self._head.match(data, start, stop) and data.find(self._having, start, stop) >= 0:
                 yield _fact(data[start:stop], path)
             at = data.find(self._needle, stop, end)
 

@@ -25,7 +25,7 @@ class Line:
     """A channel to a supervisor that answers as it is told to, or is gone."""
 
     def __init__(self, **answers: Any) -> None:
-        self.answers, self.open = answers, bool(answers)
+        self.answers, self.open = {"look": None, **answers}, bool(answers)
         self.asked: list[str] = []
         self.told: list[tuple[Any, ...]] = []
 
@@ -64,7 +64,7 @@ def test_a_known_run_is_asked_for_once(at: TestDesk) -> None:
     for _ in range(3):
         assert prepared(shared, "r") == "r"
         shared.enter(WHO, "r", "", "")
-    assert line.asked == ["enter"]
+    assert line.asked == ["look", "enter"]
     assert not at.ledger.of(RUN_OPENED)
 
 
@@ -82,6 +82,45 @@ def test_a_conversation_of_another_worker_gets_its_run(at: TestDesk) -> None:
     assert prepared(shared, "mine", Thread("", [2], [1])) == "theirs"
     [cap] = shared.enter(WHO, "theirs", "", "").state.caps
     assert (cap.limit, cap.unit) == (7, "USD")
+
+
+def test_a_run_that_api_closed_is_refused_to_who_names_it_and_replaced_for_who_goes_on(at: TestDesk) -> None:
+    class Closed(Line):
+        async def ask(self, name: str, *args: Any) -> Any:
+            await super().ask(name, *args)
+            return (
+                []
+                if args[:1] == ("r",) or args[1:2] == ("r",)
+                else [args[1], ["default", "", "", ""], "t", {}, [], True]
+            )
+
+    shared = runs(at, Closed(enter=None))
+    with pytest.raises(Stop) as refused:
+        prepared(shared, "r")
+    assert (refused.value.status, refused.value.code) == (409, "run_closed")
+    assert prepared(shared, "r", Thread("r", [1])) not in ("", "r")
+
+
+def test_a_run_that_api_closes_while_a_call_enters_it_is_not_opened_again(at: TestDesk) -> None:
+    line = Line(enter=["r", ["default", "", "", ""], "r", {}, [], False], agent=["s", False])
+    shared = runs(at, line)
+
+    async def closed_on_the_way() -> None:
+        enter, ask = line.answers["enter"], line.ask
+
+        async def asked(name: str, *args: Any) -> Any:
+            if name == "agent":
+                await shared.finished("r")
+                line.answers["enter"] = []
+            return await ask(name, *args)
+
+        line.ask = asked  # type: ignore[method-assign]
+        assert enter
+        with pytest.raises(Stop):
+            await shared.prepare(WHO, "r", None, "", "desk", None)
+
+    asyncio.run(closed_on_the_way())
+    assert not at.ledger.of(RUN_OPENED)
 
 
 def test_without_a_supervisor_a_call_has_a_run_of_its_own(at: TestDesk) -> None:

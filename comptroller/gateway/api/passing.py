@@ -4,9 +4,12 @@ import asyncio
 import re
 from pathlib import Path
 
+import msgspec
+
+from comptroller.core.call import Identity
 from comptroller.core.errors import UpstreamError
 from comptroller.gateway.api.process import TOKEN, WHO, address_of
-from comptroller.gateway.api.rights import WRITE, Who, packed, who_of
+from comptroller.gateway.api.rights import Who, packed, who_of
 from comptroller.gateway.asked import Asked, Receive, Send
 from comptroller.gateway.caller import caller_of
 from comptroller.gateway.gate import Gate
@@ -19,7 +22,8 @@ from comptroller.gateway.wire.port import Headers, Letter, Reply, origin_of
 PATIENCE_S, PAUSE_S = 5.0, 0.05  # for a process that starts, or starts again
 NAME = "api"
 READING = ("GET", "HEAD")
-RUN, CLOSE = "/api/runs/", "/close"
+RUNS, RUN, CLOSE = "/api/runs", "/api/runs/", "/close"
+LONGEST = 1 << 16  # bytes of a reply that is read here
 BROKEN_OFF, LEFT = 502, 499
 ON: tuple[bytes, ...] = (b"content-type", b"accept")  # what a request may say besides its body
 SIGNED: tuple[bytes, ...] = (b"webhook-id", b"webhook-timestamp", b"webhook-signature")
@@ -28,22 +32,24 @@ OPEN = re.compile(r"/api/(confirm/[\w.-]{1,600}|callback/[\w.-]{1,128}/[\w.-]{1,
 NOBODY = Who(tenant="")
 
 
+class _Opened(msgspec.Struct):
+    run: str
+
+
 async def pass_to_api(gate: Gate, asked: Asked, receive: Receive, send: Send) -> int:
     """Answer a request to `/api`; returns the status."""
-    who, on = NOBODY, ON + SIGNED
+    who, by, on = NOBODY, Identity(), ON + SIGNED
     if not OPEN.fullmatch(asked.path):
         caller, on = caller_of(asked, gate.keys, gate.desk.settings.tenant), ON
         if caller.conflict is not None:
             raise Stop(403, "identity", str(caller.conflict))
-        who = who_of(caller)
-        if asked.method == "POST" and asked.path.startswith(RUN) and asked.path.endswith(CLOSE) and WRITE in who.rights:
-            # First what is left of the run here is on record, then its end as it was asked for: the last one counts.
-            gate.runs.finish(asked.path[len(RUN) : -len(CLOSE)], caller.identity)
+        who, by = who_of(caller), caller.identity
     fields = [(name, asked.named[name]) for name in on if name in asked.named]
     fields.append((WHO.encode(), packed(who)))
     leaving = Leaving(receive, 0)
     try:
-        return await _told(await _asked(gate, asked, fields), send)
+        reply = await _asked(gate, asked, fields)
+        return await _told(reply, await _known(gate, asked, by, reply), send)
     except asyncio.CancelledError:
         if not leaving.left:
             raise
@@ -81,10 +87,25 @@ async def _asked(gate: Gate, asked: Asked, fields: Headers) -> Reply:
     raise _away("The process that answers /api is not there, or is still filling the books.")
 
 
-async def _told(reply: Reply, send: Send) -> int:
+async def _known(gate: Gate, asked: Asked, by: Identity, reply: Reply) -> bytes:
+    """What is read of the reply: calls go by a run that was opened or closed before its client hears of it."""
+    if asked.method != "POST" or reply.status >= 300:
+        return b""
+    if asked.path == RUNS:
+        body = await reply.read(LONGEST) or b""
+        await gate.runs.opened(msgspec.json.decode(body, type=_Opened).run)
+        return body
+    if asked.path.startswith(RUN) and asked.path.endswith(CLOSE):
+        await gate.runs.finish(asked.path[len(RUN) : -len(CLOSE)], by)
+    return b""
+
+
+async def _told(reply: Reply, read: bytes, send: Send) -> int:
     await send({"type": "http.response.start", "status": reply.status, "headers": incoming(reply)})
     try:
-        while (data := await reply.next()) is not None:
+        if read:
+            await send({"type": "http.response.body", "body": read, "more_body": True})
+        while not read and (data := await reply.next()) is not None:
             await send({"type": "http.response.body", "body": data, "more_body": True})
     except UpstreamError:
         return BROKEN_OFF

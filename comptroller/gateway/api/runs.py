@@ -13,6 +13,7 @@ from comptroller.gateway.api.pages import Filtered, cut, wanted
 from comptroller.gateway.api.problem import Problem, split
 from comptroller.gateway.api.rights import BODIES, READ, WRITE, Who
 from comptroller.gateway.api.shapes import Costs, Moment, Money, Name, Said, Told, pick
+from comptroller.gateway.caller import run_of
 from comptroller.office.account import bodies_of, costs_of, gather, inner_runs, run_row
 from comptroller.office.tree import as_json, grow
 from comptroller.store.question import WHOSE
@@ -238,11 +239,11 @@ def open_run(ask: Ask) -> RunOpened:
     if said.run is not None and find(ask, said.run) is not None:
         raise Problem(409, "run_exists", f"Run {said.run!r} was opened before.", "Name another, or leave `run` out.")
     fixed = {name: said_or_fixed(who, name, getattr(said, name)) for name in WHOSE[1:]}
-    id = said.run or desk.clock.new_id()
+    id = run_of(who.tenant, desk.settings.tenant, said.run or desk.clock.new_id())
     data = {"tenant": who.tenant, **{name: value for name, value in fixed.items() if value}}
     if who.key:
         data["key"] = who.key
-    opened: dict[str, object] = {**data, **({"budget": [budget.nanos, budget.currency]} if budget else {})}
+    opened: dict[str, object] = {**data, "api": True, **({"budget": [budget.nanos, budget.currency]} if budget else {})}
     desk.record(Fact(RUN_OPENED, desk.clock.new_id(), desk.clock.now_ns(), id, data=opened))
     # Header values are Latin-1 on their way; what is not, its key or the run itself says.
     headers = {f"comptroller-{name}": value for name, value in fixed.items() if value and value.isascii()}
@@ -255,7 +256,7 @@ def close_run(ask: Ask) -> RunClosed:
     """Put the end of a run on record."""
     row, said, desk = seen(ask), ask.body, ask.bureau.desk
     identity = {name: row[name] for name in WHOSE if row[name]}
-    ending: dict[str, object] = {"status": said.status}
+    ending: dict[str, object] = {"status": said.status, "api": True}
     if said.status == "error":
         ending["error"] = {"type": said.error or "Error"}
     fact = Fact(RUN_CLOSED, desk.clock.new_id(), desk.clock.now_ns(), row["run"], data=identity | ending)
@@ -275,6 +276,7 @@ def seen(ask: Ask) -> Row:
 def find(ask: Ask, id: str) -> Row | None:
     """A run by its id, whoever's it is; one that began a moment ago is waited for."""
     reader = ask.bureau.reader
+    id = run_of(ask.who.tenant, ask.bureau.settings.tenant, id)
     for fresh in (False, True):
         if fresh:
             reader.refresh()
