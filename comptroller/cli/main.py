@@ -98,7 +98,12 @@ def doctor(ledger: Ledger = "", as_json: Json = False) -> None:
 @app.command()
 def spend(
     by: Annotated[
-        str, typer.Option("--by", metavar="NAMES", help="Sums by day, customer, workflow, agent, model; with commas.")
+        str,
+        typer.Option(
+            "--by",
+            metavar="NAMES",
+            help="Sums by day, tenant, customer, user, key, workflow, agent, model; with commas.",
+        ),
     ] = "",
     since: Annotated[str, typer.Option("--since", metavar="DAY", help="From this day on (UTC).")] = "",
     until: Annotated[str, typer.Option("--until", metavar="DAY", help="Up to this day, itself included (UTC).")] = "",

@@ -8,7 +8,8 @@ from comptroller.cli import screen
 from comptroller.cli.main import Misuse
 from comptroller.cli.place import ledger_of, reading
 
-BY = ("day", "customer", "workflow", "agent", "model")
+BY = ("day", "tenant", "customer", "user", "key", "workflow", "agent", "model")
+COUNTS = ("calls", "refused", "failed", "input", "output")
 ALL = 2**40
 Row = dict[str, Any]
 
@@ -49,17 +50,14 @@ def _day(option: str, text: str) -> date | None:
 
 
 def _plain(row: Row, wanted: list[str]) -> Row:
-    return {
-        name: row[name]
-        for name in (*wanted, "currency", "calls", "failed", "input", "output", "cost", "cached", "saved")
-    }
+    return {name: row[name] for name in (*wanted, "currency", *COUNTS, "cost", "cached", "saved")}
 
 
 def _write(rows: list[Row], totals: list[Row], wanted: list[str]) -> None:
     if not rows:
         screen.say("Nothing was spent here in this time.")
         return
-    heads = [*(name.upper() for name in wanted), "CALLS", "FAILED", "TOKENS IN", "TOKENS OUT", "COST"]
+    heads = [*(name.upper() for name in wanted), "CALLS", "REFUSED", "FAILED", "TOKENS IN", "TOKENS OUT", "COST"]
     saving = any(row["cached"] for row in totals)  # else the columns would be noughts
     heads += ["CACHED", "SAVED"] if saving else []
     right = range(len(wanted), len(heads))
@@ -70,7 +68,7 @@ def _write(rows: list[Row], totals: list[Row], wanted: list[str]) -> None:
 
 
 def _cells(row: Row, names: list[str], saving: bool) -> list[str]:
-    counts = [f"{row[name]:,}" for name in ("calls", "failed", "input", "output")]
+    counts = [f"{row[name]:,}" for name in COUNTS]
     saved = [f"{row['cached']:,}", screen.money(Decimal(row["saved"]), row["currency"])] if saving else []
     return [*names, *counts, screen.money(Decimal(row["cost"]), row["currency"]), *saved]
 

@@ -111,6 +111,16 @@ def test_a_journal_that_was_replaced_is_noticed(tmp_path: Path) -> None:
     assert not following.intact()
 
 
+def test_of_records_that_must_have_something_only_those_are_read(ledger: Ledger, tmp_path: Path) -> None:
+    following = Follower(tmp_path / "ledger", "run.", having=b'"api":true')
+    write(ledger, "run.opened", tenant="ours")
+    wanted = write(ledger, "run.closed", tenant="ours", api=True)
+    write(ledger, "call.closed", tenant="ours", api=True)
+    assert following.behind > 0
+    assert ids(following) == [wanted]
+    assert following.behind == 0
+
+
 def test_a_record_that_cannot_be_read_is_said_and_never_passed_over(tmp_path: Path) -> None:
     (tmp_path / "journal").mkdir()
     segment.path_of(tmp_path, 1).write_bytes(b'{"n":1,"k":"key.revoked","i":broken}\n')
