@@ -192,6 +192,22 @@ def reopen(
     _say(word, key, Speaker(who or caller()), More(because=because, of=duplicate_of), ledger, as_json)
 
 
+@app.command("clawback")
+def clawback(
+    key: Key,
+    reason: Annotated[str, typer.Option("--reason", metavar="NAME", help="One that the contract claws back for.")],
+    amount: Amount = "",
+    who: Who = "",
+    because: Because = "",
+    ledger: Ledger = "",
+    as_json: Json = False,
+) -> None:
+    """Give a final fee back, or part of it, for a reason of the contract."""
+    _say(
+        "clawback", key, Speaker(who or caller()), More(because=because, amount=amount, reason=reason), ledger, as_json
+    )
+
+
 # -- what the commands share
 
 

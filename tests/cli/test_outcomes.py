@@ -68,7 +68,8 @@ def test_what_may_not_happen_is_not_done_says_why_and_exits_1(claimed: tuple[Cli
     assert said.code == 1
     assert "bob is not among those who may attest it" in said.out
     assert asked(cli, "resolve", key, "--upheld")["not_done"] == "it is pending"
-    assert asked(cli, "show", key)["ignored"] == 2
+    assert asked(cli, "clawback", key, "--reason", "fraud")["not_done"] == "it is pending"
+    assert asked(cli, "show", key)["ignored"] == 3
 
 
 def test_a_claim_by_command_is_heard_at_once(claimed: tuple[Cli, str]) -> None:

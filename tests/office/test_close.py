@@ -7,6 +7,7 @@ import pytest
 from comptroller.core.errors import SettingsError
 from comptroller.core.money import parse_money
 from comptroller.metering.invoice import Invoice
+from comptroller.office.paper.sheet import invoice_sheet
 from comptroller.office.settle import credit, pay, void, write_off
 from tests.office.agreed import FLAT, House
 
@@ -128,6 +129,8 @@ def test_what_was_paid_too_much_pays_the_next_invoice(house: House) -> None:
     house.verified()
     (later,) = house.on(3).close()
     assert (later.totals.credits, later.totals.due) == (1.2 * USD, 0.6 * USD)
+    told = [row["name"] for row in invoice_sheet(later, house.clock)["totals"]]
+    assert "Paid too much before (bank-1)" in told
     assert house.balance("receivable") == 0.6 * USD
 
 

@@ -126,6 +126,8 @@ def _tax_name(invoice: Invoice) -> str:
 
 
 def _credit_name(name: str) -> str:
+    if name.startswith("payment:"):
+        return f"Paid too much before ({name.removeprefix('payment:')})"
     return "Service credit" if name.startswith("sla-") else f"Credit {name}"
 
 
