@@ -7,7 +7,7 @@ files, settings and extensions (`books.connect`).
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -81,9 +81,14 @@ def _lay_out(cursor: "DuckDBPyConnection", whose: Whose) -> None:
     """Make the views, in this cursor's own temporary place: they are gone with it."""
     said = {name: value for name in WHOSE if (value := getattr(whose, name))}
     said["tenant"] = whose.tenant
-    mine = " AND ".join(f'"{name}" = {_quoted(value)}' for name, value in said.items())
+    mine = _alike(said)
+    owed = "false" if whose.user or whose.workflow else mine
     for name, sql in views().items():
-        cursor.execute(f'CREATE TEMP VIEW "{name}" AS {sql.replace("{mine}", mine)}')
+        cursor.execute(f'CREATE TEMP VIEW "{name}" AS {sql.replace("{mine}", mine).replace("{owed}", owed)}')
+
+
+def _alike(said: Mapping[str, str]) -> str:
+    return " AND ".join(f'"{name}" = {_quoted(value)}' for name, value in said.items())
 
 
 def _quoted(value: str) -> str:

@@ -11,6 +11,8 @@ pytest.importorskip("duckdb")
 from comptroller.core.clock import FrozenClock
 from comptroller.core.facts import Fact
 from comptroller.core.settings import Settings
+from comptroller.metering.invoice import Invoice, Line, Totals
+from comptroller.office.invoices import encode
 from comptroller.store.books import Books
 from comptroller.store.grammar import BadQuestion, views
 from comptroller.store.ledger import Ledger
@@ -18,7 +20,28 @@ from comptroller.store.question import Bounds, Whose, truncated
 from comptroller.store.reader import Reader
 
 OURS, THEIRS = Whose("ours"), Whose("theirs")
+NARROWED = ("runs", "calls", "agents", "decisions", "claims", "outcome_events")
+OWED = ("txns", "postings", "invoices", "invoice_lines", "invoice_events")
 START = 1_767_225_600_000_000_000
+
+
+def money(number: int, tenant: str, customer: str) -> Iterator[Fact]:
+    """An outcome that was invoiced, and the invoice given up."""
+    key, whose = f"{tenant}:{customer}:2026-01", {"tenant": tenant, "customer": customer}
+    yield Fact("outcome", f"k{number}:claim", START, data={"outcome": f"k{number}", "type": "claim"})
+    txn = {**whose, "cause": "c", "kind": "finalised", "at": START, "period": "2026-01"}
+    yield Fact("books.txn", f"t{number}", START, data={**txn, "postings": [["unbilled", "USD", 0]]})
+    lines, days = (Line("minimum", "Minimum", "", 0, 0),), ("2026-01-01", "2026-01-31")
+    invoice = Invoice(key, tenant, customer, "c", "1", "2026-01", *days, "USD", lines, Totals(0, 0, 0), f"INV-{number}")
+    told: dict[str, object] = {
+        **whose,
+        "event": "finalised",
+        "invoice": key,
+        "number": invoice.number,
+        "document": encode(invoice),
+    }
+    yield Fact("books.invoice", f"i{number}", START, data=told)
+    yield Fact("books.invoice", f"w{number}", START, data={"event": "uncollectible", "invoice": key})
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +59,8 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
         made.record(Fact("agent.opened", f"s{number}", START, run, data=who))
         made.record(Fact("call.closed", f"e{number}", START, run, call, {**who, **used, "decisions": [said]}))
         made.record(Fact("claim", f"k{number}", START, run, data={**who, "type": "t", "subject": "s", "degree": "1"}))
+        for fact in money(number, tenant, customer):
+            made.record(fact)
     made.close()
     return path
 
@@ -52,7 +77,7 @@ def ask(books: Books, sql: str, whose: Whose = OURS, bounds: Bounds | None = Non
     return [tuple(row.values()) for row in books.ask(sql, whose, bounds or Bounds()).to_pylist()]
 
 
-@pytest.mark.parametrize("view", ["runs", "calls", "agents", "decisions", "claims"])
+@pytest.mark.parametrize("view", [*NARROWED, *OWED])
 def test_every_view_holds_the_rows_of_one_tenant_alone(view: str, books: Books) -> None:
     assert ask(books, f"SELECT count(*) FROM {view}") == [(2,)]
     assert ask(books, f"SELECT count(*) FROM {view}", THEIRS) == [(1,)]
@@ -63,6 +88,13 @@ def test_a_key_for_one_customer_sees_that_customers_rows(books: Books) -> None:
     assert ask(books, "SELECT customer, calls, cost::VARCHAR FROM costs_daily", Whose("ours", "bolt")) == [
         ("bolt", 1, "1.000000000")
     ]
+
+
+@pytest.mark.parametrize("view", OWED)
+def test_money_is_a_customers_and_never_of_one_workflow_or_user(view: str, books: Books) -> None:
+    assert ask(books, f"SELECT count(*) FROM {view}", Whose("ours", "bolt")) == [(1,)]
+    assert ask(books, f"SELECT count(*) FROM {view}", Whose("ours", workflow="w")) == [(0,)]
+    assert ask(books, f"SELECT count(*) FROM {view}", Whose("ours", user="u")) == [(0,)]
 
 
 def test_a_name_with_a_quote_in_it_is_a_name(books: Books) -> None:

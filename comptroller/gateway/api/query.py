@@ -31,7 +31,7 @@ LEFT = 499  # for nobody to read
 
 
 class Question(Said):
-    """One SELECT over runs, calls, decisions, agents, claims, open_calls, other_costs and costs_daily."""
+    """One SELECT over the tables of docs/api.md: runs, calls, claims, invoices, postings and the others."""
 
     sql: Annotated[
         str, Field(min_length=1, max_length=100_000, examples=["SELECT model, sum(cost) FROM calls GROUP BY ALL"])

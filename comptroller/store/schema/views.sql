@@ -1,5 +1,6 @@
 -- What somebody else's question may be about: views over the rows of one tenant, made for each question anew.
--- `{mine}` becomes the condition that says whose rows these are. A later view may name an earlier one.
+-- `{mine}` becomes the condition that says whose rows these are, `{owed}` that of money, which is a customer's and
+-- never of one user or workflow: who sees those alone sees none of it. A later view may name an earlier one.
 
 -- name: runs
 SELECT run, tenant, customer, "user", workflow, agent, "key", parent, outer_run, trace,
@@ -33,3 +34,21 @@ SELECT CAST(ended AS DATE) AS day, agent, model, customer, workflow, currency, c
   CAST(sum(cache_read) AS BIGINT) AS cache_read, sum(cost) AS cost,
   count(*) FILTER (cached <> '') AS cached, sum(saved) AS saved
 FROM temp.calls GROUP BY ALL
+
+-- name: outcome_events
+SELECT * EXCLUDE (seq) FROM books.outcome_events WHERE outcome IN (SELECT claim FROM temp.claims)
+
+-- name: txns
+SELECT * EXCLUDE (seq) FROM books.txns WHERE {owed}
+
+-- name: postings
+SELECT * EXCLUDE (seq) FROM books.postings WHERE {owed}
+
+-- name: invoices
+SELECT * EXCLUDE (seq) FROM books.invoices WHERE {owed}
+
+-- name: invoice_lines
+SELECT * EXCLUDE (seq) FROM books.invoice_lines WHERE {owed}
+
+-- name: invoice_events
+SELECT * EXCLUDE (seq) FROM books.invoice_events WHERE invoice IN (SELECT invoice FROM temp.invoices)
