@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
+from comptroller.core.errors import SettingsError
 from comptroller.core.outcome import Outcome
 from comptroller.metering.contracts import Contract, ContractBook
 from comptroller.metering.draw import Basis, Spent, Work, draw
@@ -44,6 +45,7 @@ class Gatherer:
         mine = self._outcomes.get(who, [])
         earlier = [invoice for invoice in self._invoices.of(who[1], who[0]) if invoice.state != "void"]
         billable = [outcome for outcome in mine if self._is_billable(outcome, period)]
+        _one_currency(contract, billable)
         usage, rated = self._usage(contract, period, earlier)
         return Basis(
             contracts=contracts,
@@ -142,6 +144,16 @@ class Gatherer:
             if (cost := now - invoice.spent - told) > 0:
                 found.append((invoice.period, cost))
         return found
+
+
+def _one_currency(contract: Contract, billable: Iterable[Outcome]) -> None:
+    """A fee in another currency than the contract's is not the same number in that one."""
+    for outcome in billable:
+        if outcome.fee is not None and outcome.fee.currency != contract.currency:
+            raise SettingsError(
+                f"{outcome.key} was verified for {outcome.fee}, and the contract of {contract.customer} is in "
+                f"{contract.currency} now. Put its currency back; in another one it is a contract of another customer."
+            )
 
 
 def _asks_for_work(contract: Contract) -> bool:

@@ -51,6 +51,8 @@ def write_off(keeper: Bookkeeper, named: str, because: str) -> Invoice:
     """Give up what is open of an invoice."""
     with keeper.alone():
         invoice = _open_invoice(keeper, named, None)
+        if not invoice.open:
+            raise SettingsError(f"{invoice.number} is paid; there is nothing to give up.")
         now = keeper.desk.clock.now_ns()
         keeper.invoices.tell("uncollectible", f"{invoice.number}:uncollectible", now,
                            {"invoice": invoice.id, "because": because})  # fmt: skip

@@ -449,3 +449,20 @@ def test_a_fee_that_no_books_could_keep_is_refused_with_its_reason() -> None:
     assert outcome is not None
     assert outcome.state == "pending"
     assert "more than 18 digits" in house.registry.events(key)[-1].ignored
+
+
+def test_a_fee_is_not_billed_as_the_same_number_in_another_currency(house: House) -> None:
+    house.verified()
+    house.contracts = FLAT.replace("USD", "EUR")
+    with pytest.raises(SettingsError, match=r"was verified for 1\.50 USD, .* is in EUR now"):
+        house.on(2).open().close()
+    house.contracts = FLAT
+    assert [invoice.totals.net for invoice in house.open().close()] == [1.5 * USD]
+
+
+def test_what_is_paid_is_not_given_up(house: House) -> None:
+    house.verified()
+    (invoice,) = house.on(2).close()
+    pay(house.keeper, invoice.number, parse_money("1.80 USD"), "wire")
+    with pytest.raises(SettingsError, match="there is nothing to give up"):
+        write_off(house.keeper, invoice.number, "bankrupt")
