@@ -164,6 +164,7 @@ async def _attempts(call: Call, attempts: Attempts, leaving: Leaving, send: Send
                 gate.meters.refused(answer.refused.code)
             elif answer.status >= 400:
                 gate.meters.failed(one.target.name, str(answer.status))
+                one.target.refused(answer.status)
             ours = hands.response is None or answer.refused is not None
             if ours or not attempts.answered(answer.status, hands.headers, one.target):
                 return await tell_answer(send, hands, answer, over_budget)

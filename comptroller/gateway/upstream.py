@@ -32,6 +32,8 @@ USUAL = (
 BEARER = "ANTHROPIC_AUTH_TOKEN"  # what Anthropic's clients find there they send as a bearer token, not as a key
 VERSIONS = ("v1", "v1beta")
 LONGEST_NAME = 256  # of a model: what clients make up is remembered here, in prices, counters and the record
+KEYLESS = (401, 403)  # what a provider answers to a key that it does not take
+SAY_EVERY_NS = 60_000_000_000
 CHOICES = 10_000  # answers to "where does this model go" that are remembered
 
 
@@ -48,6 +50,7 @@ class Target:
         self._paths: dict[str, bytes] = {}
         self.auth: tuple[bytes, bytes] | None = None
         self.secret = b""
+        self._clock, self._quiet_until_ns = clock, 0
         self.reload()
 
     def reload(self) -> None:
@@ -55,6 +58,16 @@ class Target:
         secret = _secret(self.provider)
         self.auth = _auth(self.format, secret, self.provider.key_env) if secret else None
         self.secret = secret.encode()
+
+    def refused(self, status: int) -> None:
+        """It answered with an error. That our key is turned down is said, at most once a minute; a client's is not."""
+        if status not in KEYLESS or self.auth is None:
+            return
+        now = self._clock.monotonic_ns()
+        if now >= self._quiet_until_ns:
+            self._quiet_until_ns = now + SAY_EVERY_NS
+            where = self.provider.key_file or self.provider.key_env
+            log.error("Upstream %s turned its key down (%d). Look at the key in %s.", self.name, status, where)
 
     def path(self, target: str, query: str) -> bytes:
         """What is asked for at this provider. The host is the configured one whatever is said here."""

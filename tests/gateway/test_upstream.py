@@ -9,6 +9,8 @@ from comptroller.core.errors import SettingsError
 from comptroller.core.settings import Gateway, Provider, load_settings
 from comptroller.gateway.stop import Stop
 from comptroller.gateway.upstream import Target, Upstreams
+from comptroller.testing.script import Say
+from tests.gateway.house import house
 
 
 def target(url: str = "https://api.example/v1", format: str = "openai", **more: object) -> Target:
@@ -146,3 +148,35 @@ def test_the_proxy_of_the_environment_is_used_but_not_for_this_machine(monkeypat
     assert target("https://api.example/v1").proxy == "http://proxy:3128"
     assert target("https://inner.example/v1").proxy is None
     assert target("http://127.0.0.1:8000").proxy is None
+
+
+def test_that_our_key_is_turned_down_is_said_once_a_minute_and_without_the_key(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MINE", "sk-secret")
+    clock = FrozenClock()
+    provider = Provider.model_validate({"name": "p", "format": "openai", "url": "http://h/v1", "key_env": "MINE"})
+    made = Target(provider, Gateway(), clock)
+    for seconds, status in ((0, 429), (0, 401), (59, 403), (1, 403)):
+        clock.tick(seconds)
+        made.refused(status)
+    assert [record.getMessage() for record in caplog.records] == [
+        "Upstream p turned its key down (401). Look at the key in MINE.",
+        "Upstream p turned its key down (403). Look at the key in MINE.",
+    ]
+
+
+def test_a_key_of_the_clients_own_that_is_turned_down_is_not_ours_to_mend(caplog: pytest.LogCaptureFixture) -> None:
+    target().refused(401)
+    assert not caplog.records
+
+
+def test_a_call_whose_key_is_turned_down_says_so_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MINE", "sk-secret")
+    ours = {"name": "ours", "format": "openai", "url": "{up}/v1", "key_env": "MINE"}
+    with house(Say("No.", status=401), upstreams=[ours]) as at:
+        assert [at.post().status_code for _ in range(2)] == [401, 401]
+    said = [text for text in caplog.messages if "turned its key down" in text]
+    assert said == ["Upstream ours turned its key down (401). Look at the key in MINE."]
