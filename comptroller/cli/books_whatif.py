@@ -67,7 +67,7 @@ def cost(
         office = OutcomeDesk(desk, lambda: reader)
         office.work()
         known = [one for one in office.registry.outcomes.values() if customer in ("", one.customer)]
-        rows = [row for row in reader.rows("run_costs", **span) if customer in ("", row["customer"])]
+        rows = [row for row in reader.rows("run_spending", **span) if customer in ("", row["customer"])]
     found = successes(rows, _begun(known, period), by, type)
     if as_json:
         screen.say_json([_success(one) for one in found])

@@ -40,7 +40,7 @@ def successes(
 ) -> list[Success]:
     """What a verified outcome cost, the cheapest first.
 
-    `rows` are those of the query `run_costs`. Only workflows that claim outcomes (of the type) are looked at.
+    `rows` are those of the query `run_spending`. Only workflows that claim outcomes (of the type) are looked at.
     """
     wanted = [one for one in outcomes if type in ("", one.type)]
     workflows = {(one.tenant, one.workflow) for one in wanted}

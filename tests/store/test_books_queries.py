@@ -35,6 +35,7 @@ ANSWERS = {
     "run_account": {"run": RUN},
     "run_work": {"run": RUN},
     "run_costs": {"run": RUN},
+    "run_spending": {},
     "work": {"since": START, "until": START + 10**10},
     "work_costs": {"since": START, "until": START + 10**10},
     "usage_packed": {"tenant": "default", "customer": "acme", "upto": 100},
