@@ -1,7 +1,7 @@
 """Contracts: what a customer agreed to pay, for what, since when; and which version holds at an instant."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 from itertools import pairwise
@@ -214,6 +214,13 @@ class ContractBook:
     def within(self, period: Period, customer: str, tenant: str = "default") -> list[Contract]:
         """The versions that hold on some day of a period."""
         return [contract for contract in self.of(customer, tenant) if contract.days_in(period)]
+
+    def after(self, period: Period, customer: str, tenant: str = "default") -> list[Contract]:
+        """The last version, for a period after its end: only what was verified while it held is billed any more."""
+        versions = self.of(customer, tenant)
+        if not versions or versions[-1].until is None or period.first < versions[-1].until:
+            return []
+        return [replace(versions[-1], seats=(), tokens=None, premium=None, usage={}, minimum=None, slas=())]
 
     @property
     def customers(self) -> list[tuple[str, str]]:

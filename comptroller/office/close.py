@@ -97,9 +97,8 @@ def _due(keeper: Bookkeeper, tenant: str, customer: str, until: date, now: int, 
     """The periods of a customer that are over and have no invoice, the oldest first."""
     versions = keeper.contracts.of(customer, tenant)
     period = period_on(versions[0].calendar, versions[0].starts)
-    last = versions[-1]
-    while last.until is None or period.first < last.until:
-        held = keeper.contracts.within(period, customer, tenant)
+    while True:
+        held = keeper.contracts.within(period, customer, tenant) or keeper.contracts.after(period, customer, tenant)
         wait = 0 if early else (held or versions)[-1].grace_days * DAY
         if period.end + wait > now or period.first > until:
             return

@@ -33,7 +33,7 @@ class Gatherer:
 
     def draft(self, tenant: str, customer: str, period: Period) -> Invoice | None:
         """The invoice of a customer's period as it stands now; None where there is nothing to say."""
-        held = self._contracts.within(period, customer, tenant)
+        held = self._contracts.within(period, customer, tenant) or self._contracts.after(period, customer, tenant)
         if not held:
             return None
         invoice = draw(self._basis(held, period))

@@ -466,3 +466,17 @@ def test_what_is_paid_is_not_given_up(house: House) -> None:
     pay(house.keeper, invoice.number, parse_money("1.80 USD"), "wire")
     with pytest.raises(SettingsError, match="there is nothing to give up"):
         write_off(house.keeper, invoice.number, "bankrupt")
+
+
+def test_what_was_held_back_when_a_contract_ended_is_billed_after_its_end() -> None:
+    house = House(FLAT + "until: 2026-02-01\nminimum: 1 USD\n")
+    house.verified()
+    disputed = house.verified()
+    house.tell(disputed, "dispute")
+    assert len(house.on(2).close()) == 1
+    assert house.on(4).close() == []
+    house.tell(disputed, "denied")
+    (invoice,) = house.on(5).close()
+    assert (invoice.period, [line.gross for line in invoice.lines]) == ("2026-02", [1.5 * USD])
+    assert house.balance("unbilled") == 0
+    assert house.close() == []
