@@ -16,5 +16,5 @@ def test_a_currency_without_a_smallest_unit_is_refused_with_the_remedy(currency:
 
 @pytest.mark.parametrize("currency", ["ABC", "usd", "", "EURO"])
 def test_what_is_no_currency_is_refused_with_the_remedy(currency: str) -> None:
-    with pytest.raises(ValueError, match="is not a currency of ISO 4217. Write a code"):
+    with pytest.raises(ValueError, match=r"is not a currency of ISO 4217\. Write a code"):
         minor_places(currency)
