@@ -103,14 +103,19 @@ class Writer:
         confirm(ledger, self.position)
 
     def run(self) -> int:
-        """Ingest all that is there; returns the number of records."""
-        before = self.position.sequence
+        """Ingest all that is there as this begins; returns the number of records."""
+        before, end = self.position.sequence, _reached(self._ledger)
         try:
-            while piece := cut(self._ledger, self.position, self._size):
+            # Not until there is nothing more: where calls never pause, there always is.
+            while self._place < end and (piece := cut(self._ledger, self.position, self._size)):
                 self._ingest(piece)
         finally:
             self._file.unlink(missing_ok=True)
         return self.position.sequence - before
+
+    @property
+    def _place(self) -> tuple[int, int]:
+        return self.position.segment, self.position.offset
 
     def _ingest(self, piece: Slice) -> None:
         _copy(piece, self._file)
@@ -277,6 +282,15 @@ def cut(ledger: Path, at: Position, size: int) -> Slice | None:
     if there:
         raise StoreError(_fault(path, at.offset, at.sequence + 1, "a closed segment ends in half a record"))
     return cut(ledger, Position(at.segment + 1, 0, at.sequence, at.chain), size)
+
+
+def _reached(ledger: Path) -> tuple[int, int]:
+    """The segment that grows, and how long it is now."""
+    last = max(segment.numbers(ledger), default=1)
+    try:
+        return last, segment.path_of(ledger, last).stat().st_size
+    except FileNotFoundError:
+        return last, 0
 
 
 def _whole(file: BinaryIO, offset: int, size: int) -> int:

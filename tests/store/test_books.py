@@ -331,6 +331,22 @@ def test_a_record_of_many_megabytes_is_read(pen: Pen) -> None:
     opened.close()
 
 
+def test_catching_up_ends_while_others_go_on_writing(pen: Pen, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = pen.run()
+    opened = Books.open(pen.path)
+    before, ingest = opened.position.sequence, opened._writer._ingest
+
+    def meanwhile(piece: object) -> None:
+        assert opened.position.sequence < before + 50, "it follows those who write for ever"
+        pen.called(run)
+        ingest(piece)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(opened._writer, "_ingest", meanwhile)
+    pen.called(run)
+    assert opened.ingest() == opened.position.sequence - before < 10
+    opened.close()
+
+
 def test_parts_of_any_size_across_segments_make_the_same_books(tmp_path: Path) -> None:
     pen = Pen(tmp_path / "ledger", segment_mb=1)
     run = pen.run()
