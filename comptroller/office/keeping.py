@@ -13,10 +13,15 @@ from comptroller.wrapper.desk import Desk
 def keep_books(desk: Desk, reader: Reader, outcomes: OutcomeDesk | None = None) -> Bookkeeper:
     """A bookkeeper for a desk, after all work on outcomes that is due."""
     outcomes = outcomes or OutcomeDesk(desk, lambda: reader)
+    outcomes.work()
+    return keeper_of(desk, reader, outcomes)
+
+
+def keeper_of(desk: Desk, reader: Reader, outcomes: OutcomeDesk) -> Bookkeeper:
+    """A bookkeeper of what is known, who asks nobody elsewhere."""
     agreed = outcomes.registry.agreed
     assert isinstance(agreed, Agreements), "an outcome desk asks contracts"
     announce(desk, desk.settings.contracts)
-    outcomes.work()
     # A registry of its own, as a bookkeeper hears every event from the first.
     return Bookkeeper(desk, Registry(desk, outcomes.registry.types, agreed), agreed.contracts, Records(reader, desk.fx))
 

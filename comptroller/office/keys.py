@@ -27,7 +27,8 @@ _FORM = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_RANDOM + _CHECK}}}")
 _BUDGET = re.compile(r"(?P<cap>[^/]+?)\s*(?:/\s*(?P<every>hour|day|month))?\s*")
 PLACE = "`comptroller keys issue --budget`"
 API = "api:"  # how scopes begin that say what a key may do at `/api`
-READ, BODIES, WRITE, KEYS, OUTCOMES = RIGHTS = ("api:read", "api:bodies", "api:write", "api:keys", "api:outcomes")
+RIGHTS = ("api:read", "api:bodies", "api:write", "api:keys", "api:outcomes", "api:books")
+READ, BODIES, WRITE, KEYS, OUTCOMES, BOOKS = RIGHTS
 
 Digest = Callable[[bytes], str]
 

@@ -1,11 +1,15 @@
 """The bureau: what all rooms of `/api` share. Books and keys at hand, the desk opened when something is written."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from comptroller.core.clock import SYSTEM, Clock
 from comptroller.core.settings import Settings
+from comptroller.office.bookkeeper import Bookkeeper
 from comptroller.office.follower import START, Follower
+from comptroller.office.keeping import keeper_of
 from comptroller.office.keys import KINDS, Register
 from comptroller.office.outcome_desk import OutcomeDesk
 from comptroller.policies.book import Book
@@ -29,6 +33,8 @@ class Bureau:
         self._follower = Follower(self.ledger, KINDS)
         self._register = Register()
         self._outcomes: OutcomeDesk | None = None
+        self._keeper: Bookkeeper | None = None
+        self._books_turn = threading.Lock()
         self.audits: dict[str, object] = {}  # what the audit's room remembers between requests
 
     @property
@@ -49,6 +55,17 @@ class Bureau:
             if self._outcomes is None:
                 self._outcomes = OutcomeDesk(self.desk, lambda: self.reader)
             return self._outcomes
+
+    @contextmanager
+    def books(self) -> Iterator[Bookkeeper]:
+        """The books, brought up to date, for one at a time; opened by the first who needs them."""
+        with self._books_turn:
+            self.outcomes.work_here()
+            if self._keeper is None:
+                self._keeper = keeper_of(self.desk, self.reader, self.outcomes)
+            else:
+                self._keeper.catch_up()
+            yield self._keeper
 
     @property
     def book(self) -> Book:

@@ -7,9 +7,10 @@ from pydantic import BaseModel, Field, JsonValue
 
 from comptroller.core.outcome import Outcome, State
 from comptroller.gateway.api.frame import Ask, Route
+from comptroller.gateway.api.pages import after
 from comptroller.gateway.api.problem import Problem
 from comptroller.gateway.api.rights import OUTCOMES, READ, Who
-from comptroller.gateway.api.shapes import PLAIN, Moment, Money, Name, Said, Told
+from comptroller.gateway.api.shapes import AMOUNT, PLAIN, Because, Moment, Money, Name, Said, Told
 from comptroller.office.links import LIVES_NS, write_link
 from comptroller.office.outcome_desk import OutcomeDesk
 from comptroller.office.outcome_list import described, told
@@ -17,10 +18,8 @@ from comptroller.office.saying import More, Speaker, say
 from comptroller.policies.amounts import read_duration
 
 T = TypeVar("T", bound=BaseModel)
-AMOUNT = r"^[0-9]{1,18}([.][0-9]{1,9})? [A-Z]{3}$"
 DEGREE = r"^(1|1\.0{1,9}|0\.(0{0,8}[1-9][0-9]{0,8}))$"
 DURATION = r"^[0-9]{1,4}(s|m|h|d)$"
-Because = Annotated[str, Field(max_length=1000, pattern=PLAIN)]
 Evidence = dict[str, JsonValue]
 
 
@@ -163,14 +162,9 @@ def list_outcomes(ask: Ask) -> OutcomePage:
     desk, wanted = _desk(ask), ask.query
     found = [each for each in desk.registry.outcomes.values() if _sees(ask.who, each) and _fits(each, wanted)]
     found.sort(key=lambda each: (each.claimed_at, each.key), reverse=True)
-    if wanted.after is not None:
-        keys = [each.key for each in found]
-        if wanted.after not in keys:
-            raise Problem(400, "bad_cursor", "There is no such outcome here.", "Give the `next` of a page before.")
-        found = found[keys.index(wanted.after) + 1 :]
-    page = found[: wanted.limit]
+    page, following = after(found, lambda each: each.key, wanted.after, wanted.limit)
     rows = [_row(OutcomeRow, described(each)) for each in page]
-    return OutcomePage(outcomes=rows, next=page[-1].key if len(found) > len(page) else None)
+    return OutcomePage(outcomes=rows, next=following)
 
 
 def show_outcome(ask: Ask) -> OutcomeAccount:

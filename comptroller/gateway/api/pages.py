@@ -3,7 +3,8 @@
 import base64
 import binascii
 import re
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
@@ -13,6 +14,7 @@ from comptroller.gateway.api.shapes import Name, Said, Time
 from comptroller.store.question import WHOSE
 
 Row = dict[str, Any]
+T = TypeVar("T")
 _MARK = re.compile(r"(-?\d{1,37}):(\d{1,18})")
 
 
@@ -58,6 +60,17 @@ def cut(rows: list[Row], limit: int) -> tuple[list[Row], str | None]:
     last = rows[limit - 1]
     mark = f"{int(last['rank'])}:{int(last['seq'])}"
     return rows[:limit], base64.urlsafe_b64encode(mark.encode()).decode().rstrip("=")
+
+
+def after(found: list[T], id_of: Callable[[T], str], last: str | None, limit: int) -> tuple[list[T], str | None]:
+    """The page of a list in memory that begins after an id, and the id to go on after where there is more."""
+    if last is not None:
+        ids = [id_of(one) for one in found]
+        if last not in ids:
+            raise Problem(400, "bad_cursor", "There is no such one here.", "Give the `next` of a page before.")
+        found = found[ids.index(last) + 1 :]
+    page = found[:limit]
+    return page, id_of(page[-1]) if len(found) > limit else None
 
 
 def _read(cursor: str) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
@@ -10,12 +11,21 @@ from comptroller.core.call import Identity
 from comptroller.gateway.api.problem import Problem
 from comptroller.gateway.caller import Caller
 from comptroller.office import keys
-from comptroller.office.keys import BODIES, KEYS, OUTCOMES, READ, WRITE
+from comptroller.office.keys import BODIES, BOOKS, KEYS, OUTCOMES, READ, WRITE
 from comptroller.store.question import WHOSE, Whose
 
 RIGHTS = frozenset(keys.RIGHTS)
-__all__ = ["BODIES", "KEYS", "OUTCOMES", "READ", "RIGHTS", "WRITE", "Who", "packed", "unpacked", "who_of"]
+__all__ = ["BODIES", "BOOKS", "KEYS", "OUTCOMES", "READ", "RIGHTS", "WRITE", "Who", "packed", "unpacked", "who_of"]
 ORDINARY = frozenset((WRITE,))  # of a key without a list of scopes: an agent's, which opens runs and claims
+
+
+class Owed(Protocol):
+    """What belongs to a customer of a tenant."""
+
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def customer(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,20 @@ class Who:
         return row["tenant"] == self.tenant and all(
             not (said := getattr(self, name)) or row[name] == said for name in WHOSE[1:]
         )
+
+    def owns(self, one: Owed) -> bool:
+        """True for what is of their tenant, and of their customer where they are for one."""
+        return one.tenant == self.tenant and self.customer in ("", one.customer)
+
+    def must_own(self) -> None:
+        """Refuse who is for one user or workflow: money is a customer's, and no part of it is theirs alone."""
+        if self.user or self.workflow:
+            raise Problem(
+                403,
+                "not_allowed",
+                "This key is for one user or workflow, and the books are a customer's.",
+                "Use a key for the customer or the tenant.",
+            )
 
     def must(self, right: str) -> None:
         """Refuse who has no such right."""

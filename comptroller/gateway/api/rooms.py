@@ -1,12 +1,25 @@
 """All rooms of `/api`. A new one lists its routes here and has a place in the OpenAPI document."""
 
-from comptroller.gateway.api import audit, budgets, calls, claims, keys, outcome_doors, outcomes, policies, query, runs
+from comptroller.gateway.api import (
+    audit,
+    budgets,
+    calls,
+    claims,
+    invoices,
+    keys,
+    outcome_doors,
+    outcomes,
+    policies,
+    query,
+    runs,
+)
 
 ROUTES = (
     *runs.ROUTES,
     *calls.ROUTES,
     *claims.ROUTES,
     *outcomes.ROUTES,
+    *invoices.ROUTES,
     *budgets.ROUTES,
     *policies.ROUTES,
     *keys.ROUTES,

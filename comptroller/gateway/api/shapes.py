@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from comptroller.core.money import NANOS, decimal_text
 
 PLAIN = r"^[^\u0000-\u001f\u007f]*$"
+AMOUNT = r"^[0-9]{1,18}([.][0-9]{1,9})? [A-Z]{3}$"
 TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?$"
 FIRST, LAST = 1_900, 9_000  # years a time may be in: what the books can compare
 
@@ -47,6 +48,7 @@ Time = Annotated[
 ]
 Name = Annotated[str, Field(max_length=256, pattern=PLAIN)]
 Id = Annotated[str, Field(min_length=1, max_length=128, pattern=PLAIN)]
+Because = Annotated[str, Field(max_length=1000, pattern=PLAIN)]
 Costs = dict[str, Money]
 
 

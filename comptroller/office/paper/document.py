@@ -9,22 +9,31 @@ from comptroller.metering.invoice import Credit, Invoice, Item, Line
 _PLAIN = ("id", "number", "tenant", "customer", "contract", "version", "period", "first", "last", "currency", "issued")
 
 
-def told(invoice: Invoice, now_ns: int) -> dict[str, Any]:
-    """All that an invoice says, and how it stands."""
+def summary(invoice: Invoice, now_ns: int) -> dict[str, Any]:
+    """What a list tells of an invoice."""
     totals = invoice.totals
     return {
         **{name: getattr(invoice, name) for name in _PLAIN},
         "due_on": invoice.due,
         "status": invoice.status(now_ns),
+        "totals": {
+            name: decimal_text(getattr(totals, name))
+            for name in ("subtotal", "discount", "net", "tax", "total", "credits", "due")
+        },
+        "paid": decimal_text(invoice.paid),
+        "open": decimal_text(invoice.open),
+    }
+
+
+def told(invoice: Invoice, now_ns: int) -> dict[str, Any]:
+    """All that an invoice says, and how it stands."""
+    return {
+        **summary(invoice, now_ns),
         "buyer": invoice.buyer,
         "seller": invoice.seller,
         "lines": [_line(line) for line in invoice.lines],
         "discounts": {name: decimal_text(nanos) for name, nanos in invoice.discounts},
         "tax": invoice.tax,
-        "totals": {
-            name: decimal_text(getattr(totals, name))
-            for name in ("subtotal", "discount", "net", "tax", "total", "credits", "due")
-        },
         "credits": {name: decimal_text(nanos) for name, nanos in invoice.burnt.items()},
         "service_credits": [
             {"id": id, "amount": decimal_text(nanos), "because": why} for id, nanos, why in invoice.sla
@@ -32,8 +41,6 @@ def told(invoice: Invoice, now_ns: int) -> dict[str, Any]:
         "held_back": {"outcomes": invoice.held, "amount": decimal_text(invoice.held_nanos)},
         "failed": invoice.failed,
         "digest": invoice.digest,
-        "paid": decimal_text(invoice.paid),
-        "open": decimal_text(invoice.open),
         "payments": [
             {"reference": one.id, "at": _moment(one.at), "amount": decimal_text(one.nanos)} for one in invoice.payments
         ],

@@ -1,0 +1,220 @@
+"""Invoices: listed, told whole or drawn; paid, credited, given up and taken back by who may keep the books."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from comptroller.core.money import Money as Amount
+from comptroller.core.money import parse_money
+from comptroller.gateway.api.frame import JSON, Ask, Route
+from comptroller.gateway.api.invoice_shapes import InvoicePage, InvoiceRow, InvoiceTold, NoteTold
+from comptroller.gateway.api.pages import after
+from comptroller.gateway.api.problem import Problem
+from comptroller.gateway.api.rights import BOOKS, READ
+from comptroller.gateway.api.shapes import AMOUNT, PLAIN, Because, Id, Name, Said
+from comptroller.metering.invoice import Invoice, Status
+from comptroller.office import close as closing
+from comptroller.office import settle
+from comptroller.office.bookkeeper import Bookkeeper
+from comptroller.office.keeping import need_contracts
+from comptroller.office.paper import document, mail, pdf, sheet
+
+PDF, HTML = "application/pdf", "text/html"
+PERIOD = r"^[1-9][0-9]{3}-[0-9]{2}(-[0-9]{2})?$"
+# An invoice is a page of its own: nothing is loaded, and nobody frames it.
+_SHUT = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'", "x-frame-options": "DENY"}
+Period = Annotated[str, Field(pattern=PERIOD, examples=["2026-11"])]
+
+
+class InvoicesAsked(Said):
+    """Which."""
+
+    customer: Name | None = None
+    status: Status | None = None
+    period: Period | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 50
+    after: Annotated[str, Field(max_length=128, pattern=PLAIN)] | None = None
+
+
+class Paying(Said):
+    """What came in; the same reference again is the same payment."""
+
+    amount: Annotated[str, Field(pattern=AMOUNT, examples=["12.50 USD"])]
+    reference: Id
+
+
+class Crediting(Paying):
+    """What is given back, before tax; the same reference again is the same credit note."""
+
+    because: Because = ""
+
+
+class Ending(Said):
+    """Why."""
+
+    because: Because = ""
+
+
+class Closing(Said):
+    """Up to which period, whose, and whether the days of grace are waited for."""
+
+    period: Period | None = None
+    customer: Name | None = None
+    early: bool = False
+
+
+def list_invoices(ask: Ask) -> InvoicePage:
+    """Those that are theirs to see, the latest first."""
+    wanted = ask.query
+    with _books(ask) as keeper:
+        now = keeper.desk.clock.now_ns()
+        known = list(keeper.invoices.invoices.values())
+    found = [one for one in known if ask.who.owns(one) and _fits(one, wanted, now)]
+    found.sort(key=lambda one: (one.at, one.number), reverse=True)
+    page, following = after(found, lambda one: one.number, wanted.after, wanted.limit)
+    return InvoicePage(invoices=[_row(one, now) for one in page], next=following)
+
+
+async def show_invoice(ask: Ask) -> Response:
+    """One whole: as JSON, or drawn where PDF or HTML is asked for."""
+    accepted = ask.request.headers.get("accept", "")
+    draw = next((draw for media, draw in _DRAWN.items() if media in accepted and JSON not in accepted), _as_json)
+    return await run_in_threadpool(draw, ask)
+
+
+def _as_json(ask: Ask) -> Response:
+    with _books(ask) as keeper:
+        return Response(_whole(keeper, _meant(ask, keeper)).model_dump_json(), media_type=JSON)
+
+
+def _as_pdf(ask: Ask) -> Response:
+    return Response(pdf.draw(_sheet(ask))[0], media_type=PDF)
+
+
+def _as_page(ask: Ask) -> Response:
+    return Response(mail.draw(_sheet(ask)), media_type=HTML, headers=_SHUT)
+
+
+_DRAWN = {PDF: _as_pdf, HTML: _as_page}
+
+
+def pay_invoice(ask: Ask) -> InvoiceTold:
+    """Take a payment in."""
+    with _books(ask) as keeper:
+        known, said = _meant(ask, keeper), ask.body
+        paid = settle.pay(keeper, known.number, _amount(said), said.reference, by=ask.who.signature)
+        return _whole(keeper, paid)
+
+
+def credit_invoice(ask: Ask) -> NoteTold:
+    """Give part of it back."""
+    with _books(ask) as keeper:
+        known, said = _meant(ask, keeper), ask.body
+        amount, by = _amount(said), ask.who.signature
+        note = settle.credit(keeper, known.number, amount, said.because, said.reference, by=by)
+        return NoteTold.model_validate({**document.credit(note), "currency": known.currency})
+
+
+def void_invoice(ask: Ask) -> InvoiceTold:
+    """Take it back."""
+    with _books(ask) as keeper:
+        return _whole(keeper, settle.void(keeper, _meant(ask, keeper).number, ask.body.because))
+
+
+def write_off_invoice(ask: Ask) -> InvoiceTold:
+    """Give up what is open of it."""
+    with _books(ask) as keeper:
+        return _whole(keeper, settle.write_off(keeper, _meant(ask, keeper).number, ask.body.because))
+
+
+def close_periods(ask: Ask) -> InvoicePage:
+    """Finalise what is over."""
+    said, customer = ask.body, ask.body.customer or ask.who.customer
+    if ask.who.customer not in ("", customer):
+        raise Problem(
+            403, "not_allowed", "This key is for another customer.", "Leave the customer out.", "body.customer"
+        )
+    with _books(ask) as keeper:
+        need_contracts(keeper)
+        made = closing.close(keeper, said.period or "", customer, ask.who.tenant, said.early)
+        return InvoicePage(invoices=[_row(one, keeper.desk.clock.now_ns()) for one in made], next=None)
+
+
+def _books(ask: Ask) -> Any:
+    ask.who.must_own()
+    return ask.bureau.books()
+
+
+def _meant(ask: Ask, keeper: Bookkeeper) -> Invoice:
+    named = ask.path["invoice"]
+    found = keeper.invoices.find(named)
+    if found is None or not ask.who.owns(found):
+        raise Problem(404, "not_found", f"There is no invoice {named[:128]!r}.", "List them with GET /api/invoices.")
+    return found
+
+
+def _sheet(ask: Ask) -> dict[str, Any]:
+    with _books(ask) as keeper:
+        return sheet.invoice_sheet(_meant(ask, keeper), keeper.desk.clock)
+
+
+def _whole(keeper: Bookkeeper, invoice: Invoice) -> InvoiceTold:
+    return InvoiceTold.model_validate(document.told(invoice, keeper.desk.clock.now_ns()))
+
+
+def _row(invoice: Invoice, now: int) -> InvoiceRow:
+    return InvoiceRow.model_validate(document.summary(invoice, now))
+
+
+def _fits(invoice: Invoice, wanted: InvoicesAsked, now: int) -> bool:
+    return (
+        wanted.customer in (None, invoice.customer)
+        and wanted.period in (None, invoice.period)
+        and wanted.status in (None, invoice.status(now))
+    )
+
+
+def _amount(said: Paying) -> Amount:
+    try:
+        return parse_money(said.amount)
+    except ValueError as error:
+        raise Problem(400, "bad_request", str(error), "Write an amount like 12.50 USD.", "body.amount") from None
+
+
+_ONE = "/api/invoices/{invoice}"
+_MEDIA = {PDF: {"schema": {"type": "string", "format": "binary"}}, HTML: {"schema": {"type": "string"}}}
+
+
+def _entry(word: str, does: str, answer: Any, body: Any, reply: Any = InvoiceTold) -> Route:
+    return Route("POST", f"{_ONE}/{word}", does, BOOKS, answer, reply, body=body, fails=(404,))
+
+
+ROUTES = (
+    Route("GET", "/api/invoices", "List invoices, the latest first.", READ, list_invoices, InvoicePage, InvoicesAsked),
+    Route(
+        "GET",
+        _ONE,
+        "One invoice, whole: as JSON, PDF or HTML, as is accepted.",
+        READ,
+        show_invoice,
+        InvoiceTold,
+        fails=(404,),
+        own=True,
+        media=_MEDIA,
+    ),
+    _entry("pay", "Take a payment in.", pay_invoice, Paying),
+    _entry("credit", "Give back part of an invoice, its tax with it.", credit_invoice, Crediting, NoteTold),
+    _entry("void", "Take an invoice back that nobody paid.", void_invoice, Ending),
+    _entry("write-off", "Give up what is open of an invoice.", write_off_invoice, Ending),
+    Route(
+        "POST",
+        "/api/books/close",
+        "Invoice all periods that are over.",
+        BOOKS,
+        close_periods,
+        InvoicePage,
+        body=Closing,
+    ),
+)
