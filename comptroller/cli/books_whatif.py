@@ -10,13 +10,9 @@ from comptroller.cli.books_invoices import books
 from comptroller.cli.main import Json, Ledger, Misuse
 from comptroller.cli.place import ledger_of, reading
 from comptroller.core.money import decimal_text
-from comptroller.core.outcome import Outcome
-from comptroller.metering.periods import Calendar, period_named
-from comptroller.metering.rating.rounding import round_to
-from comptroller.metering.rating.terms import plain
 from comptroller.office.agreements import load_contracts
 from comptroller.office.outcome_desk import OutcomeDesk
-from comptroller.office.success import BY, Success, successes
+from comptroller.office.success import BY, begun, described, share, span_of, successes
 from comptroller.office.whatif import Rerated, Side, given_to
 from comptroller.office.whatif import reprice as rerate
 from comptroller.wrapper.desk import Desk
@@ -68,34 +64,23 @@ def cost(
         office.work()
         known = [one for one in office.registry.outcomes.values() if customer in ("", one.customer)]
         rows = [row for row in reader.rows("run_spending", **span) if customer in ("", row["customer"])]
-    found = successes(rows, _begun(known, period), by, type)
+    found = successes(rows, begun(known, span), by, type)
     if as_json:
-        screen.say_json([_success(one) for one in found])
+        screen.say_json([described(one) for one in found])
     elif not found:
         screen.say("No runs of a workflow that claimed outcomes here in this time.")
     else:
         heads = (by.upper(), "RUNS", "SUCCESSES", "SPENT", "OF IT IN VAIN", "A SUCCESS COST", "")
-        rows_ = [[screen.short(one.name, 40), f"{len(one.runs):,}", _share(one), decimal_text(one.spent),
+        rows_ = [[screen.short(one.name, 40), f"{len(one.runs):,}", share(one), decimal_text(one.spent),
                   decimal_text(one.wasted), _money(one.each), one.currency] for one in found]  # fmt: skip
         screen.table(heads, rows_, right=range(1, 6))
 
 
-def _span(period: str) -> dict[str, object]:
-    if not period:
-        return {}
+def _span(period: str) -> dict[str, int]:
     try:
-        known = period_named(Calendar(), period)
+        return span_of(period)
     except ValueError as error:
         raise Misuse(f"--period: {error}") from None
-    return {"since": known.start, "until": known.end}
-
-
-def _begun(outcomes: list[Outcome], period: str) -> list[Outcome]:
-    """Outcomes whose runs are of the period: by their claims, as a verdict may come a month later."""
-    span = _span(period)
-    if not span:
-        return outcomes
-    return [one for one in outcomes if int(str(span["since"])) <= one.claimed_at < int(str(span["until"]))]
 
 
 def _currencies(one: Rerated) -> str:
@@ -110,10 +95,6 @@ def _cells(side: Side) -> list[str]:
 
 def _money(nanos: int | None) -> str:
     return "-" if nanos is None else decimal_text(nanos)
-
-
-def _share(one: Success) -> str:
-    return plain(round_to(one.outcomes, 2))
 
 
 def _say_more(one: Rerated, outcomes: bool) -> None:
@@ -142,16 +123,6 @@ def _side(side: Side) -> dict[str, Any]:
     return {"contract": side.contract, "currency": side.currency, "outcomes": side.outcomes,
             "revenue": decimal_text(side.revenue), "cost": _plain(side.cost), "margin": _plain(side.margin),
             "by_type": types}  # fmt: skip
-
-
-def _success(one: Success) -> dict[str, Any]:
-    told = {"name": one.name, "currency": one.currency, "runs": len(one.runs), "successes": _share(one)}
-    return {
-        **told,
-        "spent": decimal_text(one.spent),
-        "in_vain": decimal_text(one.wasted),
-        "each": _plain(one.each),
-    }
 
 
 def _plain(nanos: int | None) -> str | None:

@@ -71,11 +71,11 @@ class Accounts:
         """The balances of one customer by account and currency."""
         return self._of_customer.get((tenant, customer), {})
 
-    def trial_balance(self, at: int | None = None, customer: str = "") -> dict[tuple[str, str], int]:
+    def trial_balance(self, at: int | None = None, customer: str = "", tenant: str = "") -> dict[tuple[str, str], int]:
         """The balance of every account by name and currency, now or at an instant. Their sum is zero."""
         found: dict[tuple[str, str], int] = {}
         for txn in self.txns.values():
-            if (at is None or txn.at <= at) and customer in ("", txn.customer):
+            if (at is None or txn.at <= at) and customer in ("", txn.customer) and tenant in ("", txn.tenant):
                 for posting in txn.postings:
                     key = (posting.account, posting.currency)
                     found[key] = found.get(key, 0) + posting.nanos

@@ -9,8 +9,11 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Literal
 
-from comptroller.core.money import NANOS
+from comptroller.core.money import NANOS, decimal_text
 from comptroller.core.outcome import Outcome
+from comptroller.metering.periods import Calendar, period_named
+from comptroller.metering.rating.rounding import round_to
+from comptroller.metering.rating.terms import plain
 
 By = Literal["model", "agent", "workflow"]
 BY: tuple[By, ...] = ("model", "agent", "workflow")
@@ -62,6 +65,37 @@ def successes(
         elif whole[run]:
             known.outcomes += Fraction(reached[run] * cost, whole[run])
     return sorted(found.values(), key=lambda one: (one.currency, one.each is None, one.each or 0, one.name))
+
+
+def span_of(period: str) -> dict[str, int]:
+    """From when to when a month (UTC) is, for the query `run_spending`; all of time where none is named."""
+    if not period:
+        return {}
+    known = period_named(Calendar(), period)
+    return {"since": known.start, "until": known.end}
+
+
+def begun(outcomes: Iterable[Outcome], span: Mapping[str, int]) -> list[Outcome]:
+    """Outcomes whose runs are of that time: by their claims, as a verdict may come a month later."""
+    return [one for one in outcomes if not span or span["since"] <= one.claimed_at < span["until"]]
+
+
+def described(one: Success) -> dict[str, Any]:
+    """One as JSON."""
+    return {
+        "name": one.name,
+        "currency": one.currency,
+        "runs": len(one.runs),
+        "successes": share(one),
+        "spent": decimal_text(one.spent),
+        "in_vain": decimal_text(one.wasted),
+        "each": None if one.each is None else decimal_text(one.each),
+    }
+
+
+def share(one: Success) -> str:
+    """How many successes were its work, as people write it."""
+    return plain(round_to(one.outcomes, 2))
 
 
 def _whole(rows: Iterable[Mapping[str, Any]]) -> dict[Run, int]:

@@ -13,7 +13,7 @@ from comptroller.gateway.api.invoice_shapes import InvoicePage, InvoiceRow, Invo
 from comptroller.gateway.api.pages import after
 from comptroller.gateway.api.problem import Problem
 from comptroller.gateway.api.rights import BOOKS, READ
-from comptroller.gateway.api.shapes import AMOUNT, PLAIN, Because, Id, Name, Said
+from comptroller.gateway.api.shapes import AMOUNT, PLAIN, Because, Id, Name, Period, Said
 from comptroller.metering.invoice import Invoice, Status
 from comptroller.office import close as closing
 from comptroller.office import settle
@@ -22,10 +22,8 @@ from comptroller.office.keeping import need_contracts
 from comptroller.office.paper import document, mail, pdf, sheet
 
 PDF, HTML = "application/pdf", "text/html"
-PERIOD = r"^[1-9][0-9]{3}-[0-9]{2}(-[0-9]{2})?$"
 # An invoice is a page of its own: nothing is loaded, and nobody frames it.
 _SHUT = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'", "x-frame-options": "DENY"}
-Period = Annotated[str, Field(pattern=PERIOD, examples=["2026-11"])]
 
 
 class InvoicesAsked(Said):
@@ -138,6 +136,7 @@ def close_periods(ask: Ask) -> InvoicePage:
         )
     with _books(ask) as keeper:
         need_contracts(keeper)
+        ask.bureau.reader.refresh()  # what calls cost, up to now
         made = closing.close(keeper, said.period or "", customer, ask.who.tenant, said.early)
         return InvoicePage(invoices=[_row(one, keeper.desk.clock.now_ns()) for one in made], next=None)
 

@@ -2,6 +2,7 @@
 
 from comptroller.gateway.api import (
     audit,
+    books,
     budgets,
     calls,
     claims,
@@ -20,6 +21,7 @@ ROUTES = (
     *claims.ROUTES,
     *outcomes.ROUTES,
     *invoices.ROUTES,
+    *books.ROUTES,
     *budgets.ROUTES,
     *policies.ROUTES,
     *keys.ROUTES,

@@ -12,6 +12,7 @@ from comptroller.core.money import NANOS, decimal_text
 
 PLAIN = r"^[^\u0000-\u001f\u007f]*$"
 AMOUNT = r"^[0-9]{1,18}([.][0-9]{1,9})? [A-Z]{3}$"
+PERIOD = r"^[1-9][0-9]{3}-[0-9]{2}(-[0-9]{2})?$"
 TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?$"
 FIRST, LAST = 1_900, 9_000  # years a time may be in: what the books can compare
 
@@ -49,6 +50,7 @@ Time = Annotated[
 Name = Annotated[str, Field(max_length=256, pattern=PLAIN)]
 Id = Annotated[str, Field(min_length=1, max_length=128, pattern=PLAIN)]
 Because = Annotated[str, Field(max_length=1000, pattern=PLAIN)]
+Period = Annotated[str, Field(pattern=PERIOD, examples=["2026-11"])]
 Costs = dict[str, Money]
 
 

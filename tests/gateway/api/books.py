@@ -16,7 +16,6 @@ TYPE = """
 outcome: refund.resolved
 means: A refund was resolved.
 checks: [{id: paid, by: cel, when: evidence.paid == true}]
-attest: [{by: customer}]
 """
 TERMS = """
 contract: {tenant}-{customer}
