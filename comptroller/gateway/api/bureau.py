@@ -7,11 +7,13 @@ from pathlib import Path
 
 from comptroller.core.clock import SYSTEM, Clock
 from comptroller.core.settings import Settings
+from comptroller.office import receipts
 from comptroller.office.bookkeeper import Bookkeeper
 from comptroller.office.follower import START, Follower
 from comptroller.office.keeping import keeper_of
 from comptroller.office.keys import KINDS, Register
 from comptroller.office.outcome_desk import OutcomeDesk
+from comptroller.office.receipts import Drawer
 from comptroller.policies.book import Book
 from comptroller.store.bodies import Bodies
 from comptroller.store.ledger import Ledger
@@ -32,6 +34,8 @@ class Bureau:
         self._bodies: Bodies | None = None
         self._follower = Follower(self.ledger, KINDS)
         self._register = Register()
+        self._receipts = Follower(self.ledger, receipts.KINDS)
+        self._drawer = Drawer()
         self._outcomes: OutcomeDesk | None = None
         self._keeper: Bookkeeper | None = None
         self._books_turn = threading.Lock()
@@ -90,6 +94,17 @@ class Bureau:
                 for fact in self._follower.read():
                     self._register.fold([fact])
             return self._register
+
+    def drawer(self) -> Drawer:
+        """All receipts there are, as of now."""
+        with self._turn:
+            if not self._receipts.intact():
+                self._receipts.go(START)
+                self._drawer = Drawer()
+            if self._receipts.grown:
+                for fact in self._receipts.read():
+                    self._drawer.fold([fact])
+            return self._drawer
 
     def close(self) -> None:
         """Let go of ledger and books."""

@@ -159,7 +159,7 @@ class Linked(Told):
 
 def list_outcomes(ask: Ask) -> OutcomePage:
     """Those that are theirs to see."""
-    desk, wanted = _desk(ask), ask.query
+    desk, wanted = desk_of(ask), ask.query
     found = [each for each in desk.registry.outcomes.values() if _sees(ask.who, each) and _fits(each, wanted)]
     found.sort(key=lambda each: (each.claimed_at, each.key), reverse=True)
     page, following = after(found, lambda each: each.key, wanted.after, wanted.limit)
@@ -169,8 +169,8 @@ def list_outcomes(ask: Ask) -> OutcomePage:
 
 def show_outcome(ask: Ask) -> OutcomeAccount:
     """One with its whole life."""
-    desk = _desk(ask)
-    outcome = _meant(ask, desk)
+    desk = desk_of(ask)
+    outcome = meant(ask, desk)
     whole: dict[str, Any] = told(outcome, desk.registry.events(outcome.key))
     whole["events"] = [EventRow.model_validate(event) for event in whole["events"]]
     return _row(OutcomeAccount, whole)
@@ -220,16 +220,16 @@ def reopen_outcome(ask: Ask) -> Heard:
 
 def link_outcome(ask: Ask) -> Linked:
     """Make a link for its customer."""
-    desk = _desk(ask)
-    outcome, at = _meant(ask, desk), desk.registry.desk
+    desk = desk_of(ask)
+    outcome, at = meant(ask, desk), desk.registry.desk
     lives = round(read_duration(ask.body.expires) * 1_000_000_000) if ask.body.expires else LIVES_NS
     token = write_link(at.ledger.digest, at.clock, outcome.key, outcome.customer, lives)
     return Linked(outcome=outcome.key, path=f"/api/confirm/{token}")
 
 
 def _say(ask: Ask, word: str, more: More, by: Any = "human") -> Heard:
-    desk, who = _desk(ask), ask.who
-    outcome = _meant(ask, desk)
+    desk, who = desk_of(ask), ask.who
+    outcome = meant(ask, desk)
     # What a key says is said by the key; a name it gives is whom it says it speaks for.
     name = f"{ask.body.name} ({who.signature})" if ask.body.name else who.signature
     said = say(desk.registry, word, outcome.key, Speaker(name, by, who.key), more, ask.body.id)
@@ -238,13 +238,15 @@ def _say(ask: Ask, word: str, more: More, by: Any = "human") -> Heard:
     return Heard(outcome=outcome.key, state=state, event=said.event, not_done=said.ignored or None)
 
 
-def _desk(ask: Ask) -> OutcomeDesk:
+def desk_of(ask: Ask) -> OutcomeDesk:
+    """The work on outcomes, with all done that waits for nobody elsewhere."""
     desk = ask.bureau.outcomes
     desk.work_here()
     return desk
 
 
-def _meant(ask: Ask, desk: OutcomeDesk) -> Outcome:
+def meant(ask: Ask, desk: OutcomeDesk) -> Outcome:
+    """The outcome of the path, where it is theirs to see."""
     key = ask.path["outcome"]
     outcome = desk.registry.outcomes.get(key)
     if outcome is None or not _sees(ask.who, outcome):

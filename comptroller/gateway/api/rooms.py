@@ -12,6 +12,7 @@ from comptroller.gateway.api import (
     outcomes,
     policies,
     query,
+    receipts,
     runs,
 )
 
@@ -22,6 +23,7 @@ ROUTES = (
     *outcomes.ROUTES,
     *invoices.ROUTES,
     *books.ROUTES,
+    *receipts.ROUTES,
     *budgets.ROUTES,
     *policies.ROUTES,
     *keys.ROUTES,
