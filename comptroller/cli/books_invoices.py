@@ -110,14 +110,14 @@ def credit(
 def void(number: Number, because: Because = "", ledger: Ledger = "", as_json: Json = False) -> None:
     """Take an invoice back that nobody paid; its outcomes are billed anew."""
     with books(ledger) as keeper:
-        known = settle.void(keeper, number, because)
+        known = settle.void(keeper, number, because, caller())
         _said(as_json, told(keeper, known), f"{known.number}  void")
 
 
 def write_off(number: Number, because: Because = "", ledger: Ledger = "", as_json: Json = False) -> None:
     """Give up what is open of an invoice."""
     with books(ledger) as keeper:
-        known = settle.write_off(keeper, number, because)
+        known = settle.write_off(keeper, number, because, caller())
         _said(as_json, told(keeper, known), f"{known.number}  uncollectible")
 
 

@@ -47,7 +47,7 @@ def credit(keeper: Bookkeeper, named: str, amount: Money, because: str, referenc
         return credit
 
 
-def write_off(keeper: Bookkeeper, named: str, because: str) -> Invoice:
+def write_off(keeper: Bookkeeper, named: str, because: str, by: str = "") -> Invoice:
     """Give up what is open of an invoice."""
     with keeper.alone():
         invoice = _open_invoice(keeper, named, None)
@@ -55,7 +55,7 @@ def write_off(keeper: Bookkeeper, named: str, because: str) -> Invoice:
             raise SettingsError(f"{invoice.number} is paid; there is nothing to give up.")
         now = keeper.desk.clock.now_ns()
         keeper.invoices.tell("uncollectible", f"{invoice.number}:uncollectible", now,
-                           {"invoice": invoice.id, "because": because})  # fmt: skip
+                           {"invoice": invoice.id, "because": because, "by": by})  # fmt: skip
         keeper.settle()
         return keeper.invoices.invoices[invoice.id]
 
@@ -81,7 +81,7 @@ def _part(whole: int, amount: int, of: int, invoice: Invoice) -> int:
     return round(exact) * unit
 
 
-def void(keeper: Bookkeeper, named: str, because: str) -> Invoice:
+def void(keeper: Bookkeeper, named: str, because: str, by: str = "") -> Invoice:
     """Take an invoice back as if it had not been; its outcomes are billed anew. Its number stays taken."""
     with keeper.alone():
         invoice = _open_invoice(keeper, named, None)
@@ -90,6 +90,7 @@ def void(keeper: Bookkeeper, named: str, because: str) -> Invoice:
                 f"{invoice.number} was paid or credited already and cannot be taken back. Give a credit note instead."
             )
         now = keeper.desk.clock.now_ns()
-        keeper.invoices.tell("voided", f"{invoice.number}:voided", now, {"invoice": invoice.id, "because": because})
+        data: dict[str, object] = {"invoice": invoice.id, "because": because, "by": by}
+        keeper.invoices.tell("voided", f"{invoice.number}:voided", now, data)
         keeper.settle()
         return keeper.invoices.invoices[invoice.id]

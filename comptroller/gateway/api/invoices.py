@@ -118,13 +118,15 @@ def credit_invoice(ask: Ask) -> NoteTold:
 def void_invoice(ask: Ask) -> InvoiceTold:
     """Take it back."""
     with _books(ask) as keeper:
-        return _whole(keeper, settle.void(keeper, _meant(ask, keeper).number, ask.body.because))
+        known = _meant(ask, keeper)
+        return _whole(keeper, settle.void(keeper, known.number, ask.body.because, ask.who.signature))
 
 
 def write_off_invoice(ask: Ask) -> InvoiceTold:
     """Give up what is open of it."""
     with _books(ask) as keeper:
-        return _whole(keeper, settle.write_off(keeper, _meant(ask, keeper).number, ask.body.because))
+        known = _meant(ask, keeper)
+        return _whole(keeper, settle.write_off(keeper, known.number, ask.body.because, ask.who.signature))
 
 
 def close_periods(ask: Ask) -> InvoicePage:

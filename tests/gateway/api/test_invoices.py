@@ -9,6 +9,8 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("starlette")
 
+from comptroller.core.facts import INVOICE
+from comptroller.office.feed import feed_of
 from tests.gateway.api.books import books
 from tests.gateway.api.house import OURS, THEIRS, Api
 
@@ -103,6 +105,14 @@ def test_an_invoice_is_taken_back_or_given_up(closed: Api) -> None:
     assert closed.post(f"/api/invoices/{first}/void", {"because": "wrong"})["status"] == "void"
     assert closed.post(f"/api/invoices/{second}/write-off", {})["status"] == "uncollectible"
     assert numbers(closed, "?status=void") == [first]
+
+
+def test_who_took_an_invoice_back_or_gave_it_up_is_on_record(closed: Api) -> None:
+    first, second = numbers(closed)[:2]
+    closed.post(f"/api/invoices/{first}/void", {})
+    closed.post(f"/api/invoices/{second}/write-off", {}, replace(OURS, key="k1", name="clerk"))
+    facts = feed_of(closed.bureau.desk, INVOICE).read()
+    assert [fact.data["by"] for fact in facts if "because" in fact.data] == ["local", "key clerk"]
 
 
 def test_reading_the_books_gives_no_right_to_write_them(closed: Api) -> None:
