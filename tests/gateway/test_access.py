@@ -27,7 +27,7 @@ def test_a_request_leaves_a_line_that_names_its_call_and_its_cost(capfd: pytest.
         "method": "POST",
         "route": "openai_chat",
         "status": 200,
-        "run": "r1",
+        "run": "acme~r1",
         "key": "key-1",
         "worker": os.getpid(),
     }
