@@ -99,7 +99,9 @@ def draw(basis: Basis) -> Invoice:
 
 
 def invoice_id(contract: Contract, period: Period) -> str:
-    return f"{contract.tenant}:{contract.customer}:{period.label}"
+    """One invoice for each customer and period. A colon in a name is written `%3A`: no two names make one id."""
+    names = (name.replace("%", "%25").replace(":", "%3A") for name in (contract.tenant, contract.customer))
+    return ":".join((*names, period.label))
 
 
 def dated(invoice: Invoice, contract: Contract, at: int) -> Invoice:

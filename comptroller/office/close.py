@@ -11,7 +11,7 @@ from datetime import date
 from comptroller.core.errors import SettingsError
 from comptroller.metering import postings
 from comptroller.metering.contracts import DAY, Contract
-from comptroller.metering.draw import dated
+from comptroller.metering.draw import dated, invoice_id
 from comptroller.metering.invoice import Invoice
 from comptroller.metering.periods import Period, midnight_ns, next_period, period_at, period_named, period_on
 from comptroller.office.bookkeeper import Bookkeeper
@@ -123,7 +123,7 @@ def _until(label: str) -> date:
 
 
 def _closed(keeper: Bookkeeper, contract: Contract, period: Period) -> bool:
-    known = keeper.invoices.invoices.get(f"{contract.tenant}:{contract.customer}:{period.label}")
+    known = keeper.invoices.invoices.get(invoice_id(contract, period))
     return known is not None and known.state != "void"
 
 
