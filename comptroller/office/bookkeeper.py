@@ -103,7 +103,16 @@ class Bookkeeper:
         return self.note(invoice, event.id, event.at, net, tax, said, after.key, after.type)
 
     def note(
-        self, invoice: Invoice, cause: str, at: int, net: int, tax: int, because: str, outcome: str = "", type: str = ""
+        self,
+        invoice: Invoice,
+        cause: str,
+        at: int,
+        net: int,
+        tax: int,
+        because: str,
+        outcome: str = "",
+        type: str = "",
+        by: str = "",
     ) -> Credit:
         """Give out a credit note. Its number counts on in a series of its own."""
         with _locked(self.desk):
@@ -113,7 +122,7 @@ class Bookkeeper:
             number = self.invoices.next_number(f"CN-{self._year(invoice, at)}-")
             credit = Credit(number, cause, at, invoice.number, net, tax, because, outcome, type)
             self.invoices.tell("credited", f"{cause}:credited", self.desk.clock.now_ns(),
-                               {"invoice": invoice.id, "credit": plain(credit)})  # fmt: skip
+                               {"invoice": invoice.id, "credit": plain(credit), "by": by})  # fmt: skip
             return credit
 
     def apply(self, credit: Credit) -> None:
@@ -191,7 +200,7 @@ class Bookkeeper:
         about = {"invoice": invoice.number}
         for id, nanos, _ in invoice.sla:
             amounts = [(postings.SLA, nanos), (f"credit:sla-{id}-{invoice.period}", -nanos)]
-            cause = f"{invoice.contract}:{invoice.period}:{id}"
+            cause = f"{invoice.id}:{id}"  # an invoice drawn anew has the same: the credit is due once
             self.post(cause, "sla", invoice.at, invoice, amounts, about, durable=False)
         if invoice.burnt:
             burnt = postings.for_burn(invoice.number, invoice.burnt, invoice.at, invoice.period, invoice.currency,

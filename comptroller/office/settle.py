@@ -42,7 +42,7 @@ def credit(keeper: Bookkeeper, named: str, amount: Money, because: str, referenc
         taxes = invoice.totals.tax - sum(credit.tax for credit in invoice.credits)
         tax = taxes if amount.nanos == left else _part(invoice.totals.tax, amount.nanos, invoice.totals.net, invoice)
         now = keeper.desk.clock.now_ns()
-        credit = keeper.note(invoice, f"{invoice.number}:credit:{reference}", now, amount.nanos, tax, because)
+        credit = keeper.note(invoice, f"{invoice.number}:credit:{reference}", now, amount.nanos, tax, because, by=by)
         keeper.settle()
         return credit
 

@@ -145,8 +145,10 @@ def test_an_invoice_is_overdue_the_day_after_it_was_due(house: House) -> None:
 def test_a_credit_by_hand_takes_its_tax_along_and_no_more_than_there_was(house: House) -> None:
     house.verified()
     (invoice,) = house.on(2).close()
-    note = credit(house.keeper, invoice.number, parse_money("0.50 USD"), "late answer", "c1")
+    note = credit(house.keeper, invoice.number, parse_money("0.50 USD"), "late answer", "c1", "ada")
     assert (note.net, note.tax, house.owed()) == (0.5 * USD, 0.1 * USD, 1.2 * USD)
+    (told,) = [fact for fact in house.desk.ledger.facts if fact.data.get("event") == "credited"]
+    assert told.data["by"] == "ada"
     with pytest.raises(SettingsError, match=r"only 1\.00 USD before tax is left"):
         credit(house.keeper, invoice.number, parse_money("1.01 USD"), "more", "c2")
     credit(house.keeper, invoice.number, parse_money("1.00 USD"), "the rest", "c3")
