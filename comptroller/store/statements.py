@@ -8,7 +8,9 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from comptroller.core.errors import StoreError
+from comptroller.tracing.masks import masked
 
+_MASKED = re.compile(r"\{masked ([a-z.]+)\}")
 _PARAMETER = re.compile(r"\$([a-z_]+)")
 _REMARK = re.compile(r"--[^\n]*")
 _HEAD = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
@@ -83,4 +85,6 @@ def _folder(name: str) -> Iterator[Traversable]:
 
 
 def _text(folder: str, name: str) -> str:
-    return files("comptroller.store").joinpath(folder, name).read_text(encoding="utf-8")
+    """A file's SQL; `{masked column}` stands for a failure's words as they are grouped."""
+    text = files("comptroller.store").joinpath(folder, name).read_text(encoding="utf-8")
+    return _MASKED.sub(lambda found: masked(found[1]), text)

@@ -1,5 +1,5 @@
--- Failures grouped by cause: figures and ids are masked, so that one cause is one row.
-SELECT workflow, agent, kind, name, status, regexp_replace(left(error, 200), '[0-9a-fA-F]{8,}|[0-9]+', '#', 'g') AS cause,
+-- Failures grouped by cause: figures, ids and quoted texts are masked, so that one cause is one row.
+SELECT workflow, agent, kind, name, status, {masked error} AS cause,
   count(*) AS calls, count(DISTINCT run) AS runs, sum(cost) AS cost, currency,
   min(started) AS since, max(started) AS latest, arg_max(run, seq) AS last_run
 FROM calls
