@@ -28,9 +28,9 @@ def up(host: str, port: int, ledger: str, config: str, certfile: str, keyfile: s
         from comptroller.gateway.gate import Gate
         from comptroller.gateway.heap import settle_heap
         from comptroller.gateway.keys import KeyRing
-        from comptroller.gateway.logs import log_as_json
         from comptroller.gateway.server import Server, address_of, bind, run
         from comptroller.gateway.upstream import Upstreams
+        from comptroller.office.logs import log_as_json
     except ModuleNotFoundError as error:
         raise SettingsError(
             f"The gateway needs {error.name}, which is not installed. Run `pip install 'comptroller[server]'`."

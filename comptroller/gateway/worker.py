@@ -20,10 +20,10 @@ from comptroller.gateway.gate import Gate
 from comptroller.gateway.health import troubles
 from comptroller.gateway.heap import settle_heap
 from comptroller.gateway.keys import KeyRing
-from comptroller.gateway.logs import log_as_json
 from comptroller.gateway.member import SharedRepeats, SharedRuns
 from comptroller.gateway.meters import Meters
 from comptroller.gateway.server import Server, loop_factory, serve
+from comptroller.office.logs import log_as_json
 from comptroller.wrapper.desk import Desk
 
 log = logging.getLogger("comptroller.gateway")

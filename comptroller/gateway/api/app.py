@@ -18,9 +18,9 @@ from comptroller.gateway.api.bureau import Bureau
 from comptroller.gateway.api.frame import JSON, Route, answer, problem_of
 from comptroller.gateway.api.openapi import document
 from comptroller.gateway.api.problem import Problem, name_of
-from comptroller.gateway.api.process import TOKEN, WHO
-from comptroller.gateway.api.rights import Who, unpacked
 from comptroller.gateway.api.rooms import OPEN, ROUTES
+from comptroller.office.switchboard import TOKEN, WHO
+from comptroller.office.who import Who, unpacked
 
 log = logging.getLogger("comptroller.api")
 

@@ -10,7 +10,7 @@ from comptroller.core.facts import CONTRACTS_LOADED
 from comptroller.core.money import decimal_text
 from comptroller.gateway.api.frame import Ask, Route
 from comptroller.gateway.api.problem import Problem
-from comptroller.gateway.api.rights import READ, Owed
+from comptroller.gateway.api.rights import READ
 from comptroller.gateway.api.shapes import Money, Name, Period, Said, Told
 from comptroller.office.bookkeeper import Bookkeeper
 from comptroller.office.feed import feed_of
@@ -21,6 +21,7 @@ from comptroller.office.fraud.record import history_of
 from comptroller.office.ledger import off_balance
 from comptroller.office.success import By, begun, described, span_of, successes
 from comptroller.office.waiting import Waiting, waiting
+from comptroller.office.who import Owed
 
 T = TypeVar("T", bound=Owed)
 Limit = Annotated[int, Field(ge=1, le=1000)]

@@ -17,8 +17,8 @@ from comptroller.core.errors import ComptrollerError, Refused, SettingsError, St
 from comptroller.gateway.api import problem
 from comptroller.gateway.api.bureau import Bureau
 from comptroller.gateway.api.problem import Problem
-from comptroller.gateway.api.rights import Who
 from comptroller.gateway.api.shapes import Nothing
+from comptroller.office.who import Who
 
 JSON = "application/json"
 MOST = 1 << 20  # bytes of a body: texts of calls never travel here

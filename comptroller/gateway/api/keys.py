@@ -7,12 +7,13 @@ from pydantic import Field
 from comptroller.core.verdict import Cap
 from comptroller.gateway.api.frame import Ask, Route
 from comptroller.gateway.api.problem import Problem, split
-from comptroller.gateway.api.rights import KEYS, RIGHTS, Who
+from comptroller.gateway.api.rights import KEYS, RIGHTS
 from comptroller.gateway.api.runs import said_or_fixed
 from comptroller.gateway.api.shapes import Moment, Name, Said, Told
 from comptroller.office import keys
 from comptroller.office.keylist import SECOND, described, moment
 from comptroller.office.keys import Entry, Key
+from comptroller.office.who import Who
 from comptroller.policies.amounts import read_duration
 
 DURATION = r"^[0-9]{1,6}(s|m|h|d)$"

@@ -9,12 +9,13 @@ from comptroller.core.outcome import Outcome, State
 from comptroller.gateway.api.frame import Ask, Route
 from comptroller.gateway.api.pages import after
 from comptroller.gateway.api.problem import Problem
-from comptroller.gateway.api.rights import OUTCOMES, READ, Who
+from comptroller.gateway.api.rights import OUTCOMES, READ
 from comptroller.gateway.api.shapes import AMOUNT, PLAIN, Because, Moment, Money, Name, Said, Told
 from comptroller.office.links import LIVES_NS, write_link
 from comptroller.office.outcome_desk import OutcomeDesk
 from comptroller.office.outcome_list import described, told
 from comptroller.office.saying import More, Speaker, say
+from comptroller.office.who import Who
 from comptroller.policies.amounts import read_duration
 
 T = TypeVar("T", bound=BaseModel)

@@ -9,8 +9,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field
 
 from comptroller.gateway.api.problem import Problem
-from comptroller.gateway.api.rights import Who
 from comptroller.gateway.api.shapes import Name, Said, Time
+from comptroller.office.who import Who
 from comptroller.store.question import WHOSE
 
 Row = dict[str, Any]

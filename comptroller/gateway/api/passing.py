@@ -8,8 +8,7 @@ import msgspec
 
 from comptroller.core.call import Identity
 from comptroller.core.errors import UpstreamError
-from comptroller.gateway.api.process import TOKEN, WHO, address_of
-from comptroller.gateway.api.rights import Who, packed, who_of
+from comptroller.gateway.api.rights import who_of
 from comptroller.gateway.asked import Asked, Receive, Send
 from comptroller.gateway.caller import caller_of
 from comptroller.gateway.gate import Gate
@@ -18,6 +17,8 @@ from comptroller.gateway.leaving import Leaving
 from comptroller.gateway.stop import Stop
 from comptroller.gateway.upstream import ConnectError, ReadError
 from comptroller.gateway.wire.port import Headers, Letter, Reply, origin_of
+from comptroller.office.switchboard import TOKEN, WHO, address_of
+from comptroller.office.who import Who, packed
 
 PATIENCE_S, PAUSE_S = 5.0, 0.05  # for a process that starts, or starts again
 NAME = "api"

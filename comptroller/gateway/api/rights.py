@@ -1,100 +1,13 @@
-"""Who asks, what they may do at `/api`, and which rows are theirs to see."""
+"""What a caller of the gateway may do at `/api`."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
-
-import msgspec
-
-from comptroller.core.call import Identity
-from comptroller.gateway.api.problem import Problem
 from comptroller.gateway.caller import Caller
 from comptroller.office import keys
 from comptroller.office.keys import BODIES, BOOKS, KEYS, OUTCOMES, READ, WRITE
-from comptroller.store.question import WHOSE, Whose
+from comptroller.office.who import Who
 
 RIGHTS = frozenset(keys.RIGHTS)
-__all__ = ["BODIES", "BOOKS", "KEYS", "OUTCOMES", "READ", "RIGHTS", "WRITE", "Who", "packed", "unpacked", "who_of"]
+__all__ = ["BODIES", "BOOKS", "KEYS", "OUTCOMES", "READ", "RIGHTS", "WRITE", "who_of"]
 ORDINARY = frozenset((WRITE,))  # of a key without a list of scopes: an agent's, which opens runs and claims
-
-
-class Owed(Protocol):
-    """What belongs to a customer of a tenant."""
-
-    @property
-    def tenant(self) -> str: ...
-    @property
-    def customer(self) -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Who:
-    """Who asks. Fields that are not empty narrow what is seen and fix what is written."""
-
-    tenant: str
-    customer: str = ""
-    user: str = ""
-    workflow: str = ""
-    agent: str = ""
-    key: str = ""
-    name: str = ""  # what people call the key
-    scopes: tuple[str, ...] | None = None
-    rights: tuple[str, ...] = ()
-
-    @property
-    def whose(self) -> Whose:
-        """Whose rows a question of theirs is about."""
-        return Whose(self.tenant, self.customer, self.user, self.workflow)
-
-    @property
-    def identity(self) -> Identity:
-        """The same as policies and facts know it."""
-        scopes = None if self.scopes is None else frozenset(self.scopes)
-        return Identity(
-            tenant=self.tenant,
-            customer=self.customer,
-            user=self.user,
-            workflow=self.workflow,
-            agent=self.agent,
-            key=self.key,
-            scopes=scopes,
-        )
-
-    @property
-    def signature(self) -> str:
-        """How a fact names who did it."""
-        return f"key {self.name or self.key}" if self.key else "local"
-
-    def sees(self, row: Mapping[str, object]) -> bool:
-        """True for a row that is theirs."""
-        return row["tenant"] == self.tenant and all(
-            not (said := getattr(self, name)) or row[name] == said for name in WHOSE[1:]
-        )
-
-    def owns(self, one: Owed) -> bool:
-        """True for what is of their tenant, and of their customer where they are for one."""
-        return one.tenant == self.tenant and self.customer in ("", one.customer)
-
-    def must_own(self) -> None:
-        """Refuse who is for one user or workflow: money is a customer's, and no part of it is theirs alone."""
-        if self.user or self.workflow:
-            raise Problem(
-                403,
-                "not_allowed",
-                "This key is for one user or workflow, and the books are a customer's.",
-                "Use a key for the customer or the tenant.",
-            )
-
-    def must(self, right: str) -> None:
-        """Refuse who has no such right."""
-        if right not in self.rights:
-            raise Problem(
-                403,
-                "not_allowed",
-                f"This key has no right to {right}.",
-                f"Use one that has it: `comptroller keys issue --scope {right}`.",
-            )
 
 
 def who_of(caller: Caller) -> Who:
@@ -106,13 +19,3 @@ def who_of(caller: Caller) -> Who:
     return Who(
         who.tenant, who.customer, who.user, who.workflow, who.agent, who.key, name, scopes, tuple(sorted(rights))
     )
-
-
-def packed(who: Who) -> bytes:
-    """For a header: ASCII, in one line."""
-    return json.dumps(msgspec.to_builtins(who), separators=(",", ":")).encode("ascii")
-
-
-def unpacked(header: str) -> Who:
-    """The same, on the other side."""
-    return msgspec.json.decode(header, type=Who)

@@ -11,11 +11,12 @@ from comptroller.gateway.api.calls import Texts
 from comptroller.gateway.api.frame import Ask, Route
 from comptroller.gateway.api.pages import Filtered, cut, wanted
 from comptroller.gateway.api.problem import Problem, split
-from comptroller.gateway.api.rights import BODIES, READ, WRITE, Who
+from comptroller.gateway.api.rights import BODIES, READ, WRITE
 from comptroller.gateway.api.shapes import Costs, Moment, Money, Name, Said, Told, pick
 from comptroller.gateway.caller import run_of
 from comptroller.office.account import bodies_of, costs_of, gather, inner_runs, run_row
 from comptroller.office.tree import as_json, grow
+from comptroller.office.who import Who
 from comptroller.store.question import WHOSE
 
 Row = dict[str, Any]

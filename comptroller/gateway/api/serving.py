@@ -4,11 +4,9 @@ import contextlib
 import logging
 import os
 import secrets
-import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -18,54 +16,22 @@ from comptroller.core.errors import ComptrollerError, StoreError
 from comptroller.core.settings import Settings
 from comptroller.gateway.api.app import application
 from comptroller.gateway.api.bureau import Bureau
-from comptroller.gateway.api.process import LABEL, STOP_S, address_of
-from comptroller.gateway.logs import log_as_json
 from comptroller.office.errands import ReceiptClerk, courier_of
+from comptroller.office.lifeline import Lifeline, Server, first_line, stand_back
+from comptroller.office.logs import log_as_json
+from comptroller.office.switchboard import LABEL, address_of
 from comptroller.store import folder, wire
 from comptroller.store.wire import Address, Gone
 
 LOOK_S = 1.0
-LOWER = 5  # it yields to the gateway where both want the processor
 log = logging.getLogger("comptroller.api")
-
-
-class Server(uvicorn.Server):
-    """Uvicorn's server; when it ends is the parent's to say."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """A stop from the terminal goes to all its processes, and the parent still has requests to pass on."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, self.handle_exit)
-        yield
-
-
-class Lifeline:
-    """Notices that the parent is gone: the other end of standard input is closed."""
-
-    def __init__(self) -> None:
-        self.cut = threading.Event()
-        self.server: Server | None = None
-        threading.Thread(target=self._watch, name="comptroller-lifeline", daemon=True).start()
-
-    def _watch(self) -> None:
-        with contextlib.suppress(OSError):
-            while os.read(0, 1 << 12):
-                pass
-        self.cut.set()
-        if self.server is not None:
-            self.server.should_exit = True
-        last = threading.Timer(STOP_S - 1, os._exit, (0,))  # a question that does not hear an interrupt
-        last.daemon = True
-        last.start()
 
 
 def main() -> None:
     """Serve for the settings in the first line of standard input."""
     log_as_json()
-    if hasattr(os, "nice"):
-        os.nice(LOWER)
-    line = _first_line()
+    stand_back()
+    line = first_line()
     if not line:
         return
     try:
@@ -105,14 +71,6 @@ def serve(settings: Settings) -> None:
             if address_of(ledger) == address:
                 with contextlib.suppress(OSError):
                     (ledger / LABEL).unlink()
-
-
-def _first_line() -> bytes:
-    """Read byte by byte, so that nothing of what follows is taken: whoever watches the end reads the rest."""
-    line = bytearray()
-    while (byte := os.read(0, 1)) not in (b"", b"\n"):
-        line += byte
-    return bytes(line)
 
 
 def _show(ledger: Path, address: Address, lifeline: Lifeline) -> None:

@@ -13,8 +13,9 @@ import httpx
 from comptroller.core.settings import Settings
 from comptroller.gateway.api.app import application
 from comptroller.gateway.api.bureau import Bureau
-from comptroller.gateway.api.process import TOKEN, WHO
-from comptroller.gateway.api.rights import RIGHTS, Who, packed
+from comptroller.gateway.api.rights import RIGHTS
+from comptroller.office.switchboard import TOKEN, WHO
+from comptroller.office.who import Who, packed
 from comptroller.testing.upstream import Upstream
 from comptroller.wrapper.desk import Desk, set_desk
 from comptroller.wrapper.run import Run

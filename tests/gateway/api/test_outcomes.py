@@ -14,8 +14,8 @@ from comptroller.core.clock import FrozenClock
 from comptroller.core.settings import Settings
 from comptroller.gateway.api.bureau import Bureau
 from comptroller.gateway.api.passing import OPEN
-from comptroller.gateway.api.rights import Who
 from comptroller.office.post import Letter, signed
+from comptroller.office.who import Who
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.run import Run
 from tests.gateway.api.house import OURS, THEIRS, Api

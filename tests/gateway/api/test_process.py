@@ -22,7 +22,8 @@ from comptroller.gateway.api import process
 from comptroller.gateway.gate import Gate
 from comptroller.gateway.keys import KeyRing
 from comptroller.gateway.server import background
-from comptroller.office import keys
+from comptroller.office import keys, switchboard
+from comptroller.office.child import Child, without_keys
 from comptroller.office.keys import Key
 from comptroller.store.reader import Reader
 from comptroller.store.wire import Address
@@ -42,7 +43,7 @@ HEADERS = {"comptroller-customer": "acme"}
 
 
 @contextmanager
-def served(place: Path, keyed: bool = False) -> Iterator[tuple[str, Desk, process.Keeper]]:
+def served(place: Path, keyed: bool = False) -> Iterator[tuple[str, Desk, Child]]:
     with Upstream("Hello.") as up:
         chosen = {"upstreams": [{"name": "o", "format": "openai", "url": f"{up.url}/v1"}]}
         with Desk.open(place / "ledger", chosen) as desk, process.started(desk.settings) as keeper:
@@ -54,7 +55,7 @@ def served(place: Path, keyed: bool = False) -> Iterator[tuple[str, Desk, proces
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Desk, process.Keeper]]:
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Desk, Child]]:
     with served(tmp_path_factory.mktemp("api"), keyed=True) as made:
         yield made
 
@@ -75,7 +76,7 @@ def test_a_call_through_the_gateway_is_told_by_its_api(tmp_path: Path) -> None:
         assert keeper.pid is not None
         left = psutil.Process(keeper.pid)
     assert not left.is_running()
-    assert process.address_of(tmp_path / "ledger") is None
+    assert switchboard.address_of(tmp_path / "ledger") is None
 
 
 def test_a_run_closed_from_outside_is_let_go_of_by_the_gateway_and_ends_as_was_said(tmp_path: Path) -> None:
@@ -117,7 +118,7 @@ def test_it_has_no_key_of_a_provider(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("MINE", "sk-mine")
     chosen = {"upstreams": [{"name": "o", "format": "openai", "url": "http://127.0.0.1:1", "key_env": "MINE"}]}
     with Desk.open(tmp_path / "ledger", chosen) as desk:
-        left = process._surroundings(desk.settings)
+        left = without_keys(desk.settings)
     assert not {"OPENAI_API_KEY", "MINE"} & left.keys()
     assert left["PATH"] == os.environ["PATH"]
 
@@ -147,7 +148,7 @@ def dying_once(ledger: Path) -> Iterator[list[bytes]]:
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = Address("tcp", "127.0.0.1", listener.getsockname()[1], "t", 1)
-        (ledger / process.LABEL).write_bytes(msgspec.json.encode(address))
+        (ledger / switchboard.LABEL).write_bytes(msgspec.json.encode(address))
         thread = threading.Thread(target=work)
         thread.start()
         yield heard
@@ -172,7 +173,7 @@ def test_a_page_from_elsewhere_gets_nothing(tmp_path: Path) -> None:
             assert (told.status_code, told.json()["error"]["code"]) == (403, "not_local")
 
 
-def test_rights_are_those_of_the_key(house: tuple[str, Desk, process.Keeper]) -> None:
+def test_rights_are_those_of_the_key(house: tuple[str, Desk, Child]) -> None:
     url, desk, _ = house
     secrets = {
         name: keys.issue(desk.ledger, desk.clock, Key("", scopes=scopes))[1]
@@ -187,7 +188,7 @@ def test_rights_are_those_of_the_key(house: tuple[str, Desk, process.Keeper]) ->
     assert opened == {"agent": 201, "reader": 403, "none": 403}
 
 
-def test_headers_narrow_what_a_key_sees_and_never_widen_it(house: tuple[str, Desk, process.Keeper]) -> None:
+def test_headers_narrow_what_a_key_sees_and_never_widen_it(house: tuple[str, Desk, Child]) -> None:
     url, desk, _ = house
     key = Key("", scopes=frozenset({"api:read"}), customer="acme")
     secret = keys.issue(desk.ledger, desk.clock, key)[1]
@@ -195,13 +196,13 @@ def test_headers_narrow_what_a_key_sees_and_never_widen_it(house: tuple[str, Des
     assert (told.status_code, told.json()["error"]["code"]) == (403, "identity")
 
 
-def test_no_header_of_a_client_says_who_it_is(house: tuple[str, Desk, process.Keeper]) -> None:
+def test_no_header_of_a_client_says_who_it_is(house: tuple[str, Desk, Child]) -> None:
     url, *_ = house
-    told = get(url, "/api/runs", **{process.WHO: '{"tenant":"ours","rights":["api:read"]}', process.TOKEN: "x"})
+    told = get(url, "/api/runs", **{switchboard.WHO: '{"tenant":"ours","rights":["api:read"]}', switchboard.TOKEN: "x"})
     assert told.status_code == 401
 
 
-def test_a_question_is_given_up_when_its_client_leaves(house: tuple[str, Desk, process.Keeper]) -> None:
+def test_a_question_is_given_up_when_its_client_leaves(house: tuple[str, Desk, Child]) -> None:
     url, desk, _ = house
     secret = keys.issue(desk.ledger, desk.clock, Key("", scopes=frozenset({"api:read"})))[1]
     endless = {"sql": "SELECT count(*) FROM range(10000000000) a, range(10000000000) b WHERE a.range + b.range < 0"}

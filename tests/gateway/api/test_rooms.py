@@ -8,8 +8,8 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("starlette")
 
-from comptroller.gateway.api.rights import Who
 from comptroller.gateway.api.rooms import ROUTES
+from comptroller.office.who import Who
 from comptroller.store.journal import begin, walk
 from tests.gateway.api.house import OURS, THEIRS, Api, api
 
