@@ -32,6 +32,27 @@ def draft(keeper: Bookkeeper, customer: str, period: str = "", tenant: str = "")
     return _gatherer(keeper).draft(tenant, customer, known)
 
 
+def previews(keeper: Bookkeeper, customer: str, tenant: str) -> list[tuple[Period, Invoice]]:
+    """What every period of a customer without an invoice would come to now: those that are over and the one that runs.
+
+    What the first of them takes is not on a later one: they are closed in order.
+    """
+    keeper.catch_up()
+    records = keeper.records.anew()
+    now, contract = keeper.desk.clock.now_ns(), _contract(keeper, tenant, customer)
+    periods = [period for _, period in _due(keeper, tenant, customer, date.max, now, early=True)]
+    taken: set[str] = set()
+    found: list[tuple[Period, Invoice]] = []
+    for period in [*periods, _current(keeper, contract)]:
+        mine = [one for one in keeper.registry.outcomes.values()
+                if (one.tenant, one.customer) == (tenant, customer) and one.key not in taken]  # fmt: skip
+        made = Gatherer(keeper.contracts, mine, keeper.invoices, records).draft(tenant, customer, period)
+        if made is not None:
+            found.append((period, made))
+            taken |= {item.outcome for line in made.lines for item in line.items}
+    return found
+
+
 def close(
     keeper: Bookkeeper, period: str = "", customer: str = "", tenant: str = "", early: bool = False
 ) -> list[Invoice]:
@@ -41,6 +62,7 @@ def close(
     """
     with keeper.alone(), _undisturbed():
         now, until = keeper.desk.clock.now_ns(), _until(period)
+        keeper.records = keeper.records.anew()  # a bookkeeper may have looked at this time before it was over
         _open_grants(keeper)
         gatherer = _gatherer(keeper)
         waiting = [

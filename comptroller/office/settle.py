@@ -33,7 +33,7 @@ def credit(keeper: Bookkeeper, named: str, amount: Money, because: str, referenc
         invoice = _open_invoice(keeper, named, amount)
         if known := keeper.invoices.credits.get(f"{invoice.number}:credit:{reference}"):
             return known
-        left = invoice.totals.net - sum(credit.net for credit in invoice.credits)
+        left = left_of(invoice)
         if amount.nanos > left:
             raise SettingsError(
                 f"{invoice.number}: only {decimal_text(left)} {invoice.currency} before tax is left to credit. "
@@ -45,6 +45,11 @@ def credit(keeper: Bookkeeper, named: str, amount: Money, because: str, referenc
         credit = keeper.note(invoice, f"{invoice.number}:credit:{reference}", now, amount.nanos, tax, because, by=by)
         keeper.settle()
         return credit
+
+
+def left_of(invoice: Invoice) -> int:
+    """What of an invoice can still be given back, before tax."""
+    return invoice.totals.net - sum(credit.net for credit in invoice.credits)
 
 
 def write_off(keeper: Bookkeeper, named: str, because: str, by: str = "") -> Invoice:

@@ -31,6 +31,10 @@ class Records:
         self._meters: dict[tuple[int, int], dict[tuple[str, str], list[dict[str, Any]]]] = {}
         self._costs: dict[tuple[int, int], dict[tuple[str, str], list[Cost]]] = {}
 
+    def anew(self) -> "Records":
+        """The same, with everything asked for again."""
+        return Records(self._books, self._rates)
+
     def work(self, tenant: str, customer: str, since: int, until: int, currency: str) -> Work:
         """What was done for a customer, its cost in one currency; SettingsError where there is no rate to it."""
         if (since, until) not in self._work:

@@ -1,5 +1,6 @@
 """Invoices: listed, told whole or drawn; paid, credited, given up and taken back by who may keep the books."""
 
+from contextlib import AbstractContextManager
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -32,6 +33,7 @@ class InvoicesAsked(Said):
     customer: Name | None = None
     status: Status | None = None
     period: Period | None = None
+    search: Annotated[Name, Field(description="In the number or the customer.")] = ""
     limit: Annotated[int, Field(ge=1, le=1000)] = 50
     after: Annotated[str, Field(max_length=128, pattern=PLAIN)] | None = None
 
@@ -43,9 +45,15 @@ class Paying(Said):
     reference: Id
 
 
-class Crediting(Paying):
-    """What is given back, before tax; the same reference again is the same credit note."""
+class Crediting(Said):
+    """What is given back, before tax: an amount, what an outcome came to, or else all that is left.
 
+    The same reference again is the same credit note.
+    """
+
+    amount: Annotated[str, Field(pattern=AMOUNT, examples=["12.50 USD"])] | None = None
+    outcome: Annotated[Id, Field(description="On this invoice.")] | None = None
+    reference: Id
     because: Because = ""
 
 
@@ -66,7 +74,7 @@ class Closing(Said):
 def list_invoices(ask: Ask) -> InvoicePage:
     """Those that are theirs to see, the latest first."""
     wanted = ask.query
-    with _books(ask) as keeper:
+    with opened(ask) as keeper:
         now = keeper.desk.clock.now_ns()
         known = list(keeper.invoices.invoices.values())
     found = [one for one in known if ask.who.owns(one) and _fits(one, wanted, now)]
@@ -83,8 +91,8 @@ async def show_invoice(ask: Ask) -> Response:
 
 
 def _as_json(ask: Ask) -> Response:
-    with _books(ask) as keeper:
-        return Response(_whole(keeper, _meant(ask, keeper)).model_dump_json(), media_type=JSON)
+    with opened(ask) as keeper:
+        return Response(_whole(keeper, meant(ask, keeper)).model_dump_json(), media_type=JSON)
 
 
 def _as_pdf(ask: Ask) -> Response:
@@ -100,32 +108,32 @@ _DRAWN = {PDF: _as_pdf, HTML: _as_page}
 
 def pay_invoice(ask: Ask) -> InvoiceTold:
     """Take a payment in."""
-    with _books(ask) as keeper:
-        known, said = _meant(ask, keeper), ask.body
+    with opened(ask) as keeper:
+        known, said = meant(ask, keeper), ask.body
         paid = settle.pay(keeper, known.number, _amount(said), said.reference, by=ask.who.signature)
         return _whole(keeper, paid)
 
 
 def credit_invoice(ask: Ask) -> NoteTold:
     """Give part of it back."""
-    with _books(ask) as keeper:
-        known, said = _meant(ask, keeper), ask.body
-        amount, by = _amount(said), ask.who.signature
-        note = settle.credit(keeper, known.number, amount, said.because, said.reference, by=by)
+    with opened(ask) as keeper:
+        known, said = meant(ask, keeper), ask.body
+        amount = _amount(said) if said.amount else _given_back(keeper, known, said.outcome)
+        note = settle.credit(keeper, known.number, amount, said.because, said.reference, by=ask.who.signature)
         return NoteTold.model_validate({**document.credit(note), "currency": known.currency})
 
 
 def void_invoice(ask: Ask) -> InvoiceTold:
     """Take it back."""
-    with _books(ask) as keeper:
-        known = _meant(ask, keeper)
+    with opened(ask) as keeper:
+        known = meant(ask, keeper)
         return _whole(keeper, settle.void(keeper, known.number, ask.body.because, ask.who.signature))
 
 
 def write_off_invoice(ask: Ask) -> InvoiceTold:
     """Give up what is open of it."""
-    with _books(ask) as keeper:
-        known = _meant(ask, keeper)
+    with opened(ask) as keeper:
+        known = meant(ask, keeper)
         return _whole(keeper, settle.write_off(keeper, known.number, ask.body.because, ask.who.signature))
 
 
@@ -136,19 +144,21 @@ def close_periods(ask: Ask) -> InvoicePage:
         raise Problem(
             403, "not_allowed", "This key is for another customer.", "Leave the customer out.", "body.customer"
         )
-    with _books(ask) as keeper:
+    with opened(ask) as keeper:
         need_contracts(keeper)
         ask.bureau.reader.refresh()  # what calls cost, up to now
         made = closing.close(keeper, said.period or "", customer, ask.who.tenant, said.early)
         return InvoicePage(invoices=[_row(one, keeper.desk.clock.now_ns()) for one in made], next=None)
 
 
-def _books(ask: Ask) -> Any:
+def opened(ask: Ask) -> AbstractContextManager[Bookkeeper]:
+    """The books, for whoever may see them at all."""
     ask.who.must_own()
     return ask.bureau.books()
 
 
-def _meant(ask: Ask, keeper: Bookkeeper) -> Invoice:
+def meant(ask: Ask, keeper: Bookkeeper) -> Invoice:
+    """The invoice of the path, where it is theirs to see."""
     named = ask.path["invoice"]
     found = keeper.invoices.find(named)
     if found is None or not ask.who.owns(found):
@@ -157,8 +167,8 @@ def _meant(ask: Ask, keeper: Bookkeeper) -> Invoice:
 
 
 def _sheet(ask: Ask) -> dict[str, Any]:
-    with _books(ask) as keeper:
-        return sheet.invoice_sheet(_meant(ask, keeper), keeper.desk.clock)
+    with opened(ask) as keeper:
+        return sheet.invoice_sheet(meant(ask, keeper), keeper.desk.clock)
 
 
 def _whole(keeper: Bookkeeper, invoice: Invoice) -> InvoiceTold:
@@ -174,12 +184,28 @@ def _fits(invoice: Invoice, wanted: InvoicesAsked, now: int) -> bool:
         wanted.customer in (None, invoice.customer)
         and wanted.period in (None, invoice.period)
         and wanted.status in (None, invoice.status(now))
+        and (not wanted.search or wanted.search.lower() in f"{invoice.number}\n{invoice.customer}".lower())
     )
 
 
-def _amount(said: Paying) -> Amount:
+def _given_back(keeper: Bookkeeper, invoice: Invoice, outcome: str | None) -> Amount:
+    """What a credit note without an amount is about."""
+    if outcome is None:
+        left = settle.left_of(invoice)
+    else:
+        share = keeper.invoices.shares.get(outcome)
+        if share is None or share.invoice != invoice.number:
+            said = f"The outcome {outcome!r} is not on {invoice.number}."
+            raise Problem(404, "not_found", said, "List those that are with its `outcomes`.", "body.outcome")
+        left = min(share.net, settle.left_of(invoice))
+    if left <= 0:
+        raise Problem(409, "nothing_left", "Nothing is left to give back of it.", "Look at its credit notes.")
+    return Amount(left, invoice.currency)
+
+
+def _amount(said: Paying | Crediting) -> Amount:
     try:
-        return parse_money(said.amount)
+        return parse_money(said.amount or "")
     except ValueError as error:
         raise Problem(400, "bad_request", str(error), "Write an amount like 12.50 USD.", "body.amount") from None
 
@@ -189,7 +215,7 @@ _MEDIA = {PDF: {"schema": {"type": "string", "format": "binary"}}, HTML: {"schem
 
 
 def _entry(word: str, does: str, answer: Any, body: Any, reply: Any = InvoiceTold) -> Route:
-    return Route("POST", f"{_ONE}/{word}", does, BOOKS, answer, reply, body=body, fails=(404,))
+    return Route("POST", f"{_ONE}/{word}", does, BOOKS, answer, reply, body=body, fails=(404, 409))
 
 
 ROUTES = (

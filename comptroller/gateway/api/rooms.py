@@ -2,6 +2,7 @@
 
 from comptroller.gateway.api import (
     audit,
+    billing,
     books,
     budgets,
     calls,
@@ -22,6 +23,7 @@ ROUTES = (
     *claims.ROUTES,
     *outcomes.ROUTES,
     *invoices.ROUTES,
+    *billing.ROUTES,
     *books.ROUTES,
     *receipts.ROUTES,
     *budgets.ROUTES,

@@ -31,7 +31,7 @@ def told(invoice: Invoice, now_ns: int) -> dict[str, Any]:
         **summary(invoice, now_ns),
         "buyer": invoice.buyer,
         "seller": invoice.seller,
-        "lines": [_line(line) for line in invoice.lines],
+        "lines": [told_line(line) for line in invoice.lines],
         "discounts": {name: decimal_text(nanos) for name, nanos in invoice.discounts},
         "tax": invoice.tax,
         "credits": {name: decimal_text(nanos) for name, nanos in invoice.burnt.items()},
@@ -62,7 +62,8 @@ def credit(note: Credit) -> dict[str, Any]:
     }
 
 
-def _line(line: Line) -> dict[str, Any]:
+def told_line(line: Line) -> dict[str, Any]:
+    """A line with its outcomes."""
     return {
         "kind": line.kind,
         "title": line.title,
@@ -75,11 +76,12 @@ def _line(line: Line) -> dict[str, Any]:
         "type": line.type,
         "period": line.period,
         "price": line.price,
-        "outcomes": [_item(item) for item in line.items],
+        "outcomes": [told_item(item) for item in line.items],
     }
 
 
-def _item(item: Item) -> dict[str, Any]:
+def told_item(item: Item) -> dict[str, Any]:
+    """An outcome on a line."""
     return {
         "outcome": item.outcome,
         "run": item.run,
