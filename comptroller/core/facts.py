@@ -15,11 +15,22 @@ call.closed   identity, kind, name, dialect, stream, policy, started, first, end
               hold {id, lines, rates?},
               request [digest], request_after [call, n]?, reply [digest], error, upstream {status, id},
               model (that answered), attempt, tool {call_id, effect, args}, trace, opaque,
+              approvals [{id, people, edited?}] it passed on, approval (it waits for), parked_ms (waiting for a person),
               cached (the call whose reply this one was given), saved (nanos it would have cost)
 hold.extended hold {id, nth, lines}          a stream that outlives its hold: what its live hold grows by
 hold.expired  hold {id, lines}, reason       an unfinished hold, charged at its estimate
 claim         identity, type, subject, degree, evidence (digest), by (rule, where nobody claimed it)
-ask           identity, call digest, rule, policy, because: what a person would have been asked
+ask           identity, kind, name, stage, rule, policy, place, because, version (of the policies), digest (of exactly
+              this call), request (digest of what an approver sees), of [role|person], barred [digest of a name]?,
+              quorum, within, until, otherwise, remind?, escalate [..]?, after?: a person is asked; its id is the
+              approval's
+approval.answered   approval, answer approve|deny, by, roles [..]?, stead?, edit (digest)?, digest?, because?, refused?
+approval.escalated  approval, to [role|person], by, because?, refused?: these may answer as well, and there is more time
+approval.delegated  approval, by, to, because?, refused?: one who may answer hands that over
+approval.reminded   approval, nth
+approval.expired    approval, otherwise, unused?: nobody answered in time, or it was approved and not used in time
+approval.voided     approval, because: its call was made again under other policies
+approval.used       approvals [..]: the call passed on them, once; written before it goes out
 guard.failed  guard, error
 policy.loaded version, files [{path, digest, text}], rules
 ledger.opened pid, version, recovered {..}
@@ -27,6 +38,12 @@ key.issued    key, hash, tenant, agent, customer, user, workflow, name, scopes?,
               budgets [[unit, limit, every, zone, over]]
 key.rotated   key, old hash, new hash, until: when the secrets before this one end, by
 key.revoked   key, by
+person.invited  person, name, role, tenant, customer?, link (keyed digest), until, by: a one-time link to the console
+person.entered  person, session, until, link? (the first to name it used it); from a provider of identities also
+              provider, name, role, tenant, customer?
+person.left   person, session
+person.changed  person, role, by
+person.removed  person, by: ends every session and link of theirs
 contracts.loaded  version, files [{path, digest, text}]: contracts, as policy.loaded says policies
 types.loaded  version, files [{path, digest, text}]: an outcome type, before the first claim taken in under it
 outcome       the fields of core.outcome.OutcomeEvent; ignored, state: what the fold made of it when it was written
@@ -38,7 +55,8 @@ webhook.enrolled  hook, url, events: from here on it is told
 webhook.delivered|failed|given_up  hook, letter (id of the fact told), event, attempt, status?, error?, next?
 exchange.sending|sent|refused  item, to, digest, object?, error?: what goes to another system's books, each once
 usage         tenant, source, digest, rows, path: usage events taken in from elsewhere, in one batch
-snapshot      purse {..}: first record of each segment but the first; after much was written, also at a clean close
+snapshot      purse {..}, approvals [..] (those that still matter): first record of each segment but the first; after
+              much was written, also at a clean close
 seal          mac: last record of a closed segment and of a clean close; vouches for the chain before it
 
 `request_after` says that a request starts with the first n messages of an earlier call's (its reply comes after its
@@ -75,12 +93,24 @@ HOLD_EXTENDED = "hold.extended"
 HOLD_EXPIRED = "hold.expired"
 CLAIM = "claim"
 ASK = "ask"
+APPROVAL_ANSWERED = "approval.answered"
+APPROVAL_ESCALATED = "approval.escalated"
+APPROVAL_DELEGATED = "approval.delegated"
+APPROVAL_REMINDED = "approval.reminded"
+APPROVAL_EXPIRED = "approval.expired"
+APPROVAL_VOIDED = "approval.voided"
+APPROVAL_USED = "approval.used"
 GUARD_FAILED = "guard.failed"
 POLICY_LOADED = "policy.loaded"
 LEDGER_OPENED = "ledger.opened"
 KEY_ISSUED = "key.issued"
 KEY_ROTATED = "key.rotated"
 KEY_REVOKED = "key.revoked"
+PERSON_INVITED = "person.invited"
+PERSON_ENTERED = "person.entered"
+PERSON_LEFT = "person.left"
+PERSON_CHANGED = "person.changed"
+PERSON_REMOVED = "person.removed"
 CONTRACTS_LOADED = "contracts.loaded"
 TYPES_LOADED = "types.loaded"
 OUTCOME = "outcome"

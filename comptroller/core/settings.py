@@ -3,15 +3,17 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self, get_args
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from comptroller.core.errors import SettingsError
 
 Capture = Literal["full", "redacted", "digest", "none"]
+Role = Literal["admin", "compliance", "finance", "engineer", "viewer"]
+ROLES: tuple[Role, ...] = get_args(Role)
 
 
 class _Frame(BaseModel):
@@ -101,11 +103,69 @@ class Webhook(_Frame):
     @field_validator("url")
     @classmethod
     def _is_safe(cls, url: str) -> str:
-        parts = urlsplit(url)
-        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
-        if parts.username or parts.scheme not in ("https", "http") or (parts.scheme == "http" and not local):
+        if not _safe(url):
             raise ValueError("write it like https://example.com/hook; http only to this machine")
         return url
+
+
+class RoleRule(_Frame):
+    """Who of a provider of identities is what: by a group, a verified e-mail address or the subject itself."""
+
+    role: Role
+    group: str = ""
+    email: str = ""
+    subject: str = ""
+    tenant: str = ""  # else the one of the settings
+    customer: str = ""
+
+    @model_validator(mode="after")
+    def _says_whom(self) -> Self:
+        if sum(map(bool, (self.group, self.email, self.subject))) != 1:
+            raise ValueError("say whom it is about by one of group, email and subject")
+        return self
+
+
+class Oidc(_Frame):
+    """A provider of identities (OpenID Connect) at which people sign in to the console."""
+
+    issuer: str
+    metadata_url: str = ""  # else the issuer's /.well-known/openid-configuration
+    client_id: str = Field(min_length=1)
+    client_secret_env: str = Field(min_length=1)  # the variable with the client's secret
+    claim: str = "groups"  # which claim of the id token lists a person's groups
+    roles: list[RoleRule] = Field(min_length=1)  # the first that fits counts; who fits none is not let in
+
+    @field_validator("issuer", "metadata_url")
+    @classmethod
+    def _is_safe(cls, url: str) -> str:
+        if url and not _safe(url):
+            raise ValueError("write it like https://login.example.com; http only to this machine")
+        return url
+
+    @property
+    def metadata(self) -> str:
+        """Where the provider describes itself."""
+        return self.metadata_url or f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
+
+
+class Console(_Frame):
+    """Where the console listens, how browsers reach it, and how people sign in."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=4142, ge=0, le=65_535)
+    url: str = ""  # how browsers reach it, where that is not by its host and port
+    session_hours: int = Field(default=12, ge=1, le=720)
+    idle_minutes: int = Field(default=60, ge=1)
+    oidc: Oidc | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _is_plain(cls, url: str) -> str:
+        parts = urlsplit(url)
+        odd = parts.username or parts.query or parts.fragment or parts.path.strip("/")
+        if url and (parts.scheme not in ("http", "https") or not parts.hostname or odd):
+            raise ValueError("write it like https://console.example.com, without a path")
+        return url.rstrip("/")
 
 
 class Settings(_Frame):
@@ -124,6 +184,7 @@ class Settings(_Frame):
     tenant: str = "default"
     upstreams: list[Provider] = Field(default_factory=list)
     gateway: Gateway = Gateway()
+    console: Console = Console()
 
     def capture_for(self, workflow: str) -> Capture:
         """How much of a workflow's text is kept."""
@@ -153,6 +214,14 @@ def load_settings(
     except ValidationError as error:
         where = str(path or "config")
         raise SettingsError("\n".join(_mistake(where, item) for item in error.errors())) from None
+
+
+def _safe(url: str) -> bool:
+    """True for an address that nobody on the way can listen in on."""
+    parts = urlsplit(url)
+    local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    plain = parts.scheme == "http" and local
+    return not parts.username and bool(parts.hostname) and (parts.scheme == "https" or plain)
 
 
 def _beside(base: Path, upstream: object) -> object:
