@@ -1,0 +1,25 @@
+"""How a component gets into the page: its script and style read from beside this file, with what all of them share."""
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+HTML = '<div class="root"></div>'
+
+
+def nothing() -> None:
+    """A callback that only says that a state exists: Streamlit returns no state it was not told of."""
+
+
+@cache
+def renderer(name: str) -> Any:
+    """What mounts the component of this name; registered once in a process, when a page first shows it."""
+    from streamlit.components.v2 import component  # half a second to load: the pure parts do without it
+
+    return component(f"comptroller.{name}", html=HTML, css=_read(name, "css"), js=_read(name, "js"))
+
+
+def _read(name: str, ending: str) -> str:
+    # Joined into one module: a script from a blob has no address from which it could import another.
+    folder = files(__package__)
+    return "\n".join((folder / f"{part}.{ending}").read_text("utf-8") for part in ("shared", name))
