@@ -1,0 +1,1 @@
+"""The console: pages for compliance, finance and engineers over one ledger. A process of its own; see `serving`."""

@@ -1,0 +1,181 @@
+"""What a page may ask: named queries and `/api`, always as the person who looks, remembered until the data moves."""
+
+import json
+import sys
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from comptroller.office.who import Who
+
+if TYPE_CHECKING:
+    import pyarrow
+
+FRESH_S = 0.5  # how long the data is taken to stand still: as long as the books take to notice new records
+MOST_BYTES = 64 << 20  # of answers kept, for all sessions together
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file to hand on."""
+
+    data: bytes
+    media: str
+    name: str
+
+
+class Connection(Protocol):
+    """What the process is connected to: the books, and `/api`."""
+
+    def query(self, name: str, params: Mapping[str, object]) -> "pyarrow.Table": ...
+    def call(self, who: Who, method: str, path: str, query: Mapping[str, object], body: object | None) -> Any: ...
+    def fetch(self, who: Who, path: str, query: Mapping[str, object]) -> Document: ...
+    def refresh(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Effort:
+    """What one script run asked, for the line at the foot of the page."""
+
+    queries: int = 0
+    seconds: float = 0.0
+
+
+class Memory:
+    """Answers kept by what was asked, bounded by their size; shared by all sessions. An answer is never changed."""
+
+    def __init__(self, most: int = MOST_BYTES) -> None:
+        self._most, self._size = most, 0
+        self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, mark: Hashable) -> Any | None:
+        """What was answered, if it is kept."""
+        with self._lock:
+            found = self._kept.get(mark)
+            if found is None:
+                return None
+            self._kept.move_to_end(mark)
+            return found[0]
+
+    def keep(self, mark: Hashable, answer: Any, size: int) -> None:
+        """Keep an answer, and let go of the oldest where there is no room."""
+        if size > self._most // 4:
+            return
+        with self._lock:
+            if mark in self._kept:
+                return
+            self._kept[mark] = (answer, size)
+            self._size += size
+            while self._size > self._most:
+                _, (_, gone) = self._kept.popitem(last=False)
+                self._size -= gone
+
+
+class House:
+    """One for the process: the connection, what is remembered, and how far the data has come."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection, self.memory = connection, Memory()
+        self._lock = threading.Lock()
+        self._version, self._looked, self._acts = 0, float("-inf"), 0
+
+    def version(self) -> tuple[int, int]:
+        """How far the data has come; asked anew after half a second, and after each act."""
+        with self._lock:
+            if time.monotonic() - self._looked > FRESH_S:
+                rows = self.connection.query("console_position", {}).to_pylist()
+                self._version, self._looked = (rows[0]["sequence"] or 0) if rows else 0, time.monotonic()
+            return self._version, self._acts
+
+    def moved(self) -> None:
+        """Something was written: what is remembered is old."""
+        self.connection.refresh()
+        with self._lock:
+            self._looked, self._acts = float("-inf"), self._acts + 1
+
+
+_house: House | None = None
+
+
+def connect(connection: Connection | None) -> None:
+    """Say, once for the process, where everything comes from; None lets go of it."""
+    global _house
+    _house = House(connection) if connection is not None else None
+
+
+@dataclass(slots=True)
+class Source:
+    """What one person may ask, during one run of a page."""
+
+    who: Who
+    effort: Effort = field(default_factory=Effort)
+
+    def table(self, name: str, **params: object) -> "pyarrow.Table":
+        """The answer to a named query about the rows of this person's tenant and customer, and no others."""
+        asked = {**params, "tenant": self.who.tenant, "customer": self.who.customer or params.get("customer")}
+        asked = {key: value for key, value in asked.items() if value is not None}
+        house = _connected()
+        return self._remembered(
+            ("query", name, _mark(asked)), lambda: house.connection.query(name, asked), lambda table: table.nbytes
+        )
+
+    def rows(self, name: str, **params: object) -> list[dict[str, Any]]:
+        """The same as one dict for each row."""
+        found: list[dict[str, Any]] = self.table(name, **params).to_pylist()
+        return found
+
+    def one(self, name: str, **params: object) -> dict[str, Any] | None:
+        """The first row, if there is any."""
+        found = self.rows(name, **params)
+        return found[0] if found else None
+
+    def get(self, path: str, **query: object) -> Any:
+        """What `/api` answers."""
+        asked = {key: value for key, value in query.items() if value is not None}
+        house = _connected()
+        mark = ("api", path, _mark(asked), self.who)
+        return self._remembered(mark, lambda: house.connection.call(self.who, "GET", path, asked, None), _weight)
+
+    def post(self, path: str, **body: object) -> Any:
+        """Do something, as this person; everything is asked anew afterwards."""
+        house = _connected()
+        try:
+            return house.connection.call(self.who, "POST", path, {}, body)
+        finally:
+            house.moved()
+
+    def fetch(self, path: str, **query: object) -> Document:
+        """A file from `/api`; never remembered."""
+        asked = {key: value for key, value in query.items() if value is not None}
+        return _connected().connection.fetch(self.who, path, asked)
+
+    def _remembered(self, mark: tuple[Hashable, ...], ask: Callable[[], Any], weigh: Callable[[Any], int]) -> Any:
+        house = _connected()
+        begun = time.perf_counter()
+        dated = (*mark, house.version())
+        answer = house.memory.get(dated)
+        if answer is None:
+            answer = ask()
+            self.effort.queries += 1
+            house.memory.keep(dated, answer, weigh(answer))
+        self.effort.seconds += time.perf_counter() - begun
+        return answer
+
+
+def _connected() -> House:
+    if _house is None:
+        raise RuntimeError("the console is connected to nothing: `source.connect` comes first")
+    return _house
+
+
+def _mark(asked: Mapping[str, object]) -> Hashable:
+    return json.dumps(asked, sort_keys=True, default=str)
+
+
+def _weight(answer: Any) -> int:
+    """Roughly what an answer of `/api` takes in memory."""
+    return 4 * len(json.dumps(answer, default=str)) + sys.getsizeof(answer)
