@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from comptroller.core.errors import SettingsError
 from comptroller.core.outcome import STRENGTH, WHOLE, Outcome, Terms
 from comptroller.metering.contracts import Contract, ContractBook
-from comptroller.metering.invoice import Invoice
+from comptroller.metering.invoice import Invoice, Line
 from comptroller.metering.outcomes import due
 from comptroller.metering.periods import Period, period_named
 from comptroller.office.agreements import Agreements, narrowed
@@ -30,6 +30,7 @@ class Side:
     cost: int | None = None  # in that currency; None where there is no rate to it
     outcomes: int = 0  # that earn something
     by_type: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # outcomes and what they earn
+    lines: tuple[Line, ...] = ()
 
     @property
     def margin(self) -> int | None:
@@ -134,7 +135,7 @@ def _side(
         if line.kind in ("outcome", "delta"):
             count, earned = by_type.get(line.type, (0, 0))
             by_type[line.type] = (count + len(line.items), earned + line.net)
-    return Side(contract.id, draft.currency, draft.totals.net, cost, len(fees), by_type), fees
+    return Side(contract.id, draft.currency, draft.totals.net, cost, len(fees), by_type, draft.lines), fees
 
 
 def _cost(keeper: Bookkeeper, contract: Contract, period: Period) -> int | None:

@@ -1,25 +1,30 @@
 """Outcomes: listed, told whole, and what people and systems have to say of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, JsonValue
 
+from comptroller.core.money import decimal_text
 from comptroller.core.outcome import Outcome, State
 from comptroller.gateway.api.frame import Ask, Route
 from comptroller.gateway.api.pages import after
 from comptroller.gateway.api.problem import Problem
-from comptroller.gateway.api.rights import OUTCOMES, READ
-from comptroller.gateway.api.shapes import AMOUNT, PLAIN, Because, Moment, Money, Name, Said, Told
+from comptroller.gateway.api.rights import BODIES, OUTCOMES, READ
+from comptroller.gateway.api.shapes import AMOUNT, PLAIN, Because, Moment, Money, Name, Said, Time, Told
+from comptroller.office.costs import Costs
+from comptroller.office.evidence import body_of
 from comptroller.office.links import LIVES_NS, write_link
 from comptroller.office.outcome_desk import OutcomeDesk
-from comptroller.office.outcome_list import described, told
+from comptroller.office.outcome_list import described, moment, told
 from comptroller.office.saying import More, Speaker, say
 from comptroller.office.who import Who
 from comptroller.policies.amounts import read_duration
 
 T = TypeVar("T", bound=BaseModel)
 DEGREE = r"^(1|1\.0{1,9}|0\.(0{0,8}[1-9][0-9]{0,8}))$"
+FOREVER = 1 << 63
 DURATION = r"^[0-9]{1,4}(s|m|h|d)$"
 Evidence = dict[str, JsonValue]
 
@@ -56,9 +61,10 @@ class OutcomeRow(Told):
 
 
 class OutcomePage(Told):
-    """Outcomes, the latest claim first; `next` is the id to go on after."""
+    """Outcomes, the latest claim first unless sorted otherwise; `next` is the id to go on after."""
 
     outcomes: list[OutcomeRow]
+    total: int
     next: str | None
 
 
@@ -82,7 +88,26 @@ class OutcomeAccount(OutcomeRow):
 
     evidence: list[str]
     shares: dict[str, str]
+    cost: Annotated[Money | None, Field(description="Its part of what its run spent; null without a rate.")]
+    cost_currency: str
+    margin: Money | None
+    disputable_until: Moment | None
     events: list[EventRow]
+
+
+class PieceTold(Told):
+    """One piece of evidence; `kept` is false where it was erased."""
+
+    digest: str
+    kept: bool
+    content: dict[str, JsonValue] | None
+
+
+class EvidenceTold(Told):
+    """What shows it, in the order it was given."""
+
+    outcome: str
+    pieces: list[PieceTold]
 
 
 class OutcomesAsked(Said):
@@ -91,6 +116,14 @@ class OutcomesAsked(Said):
     state: State | None = None
     type: Name | None = None
     customer: Name | None = None
+    workflow: Name | None = None
+    run: Name | None = None
+    invoice: Name | None = None
+    since: Annotated[Time | None, Field(description="Claimed since then.")] = None
+    until: Annotated[Time | None, Field(description="Claimed before then.")] = None
+    search: Annotated[Name, Field(description="In its id, subject, run or reason.")] = ""
+    sort: Literal["claimed", "verified", "fee", "due"] = "claimed"
+    rising: bool = False
     limit: Annotated[int, Field(ge=1, le=1000)] = 50
     after: Annotated[str, Field(max_length=128, pattern=PLAIN)] | None = None
 
@@ -129,6 +162,13 @@ class Resolving(Saying):
     amount: Annotated[str, Field(pattern=AMOUNT, examples=["1.50 USD"])] | None = None
 
 
+class ClawingBack(Saying):
+    """The reason as the contract names it, and how much of the fee; all that may come back where nothing is said."""
+
+    reason: Name
+    amount: Annotated[str, Field(pattern=AMOUNT, examples=["1.50 USD"])] | None = None
+
+
 class Reopening(Saying):
     """That the subject came back; or that a person took over, or that it is another one again."""
 
@@ -162,10 +202,10 @@ def list_outcomes(ask: Ask) -> OutcomePage:
     """Those that are theirs to see."""
     desk, wanted = desk_of(ask), ask.query
     found = [each for each in desk.registry.outcomes.values() if _sees(ask.who, each) and _fits(each, wanted)]
-    found.sort(key=lambda each: (each.claimed_at, each.key), reverse=True)
+    found.sort(key=_SORTS[wanted.sort], reverse=not wanted.rising)
     page, following = after(found, lambda each: each.key, wanted.after, wanted.limit)
     rows = [_row(OutcomeRow, described(each)) for each in page]
-    return OutcomePage(outcomes=rows, next=following)
+    return OutcomePage(outcomes=rows, total=len(found), next=following)
 
 
 def show_outcome(ask: Ask) -> OutcomeAccount:
@@ -174,7 +214,34 @@ def show_outcome(ask: Ask) -> OutcomeAccount:
     outcome = meant(ask, desk)
     whole: dict[str, Any] = told(outcome, desk.registry.events(outcome.key))
     whole["events"] = [EventRow.model_validate(event) for event in whole["events"]]
-    return _row(OutcomeAccount, whole)
+    return _row(OutcomeAccount, whole | _economy(ask, desk, outcome))
+
+
+def _economy(ask: Ask, desk: OutcomeDesk, outcome: Outcome) -> dict[str, object]:
+    """What it cost us, and what is left of its fee."""
+    unit = outcome.fee.currency if outcome.fee else "USD"
+    known = Costs(ask.bureau.reader, ask.bureau.desk.fx, desk.registry.outcomes.values())
+    cost = known.of(outcome.tenant, {outcome.key: outcome.run}, unit, outcome.customer)[outcome.key]
+    earned = outcome.fee.nanos - outcome.reversed_nanos if outcome.fee else None
+    margin = None if cost is None or earned is None else decimal_text(earned - cost)
+    return {
+        "cost": None if cost is None else decimal_text(cost),
+        "cost_currency": unit,
+        "margin": margin,
+        "disputable_until": moment(outcome.due_at) if outcome.state == "billed" else None,
+    }
+
+
+def show_evidence(ask: Ask) -> EvidenceTold:
+    """What shows it."""
+    outcome, desk = meant(ask, desk_of(ask)), ask.bureau.desk
+    pieces = [(digest, body_of(desk, digest)) for digest in outcome.evidence]
+    rows = [PieceTold(digest=digest, kept=body is not None, content=_plain(body)) for digest, body in pieces]
+    return EvidenceTold(outcome=outcome.key, pieces=rows)
+
+
+def _plain(body: Mapping[str, object] | None) -> dict[str, Any] | None:
+    return None if body is None else dict(body)
 
 
 def confirm_outcome(ask: Ask) -> Heard:
@@ -211,6 +278,12 @@ def resolve_outcome(ask: Ask) -> Heard:
     """Decide a dispute."""
     said = ask.body
     return _say(ask, "uphold" if said.upheld else "deny", More(because=said.because, amount=said.amount or ""))
+
+
+def claw_back_outcome(ask: Ask) -> Heard:
+    """Take a final fee back."""
+    said = ask.body
+    return _say(ask, "clawback", More(because=said.because, amount=said.amount or "", reason=said.reason))
 
 
 def reopen_outcome(ask: Ask) -> Heard:
@@ -261,8 +334,25 @@ def _sees(who: Who, outcome: Outcome) -> bool:
 
 
 def _fits(outcome: Outcome, wanted: OutcomesAsked) -> bool:
-    said = ("state", "type", "customer")
-    return all(getattr(wanted, name) in (None, getattr(outcome, name)) for name in said)
+    if not all(getattr(wanted, name) in (None, getattr(outcome, name)) for name in _NAMED):
+        return False
+    if not _nanos(wanted.since) <= outcome.claimed_at < (_nanos(wanted.until) or FOREVER):
+        return False
+    return not wanted.search or any(wanted.search.lower() in getattr(outcome, name).lower() for name in _TEXTS)
+
+
+def _nanos(at: datetime | None) -> int:
+    return 0 if at is None else int(at.timestamp()) * 1_000_000_000 + at.microsecond * 1_000
+
+
+_NAMED = ("state", "type", "customer", "workflow", "run", "invoice")
+_TEXTS = ("key", "subject", "run", "because", "customer")
+_SORTS: Mapping[str, Callable[[Outcome], tuple[int, str]]] = {
+    "claimed": lambda one: (one.claimed_at, one.key),
+    "verified": lambda one: (one.verified_at, one.key),
+    "fee": lambda one: (one.fee.nanos if one.fee else -1, one.key),
+    "due": lambda one: (one.due_at, one.key),
+}
 
 
 def _row(shape: type[T], whole: Mapping[str, object]) -> T:
@@ -284,6 +374,8 @@ ROUTES = (
     _saying("dispute", "Dispute an outcome.", dispute_outcome, Disputing),
     _saying("evidence", "Add evidence to what is claimed or disputed.", add_evidence, Showing),
     _saying("resolve", "Decide a dispute.", resolve_outcome, Resolving),
+    Route("GET", f"{_ONE}/evidence", "What shows an outcome.", BODIES, show_evidence, EvidenceTold, fails=(404,)),
+    _saying("clawback", "Take a final fee back, for a reason the contract names.", claw_back_outcome, ClawingBack),
     _saying("reopen", "Say that its subject came back.", reopen_outcome, Reopening),
     Route(
         "POST",

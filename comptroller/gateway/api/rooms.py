@@ -7,10 +7,13 @@ from comptroller.gateway.api import (
     budgets,
     calls,
     claims,
+    contracts,
+    economics,
     invoices,
     keys,
     outcome_doors,
     outcomes,
+    people,
     policies,
     query,
     receipts,
@@ -25,12 +28,16 @@ ROUTES = (
     *invoices.ROUTES,
     *billing.ROUTES,
     *books.ROUTES,
+    *contracts.ROUTES,
+    *economics.ROUTES,
     *receipts.ROUTES,
     *budgets.ROUTES,
     *policies.ROUTES,
     *keys.ROUTES,
+    *people.ROUTES,
     *audit.ROUTES,
     *query.ROUTES,
 )
-# Answered to whoever comes: what they bring is signed. Not in the OpenAPI document, for no key opens them.
-OPEN = outcome_doors.ROUTES
+# Answered to whoever comes, as what they bring is signed, or to the console's own process. Not in the OpenAPI document,
+# for no key opens them.
+OPEN = (*outcome_doors.ROUTES, *people.DOORS)
