@@ -1,7 +1,7 @@
 """SQL by name: the queries people ask of the books, and the statements that fill them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -10,7 +10,7 @@ from importlib.resources.abc import Traversable
 from comptroller.core.errors import StoreError
 from comptroller.tracing.masks import masked
 
-_MASKED = re.compile(r"\{masked ([a-z.]+)\}")
+_SHORT = re.compile(r"\{(masked|only|between|days|hours|costs|status|names) ?([a-z._, ]*)\}")
 _PARAMETER = re.compile(r"\$([a-z_]+)")
 _REMARK = re.compile(r"--[^\n]*")
 _HEAD = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
@@ -59,8 +59,8 @@ def migrations() -> tuple[tuple[int, str], ...]:
 
 @cache
 def ingest() -> dict[str, str]:
-    """The statements of `schema/ingest.sql` by name."""
-    return _by_name("ingest.sql")
+    """The statements of `schema/ingest.sql` and `schema/rollups.sql` by name."""
+    return _by_name("ingest.sql") | _by_name("rollups.sql")
 
 
 @cache
@@ -85,6 +85,43 @@ def _folder(name: str) -> Iterator[Traversable]:
 
 
 def _text(folder: str, name: str) -> str:
-    """A file's SQL; `{masked column}` stands for a failure's words as they are grouped."""
+    """A file's SQL, what is written short in it written out."""
     text = files("comptroller.store").joinpath(folder, name).read_text(encoding="utf-8")
-    return _MASKED.sub(lambda found: masked(found[1]), text)
+    return _SHORT.sub(lambda found: _LONG[found[1]](found[2]), text)
+
+
+def _only(columns: str) -> str:
+    """Rows that have the value each column is asked for, where one is given."""
+    return " AND ".join(_where(column.strip()) for column in columns.split(","))
+
+
+def _where(column: str) -> str:
+    *table, name = column.split(".")
+    return f"(${name}::VARCHAR IS NULL OR {'.'.join([*table, _quoted(name)])} = ${name}::VARCHAR)"
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _span(since: str, until: str = "{column} < $until::VARCHAR::TIMESTAMPTZ") -> Callable[[str], str]:
+    """Rows of a span of time; whole days or hours where those are what a table has."""
+    both = f"($since::VARCHAR IS NULL OR {since}) AND ($until::VARCHAR IS NULL OR {until})"
+    return lambda column: both.format(column=column)
+
+
+# What queries write short, as `{only tenant, customer}` or `{between started}`.
+_LONG: dict[str, Callable[[str], str]] = {
+    "masked": masked,  # a failure's words as they are grouped
+    "only": _only,
+    "between": _span("{column} >= $since::VARCHAR::TIMESTAMPTZ"),
+    "days": _span("{column} >= $since::VARCHAR::TIMESTAMPTZ::DATE"),
+    "hours": _span("{column} >= date_trunc('hour', $since::VARCHAR::TIMESTAMPTZ)"),
+    "status": lambda _: (
+        "CASE WHEN status = 'open' AND (lost > last OR $deserted::BOOLEAN) THEN 'abandoned' ELSE status END"
+    ),
+    "names": lambda column: f"list_filter(string_split({column}, chr(10)), lambda name: name <> '')",
+    "costs": lambda _: (
+        "list(struct_pack(currency := currency, cost := cost) ORDER BY currency) FILTER (currency <> '')"
+    ),
+}

@@ -29,6 +29,7 @@ from comptroller.core.facts import (
     USAGE,
 )
 from comptroller.store import failures, segment, statements, usage
+from comptroller.store.rollups import Rollups
 from comptroller.store.segment import Position
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class Writer:
         self._connection = connection
         self._size = size
         self._file = (home or ledger) / SLICE_FILE
+        self._rollups = Rollups(connection)
         self._usage = usage.Usage(ledger, connection, home or ledger)
         self.position = watermark(connection)
         self._currencies = self._known_currencies()
@@ -151,6 +153,7 @@ class Writer:
         self._kinds = set(kinds)  # type: ignore[call-overload]
         if failed:
             self._tell_failures()
+        self._do("causes")
         self._do("no_gone")
         self._do("new_calls")
         if HOLD_EXPIRED in self._kinds:
@@ -175,19 +178,19 @@ class Writer:
             self._connection.execute(sql, {"file": str(self._file), "most": piece.size + 1})
 
     def _book(self) -> None:
+        before = self.position.sequence
+        if AGENT_OPENED in self._kinds:
+            self._do("agents_opened")
         displaced = self._calls()
+        self._rollups.add_calls(bool(displaced), before)
         if self._kinds & {RUN_OPENED, RUN_CLOSED, CALL_OPENED, CALL_CLOSED, AGENT_OPENED, HOLD_EXPIRED}:
-            self._do("run_moves")
-            self._do("runs")
-        if HOLD_EXPIRED in self._kinds:
-            self._do("runs_lost")
-        self._money(displaced)
-        for kind, name in (
-            (AGENT_OPENED, "agents_opened"),
-            (AGENT_CLOSED, "agents_closed"),
-            (CLAIM, "claims"),
-            (POLICY_LOADED, "policies"),
-        ):
+            self._runs()
+        self._recount(displaced)
+        if self._kinds & {AGENT_OPENED, AGENT_CLOSED}:
+            self._rollups.watch_agents(before)
+            self._do("agents_closed")
+            self._rollups.add_agents(before)
+        for kind, name in ((CLAIM, "claims"), (POLICY_LOADED, "policies")):
             if kind in self._kinds:
                 self._do(name)
         if self._kinds & {ASK, GUARD_FAILED, HOLD_EXPIRED, LEDGER_OPENED}:
@@ -197,6 +200,15 @@ class Writer:
         if self._kinds & _MONEY:
             for name in ("outcome_events", "postings", "txns", "invoice_lines", "invoices", "invoice_events"):
                 self._do(name)
+
+    def _runs(self) -> None:
+        lost = HOLD_EXPIRED in self._kinds
+        self._do("run_moves")
+        self._rollups.watch_runs(lost)
+        self._do("runs")
+        if lost:
+            self._do("runs_lost")
+        self._rollups.add_runs()
 
     def _calls(self) -> list[str]:
         """Book the calls; returns the runs in which an earlier row was corrected."""
@@ -211,6 +223,7 @@ class Writer:
         self._do("open_calls")
         if HOLD_EXPIRED in self._kinds:
             self._do("gone")
+            self._do("causes_gone")
             self._do("known", eldest)
             self._do("forget_gone")
         self._do("displaced", eldest)
@@ -221,10 +234,7 @@ class Writer:
             self._do(name)
         return runs
 
-    def _money(self, displaced: list[str]) -> None:
-        self._do("costs_daily")
-        if displaced:
-            self._do("empty_days")
+    def _recount(self, displaced: list[str]) -> None:
         self._currencies |= {str(row[0]) for row in self._rows("SELECT DISTINCT currency FROM new_calls")}
         recount = set(displaced)
         if len(self._currencies - {""}) > 1:

@@ -40,6 +40,11 @@ TABLES = (
     "invoices",
     "invoice_lines",
     "invoice_events",
+    "calls_hourly",
+    "runs_hourly",
+    "causes_daily",
+    "decisions_daily",
+    "delegations_daily",
 )
 
 

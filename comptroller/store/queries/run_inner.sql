@@ -9,5 +9,5 @@ SELECT run, outer_run, parent, workflow, customer, agent,
   coalesce(nullif(error, ''), first_error) AS error, started, ended, calls, cost, currency,
   (SELECT list(struct_pack(currency := o.currency, cost := o.cost) ORDER BY o.currency)
     FROM other_costs AS o WHERE o.run = r.run) AS other_costs
-FROM runs AS r WHERE run <> $run::VARCHAR AND run IN (SELECT run FROM inside)
+FROM runs AS r WHERE run <> $run::VARCHAR AND run IN (SELECT run FROM inside) AND {only tenant, customer}
 ORDER BY started, seq

@@ -38,7 +38,7 @@ SELECT n AS seq, c AS call, r AS run, coalesce(d.parent, '') AS parent, coalesce
   d.reply AS reply, coalesce(d.tool.args, '') AS args, coalesce(d.trace, '') AS trace, coalesce(d."outer", '') AS outer_run,
   d.budget AS budget, d.span AS span, d.scopes AS scopes, d.status AS said_status, d.type AS type, d.subject AS subject,
   d.degree AS degree, d.evidence AS evidence, d.version AS version, TRY_CAST(d.rules AS BIGINT) AS rules, d.files AS files,
-  d.guard AS guard, d.reason AS reason, d.pid AS pid
+  d.guard AS guard, d.reason AS reason, d.pid AS pid, '' AS cause
 FROM read_json($file, format = 'newline_delimited', maximum_object_size = $most, columns = {columns});
 
 -- name: new_calls
@@ -47,7 +47,7 @@ SELECT seq, call, run, parent, kind, name, model, dialect, tenant, customer,
   "user", workflow, agent, "key", status, action, rule, because, policy, place,
   error, started, first, ended, stream, attempt, input, output, cache_read, cache_write,
   reasoning, cost, worst, currency, price, estimated, unpriced, overrun, opaque, effect,
-  tool_call, upstream_status, upstream_id, cached, saved
+  tool_call, upstream_status, upstream_id, cached, saved, cause
 FROM fresh WHERE fact = 'call.closed' UNION ALL SELECT * FROM gone;
 
 -- name: no_gone
@@ -101,7 +101,7 @@ SELECT e.seq, o.call, o.run, o.parent, o.kind, o.name, CASE WHEN o.kind = 'model
   o.tenant, o.customer, o."user", o.workflow, o.agent, o."key", 'expired', 'allow', '', '', o.policy, '',
   coalesce(e.reason, 'The process ended before the call did.'), o.started, NULL, e.happened,
   o.stream, 1, 0, 0, 0, 0, 0, CAST(coalesce(TRY_CAST(e.line[3] AS BIGINT), 0) * 0.000000001 AS DECIMAL(38,9)),
-  o.worst, coalesce(e.line[2], o.currency), o.price, true, false, 0, false, '', '', NULL, '', '', 0
+  o.worst, coalesce(e.line[2], o.currency), o.price, true, false, 0, false, '', '', NULL, '', '', 0, ''
 FROM lost AS e JOIN books.open_calls AS o ON o.call = e.call AND o.seq < e.seq
 WHERE o.call NOT IN (SELECT call FROM fresh WHERE fact = 'call.closed')
 QUALIFY row_number() OVER (PARTITION BY e.call ORDER BY e.seq) = 1;
@@ -137,8 +137,8 @@ INSERT INTO books.decisions
 SELECT seq, happened, call, run, customer, workflow, agent, kind, name, coalesce(v.stage, ''), coalesce(v.action, ''),
   coalesce(v.rule, ''), coalesce(v.policy, ''), coalesce(v.because, ''), coalesce(v.place, ''), coalesce(v.tool, ''),
   coalesce(array_to_string(list_transform(v.findings, lambda f: f.kind || ' x' || f.count), ', '), ''),
-  coalesce(TRY_CAST(v.shadow AS BOOLEAN), false), coalesce(TRY_CAST(v.error AS BOOLEAN), false), policy
-FROM (SELECT seq, happened, call, run, customer, workflow, agent, kind, name, policy, unnest(decisions) AS v
+  coalesce(TRY_CAST(v.shadow AS BOOLEAN), false), coalesce(TRY_CAST(v.error AS BOOLEAN), false), policy, tenant
+FROM (SELECT seq, happened, call, run, tenant, customer, workflow, agent, kind, name, policy, unnest(decisions) AS v
   FROM fresh WHERE fact = 'call.closed' AND len(decisions) > 0);
 
 -- name: run_moves
@@ -152,9 +152,11 @@ WITH facts AS (
     arg_min("user", seq) AS "user", arg_min(workflow, seq) AS workflow, arg_min(agent, seq) AS agent,
     arg_min("key", seq) AS "key", arg_min(parent, seq) AS parent, arg_min(trace, seq) AS trace,
     arg_min(outer_run, seq) AS outer_run,
+    string_agg(DISTINCT agent, chr(10) ORDER BY agent) FILTER (agent <> '') AS agents,
     bool_or(opens) AS opens, min(happened) FILTER (opens) AS opened, min(started) AS began,
     arg_min(budget, seq) FILTER (opens) AS budget, max(happened) FILTER (closes) AS ended,
-    arg_max(status, seq) FILTER (closes) AS status, arg_max(error, seq) FILTER (closes) AS error
+    arg_max(status, seq) FILTER (closes) AS status, arg_max(error, seq) FILTER (closes) AS error,
+    arg_max(cause, seq) FILTER (closes) AS cause
   FROM facts GROUP BY run
 ), sums AS (
   SELECT run, count(*) AS calls, count(*) FILTER (status IN ('error', 'cut', 'cancelled', 'expired')) AS failed,
@@ -163,6 +165,9 @@ WITH facts AS (
     count(*) FILTER (unpriced) AS unpriced, count(*) FILTER (unknown) AS opaque,
     CAST(sum(input) AS BIGINT) AS input, CAST(sum(output) AS BIGINT) AS output, min(started) AS started, max(ended) AS latest,
     arg_min(error, seq) FILTER (error <> '') AS first_error,
+    arg_min(coalesce(nullif(because, ''), rule), seq) FILTER (status IN ('denied', 'over_budget', 'rate_limited', 'pending')
+      AND because || rule <> '') AS refusal,
+    string_agg(DISTINCT model, chr(10) ORDER BY model) FILTER (model <> '') AS models,
     arg_min(currency, seq) FILTER (currency <> '') AS currency, sum(cost) AS cost
   FROM (SELECT *, opaque AND status NOT IN ('denied', 'over_budget', 'rate_limited', 'pending') AS unknown FROM new_calls WHERE run <> '')
   GROUP BY run
@@ -189,7 +194,12 @@ WHEN MATCHED THEN UPDATE SET
   opaque = r.opaque + coalesce(m.opaque, 0), input = r.input + coalesce(m.input, 0), output = r.output + coalesce(m.output, 0),
   cost = r.cost + coalesce(m.cost, 0), currency = coalesce(nullif(r.currency, ''), m.currency, ''),
   budget = coalesce(r.budget, CAST(TRY_CAST(m.budget[1] AS BIGINT) * 0.000000001 AS DECIMAL(38,9))),
-  budget_currency = coalesce(nullif(r.budget_currency, ''), m.budget[2], '')
+  budget_currency = coalesce(nullif(r.budget_currency, ''), m.budget[2], ''), cause = coalesce(m.cause, r.cause),
+  refusal = coalesce(nullif(r.refusal, ''), m.refusal, ''),
+  agents = CASE WHEN m.agents IS NULL OR m.agents = r.agents THEN r.agents WHEN r.agents = '' THEN m.agents
+    ELSE array_to_string(list_sort(list_distinct(string_split(r.agents || chr(10) || m.agents, chr(10)))), chr(10)) END,
+  models = CASE WHEN m.models IS NULL OR m.models = r.models THEN r.models WHEN r.models = '' THEN m.models
+    ELSE array_to_string(list_sort(list_distinct(string_split(r.models || chr(10) || m.models, chr(10)))), chr(10)) END
 WHEN NOT MATCHED THEN INSERT VALUES (
   m.seq, m.last, NULL, m.run, m.tenant, m.customer, m."user", m.workflow, m.agent, m."key", m.parent, m.outer_run,
   m.trace, coalesce(m.opens, false),
@@ -199,7 +209,8 @@ WHEN NOT MATCHED THEN INSERT VALUES (
   coalesce(m.estimated, 0), coalesce(m.unpriced, 0), coalesce(m.opaque, 0),
   coalesce(m.input, 0), coalesce(m.output, 0),
   coalesce(m.cost, 0), coalesce(m.currency, ''), CAST(TRY_CAST(m.budget[1] AS BIGINT) * 0.000000001 AS DECIMAL(38,9)),
-  coalesce(m.budget[2], ''));
+  coalesce(m.budget[2], ''), coalesce(m.cause, ''), coalesce(m.refusal, ''), coalesce(m.agents, ''),
+  coalesce(m.models, ''));
 
 -- name: runs_lost
 -- A process that was gone before its call ended takes its run with it, unless the run is heard of again.
@@ -215,7 +226,7 @@ WHERE c.currency <> '' AND c.currency <> r.currency AND c.run <> '';
 -- The exact sums of a few runs from their calls: after a correction, or where currencies must not be mixed.
 UPDATE books.runs AS r SET calls = s.calls, failed = s.failed, refused = s.refused, redacted = s.redacted,
   estimated = s.estimated, unpriced = s.unpriced, opaque = s.opaque, input = s.input, output = s.output, latest = s.latest,
-  first_error = s.first_error, currency = s.currency, cost = s.cost
+  first_error = s.first_error, currency = s.currency, cost = s.cost, refusal = s.refusal, models = s.models
 FROM (
   SELECT run, count(*) AS calls, count(*) FILTER (status IN ('error', 'cut', 'cancelled', 'expired')) AS failed,
     count(*) FILTER (status IN ('denied', 'over_budget', 'rate_limited', 'pending')) AS refused,
@@ -224,6 +235,9 @@ FROM (
     count(*) FILTER (opaque AND status NOT IN ('denied', 'over_budget', 'rate_limited', 'pending')) AS opaque,
     CAST(sum(input) AS BIGINT) AS input, CAST(sum(output) AS BIGINT) AS output,
     max(ended) AS latest, coalesce(arg_min(error, seq) FILTER (error <> ''), '') AS first_error,
+    coalesce(arg_min(coalesce(nullif(because, ''), rule), seq) FILTER (status IN ('denied', 'over_budget', 'rate_limited', 'pending')
+      AND because || rule <> ''), '') AS refusal,
+    coalesce(string_agg(DISTINCT model, chr(10) ORDER BY model) FILTER (model <> ''), '') AS models,
     any_value(main) AS currency, coalesce(sum(cost) FILTER (currency IN (main, '')), 0) AS cost
   FROM (SELECT *, coalesce(arg_min(currency, seq) FILTER (currency <> '') OVER (PARTITION BY run), '') AS main
     FROM books.calls WHERE run IN (SELECT unnest($runs)))
@@ -239,31 +253,26 @@ SELECT c.run, c.currency, sum(c.cost) FROM books.calls AS c JOIN books.runs AS r
 WHERE c.run IN (SELECT unnest($runs)) AND c.currency <> '' AND c.currency <> r.currency
 GROUP BY c.run, c.currency ORDER BY c.run, c.currency;
 
--- name: costs_daily
-MERGE INTO books.costs_daily AS t USING (
-  SELECT CAST(ended AS DATE) AS day, agent, model, customer, workflow, currency, CAST(sum(sign) AS BIGINT) AS calls,
-    CAST(sum(sign) FILTER (status IN ('error', 'cut', 'cancelled', 'expired')) AS BIGINT) AS failed,
-    CAST(sum(sign * input) AS BIGINT) AS input, CAST(sum(sign * output) AS BIGINT) AS output,
-    CAST(sum(sign * cache_read) AS BIGINT) AS cache_read,
-    sum(CASE WHEN sign < 0 THEN -cost ELSE cost END) AS cost,
-    CAST(sum(sign) FILTER (cached <> '') AS BIGINT) AS cached, sum(CASE WHEN sign < 0 THEN -saved ELSE saved END) AS saved
-  FROM (SELECT *, 1 AS sign FROM new_calls UNION ALL BY NAME SELECT *, -1 AS sign FROM displaced) GROUP BY ALL
-) AS m ON t.day = m.day AND t.agent = m.agent AND t.model = m.model AND t.customer = m.customer
-  AND t.workflow = m.workflow AND t.currency = m.currency
-WHEN MATCHED THEN UPDATE SET calls = t.calls + m.calls, failed = t.failed + coalesce(m.failed, 0),
-  input = t.input + m.input, output = t.output + m.output, cache_read = t.cache_read + m.cache_read,
-  cost = t.cost + m.cost, cached = t.cached + coalesce(m.cached, 0), saved = t.saved + m.saved
-WHEN NOT MATCHED THEN INSERT VALUES (m.day, m.agent, m.model, m.customer, m.workflow, m.currency, m.calls,
-  coalesce(m.failed, 0), m.input, m.output, m.cache_read, m.cost, coalesce(m.cached, 0), m.saved);
-
--- name: empty_days
-DELETE FROM books.costs_daily WHERE calls = 0;
-
 -- name: agents_opened
+-- Each with the agent that opened it: its parent is the span of an agent, or a call under way at that time.
 INSERT INTO books.agents
-SELECT seq, id, run, parent, agent, customer, workflow, scopes, happened, NULL, 'open', action, rule, because
-FROM fresh WHERE fact = 'agent.opened'
-  AND id NOT IN (SELECT span FROM books.agents WHERE span >= (SELECT min(id) FROM fresh WHERE fact = 'agent.opened'));
+WITH opened AS (SELECT * FROM fresh WHERE fact = 'agent.opened'), under_way AS (
+  SELECT call, agent, seq FROM fresh WHERE fact = 'call.opened' UNION ALL SELECT call, agent, seq FROM books.open_calls
+), parents AS (
+  SELECT id AS parent, agent, seq, NULL AS until FROM opened
+  UNION ALL SELECT span, agent, seq, NULL FROM books.agents WHERE span IN (SELECT parent FROM opened)
+  UNION ALL SELECT call, agent, seq, (SELECT min(e.seq) FROM fresh AS e
+    WHERE e.call = under_way.call AND e.fact IN ('call.closed', 'hold.expired')) FROM under_way
+  WHERE call IN (SELECT parent FROM opened)
+), callers AS (
+  SELECT o.seq, arg_min(p.agent, p.seq) AS caller FROM opened AS o
+  JOIN parents AS p ON p.parent = o.parent AND p.seq < o.seq AND coalesce(p.until > o.seq, true) GROUP BY o.seq
+)
+SELECT o.seq, id, run, o.parent, o.agent, customer, workflow, scopes, happened, NULL, 'open', action, rule, because, tenant,
+  coalesce(caller, '')
+FROM opened AS o LEFT JOIN callers AS c ON c.seq = o.seq
+WHERE id NOT IN (SELECT span FROM books.agents WHERE span >= (SELECT min(id) FROM opened))
+QUALIFY row_number() OVER (PARTITION BY id ORDER BY o.seq) = 1 ORDER BY o.seq;
 
 -- name: agents_closed
 UPDATE books.agents AS a SET ended = e.ended, status = e.status
@@ -288,7 +297,7 @@ FROM (SELECT seq, version, happened, rules, unnest(files) AS f FROM fresh WHERE 
 -- name: events
 INSERT INTO books.events
 SELECT seq, happened, fact, run, call, customer, workflow, agent, coalesce(guard, nullif(rule, ''), version, ''),
-  coalesce(nullif(because, ''), reason, nullif(error, ''), CASE WHEN pid IS NOT NULL THEN 'process ' || pid END, '')
+  coalesce(nullif(because, ''), reason, nullif(error, ''), CASE WHEN pid IS NOT NULL THEN 'process ' || pid END, ''), tenant
 FROM fresh WHERE fact IN ('ask', 'guard.failed', 'hold.expired', 'ledger.opened');
 
 -- name: told

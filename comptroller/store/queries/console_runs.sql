@@ -1,0 +1,31 @@
+-- A page of runs. `rank` and `seq` of the last row are where the next begins; `offset` jumps. `search` is looked for in
+-- id, customer, workflow, errors and refusals. `reason` says in short why a run went wrong, where it did.
+WITH page AS (
+  SELECT seq, CASE WHEN $rising::BOOLEAN THEN -1 ELSE 1 END * CASE $sort::VARCHAR
+      WHEN 'cost' THEN CAST(cost * 1000000000 AS HUGEINT) WHEN 'calls' THEN CAST(calls AS HUGEINT)
+      WHEN 'failed' THEN CAST(failed AS HUGEINT) WHEN 'refused' THEN CAST(refused AS HUGEINT)
+      WHEN 'took' THEN CAST(epoch_us(coalesce(ended, latest)) - epoch_us(started) AS HUGEINT)
+      ELSE CAST(epoch_us(started) AS HUGEINT) END AS rank
+  FROM runs
+  WHERE {only tenant, customer, workflow, user, currency}
+    AND ($agent::VARCHAR IS NULL OR contains(chr(10) || agents || chr(10), chr(10) || $agent::VARCHAR || chr(10)))
+    AND ($model::VARCHAR IS NULL OR contains(chr(10) || models || chr(10), chr(10) || $model::VARCHAR || chr(10)))
+    AND ($cost_from::VARCHAR IS NULL OR cost >= $cost_from::VARCHAR::DECIMAL(38,9))
+    AND ($cost_to::VARCHAR IS NULL OR cost <= $cost_to::VARCHAR::DECIMAL(38,9))
+    AND {between started}
+    AND ($status::VARCHAR IS NULL OR $status::VARCHAR = {status})
+    AND ($search::VARCHAR IS NULL OR starts_with(run, $search::VARCHAR)
+      OR contains(lower(concat_ws(' ', run, customer, workflow, error, first_error, refusal)), lower($search::VARCHAR)))
+    AND ($cause::VARCHAR IS NULL OR cause = $cause::VARCHAR OR run IN (SELECT c.run FROM calls AS c
+      WHERE c.cause = $cause::VARCHAR AND ($since::VARCHAR IS NULL OR c.ended >= $since::VARCHAR::TIMESTAMPTZ)))
+    AND ($rank::HUGEINT IS NULL OR rank < $rank::HUGEINT OR (rank = $rank::HUGEINT AND seq < $seq::BIGINT))
+  ORDER BY rank DESC, seq DESC LIMIT coalesce($limit::BIGINT, 50) OFFSET coalesce($offset::BIGINT, 0)
+)
+SELECT r.seq, run, tenant, customer, "user", workflow, agent, outer_run AS "outer",
+  {status} AS status,
+  left(coalesce(nullif(error, ''), nullif(first_error, ''), refusal), 300) AS reason, error, first_error, refusal,
+  started, ended, latest, calls, failed, refused, redacted, estimated, unpriced, opaque, input, output, cost, currency,
+  budget, budget_currency, {names agents} AS agents, {names models} AS models,
+  (SELECT list(struct_pack(currency := o.currency, cost := o.cost) ORDER BY o.currency)
+    FROM other_costs AS o WHERE o.run = r.run) AS other_costs, p.rank
+FROM runs AS r JOIN page AS p ON p.seq = r.seq ORDER BY p.rank DESC, r.seq DESC
