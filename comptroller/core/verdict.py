@@ -50,6 +50,10 @@ class AskFor:
     within_s: float = 14_400.0
     otherwise: Literal["allow", "deny"] = "deny"
 
+    benefits: tuple[str, ...] = ()  # arguments that name who must not approve
+    remind_s: float = 0.0
+    escalate: tuple[str, ...] = ()
+    after_s: float = 0.0
 
 @dataclass(frozen=True, slots=True)
 class Decision:

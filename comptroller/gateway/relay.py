@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from urllib.parse import parse_qsl
@@ -23,6 +23,7 @@ from comptroller.gateway.runs import Place
 from comptroller.gateway.stitch import agent_of, trace_of
 from comptroller.gateway.stop import Stop, format_of
 from comptroller.gateway.upstream import ConnectError, ConnectTimeout, ReadTimeout, Target
+from comptroller.wrapper.asking import Binding
 from comptroller.wrapper.drive import Awaiting
 from comptroller.wrapper.flow import model_call
 from comptroller.wrapper.kept import NAMED
@@ -41,6 +42,7 @@ class Call:
     request: Request | None
     place: Place
     tried: int  # attempts the client itself has behind it
+    used: set[Binding] = field(default_factory=set)  # approvals it passed on, whichever attempt did
 
     @property
     def once(self) -> bool:
@@ -204,6 +206,7 @@ def _job(call: Call, target: Target, number: int) -> Job:
         target.provider.provider,
         partial(_envelope, asked, target),
         place.refusal(),
+        call.used,
     )
 
 

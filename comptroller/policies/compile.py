@@ -1,7 +1,7 @@
 """From documents to policies: rules compiled, and everything checked that a single key cannot tell."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from comptroller.core.mistakes import Mistake, did_you_mean
@@ -198,6 +198,9 @@ class Compiler:
         elif draft.document.tools is not None and not self._tables(draft, tool):
             text = f"Rule `{rule.id}` can never match: no table lists `{tool}`. "
             self._wrong(draft, (*path, "tool"), text + did_you_mean(tool, draft.document.tools))
+        if rule.ask is not None and rule.ask.benefits and rule.on != "tool":
+            text = f"Rule `{rule.id}`: on stage {rule.on} there are no arguments that could name who benefits. "
+            self._wrong(draft, (*path, "ask", "benefits"), f"{text}Remove `benefits`, or say `on: tool`.")
 
     def _check_matches(self, draft: Draft, path: tuple[str | int, ...], rule: Written) -> None:
         why = why_never(rule.when, rule.tool or "*")
@@ -268,4 +271,6 @@ def _generated(rule: Written, policy: str) -> str:
 
 
 def _ask_for(ask: Ask) -> AskFor:
-    return AskFor(tuple(ask.of), ask.quorum, ask.wait, ask.within, ask.otherwise)
+    to, after_s = (tuple(ask.escalate.to), ask.escalate.after) if ask.escalate is not None else ((), 0.0)
+    asked = AskFor(tuple(ask.of), ask.quorum, ask.wait, ask.within, ask.otherwise)
+    return replace(asked, benefits=tuple(ask.benefits), remind_s=ask.remind, escalate=to, after_s=after_s)

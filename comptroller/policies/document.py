@@ -98,6 +98,28 @@ class Tool(Frame):
     returns: Literal["trusted", "untrusted"] = "trusted"
     scope: Name | None = None
 
+    own: list[Name] = Field(default_factory=list)  # fields of an untrusted result that the system itself fills in
+    secrecy: Secrecy = "public"
+    sensitive: list[Name] | None = None  # arguments that say who gets it, what is changed, where it goes
+    content: list[Name] | None = None  # arguments that are free text
+    exits: list[Name] | None = None  # arguments that carry data out, of a tool that reads
+    asked_by: list[Name] | None = None  # words of the user that call for it
+
+
+class Escalate(Frame):
+    """Who is asked as well, once nobody has answered for so long."""
+
+    to: Annotated[list[Name], Field(min_length=1)]
+    after: Duration
+
+
+class Profile(Frame):
+    """Defaults for every tool of the table, from the table alone."""
+
+    of: Literal["least-privilege"]
+    uncalled: Literal["deny", "ask", "note", "allow"] = "deny"
+    mode: Literal["enforce", "shadow"] = "enforce"
+    ask: "Ask | None" = None
 
 class Ask(Frame):
     """Who must approve, and how long they may take."""
@@ -108,6 +130,19 @@ class Ask(Frame):
     within: Duration = 14_400.0
     otherwise: Literal["allow", "deny"] = "deny"
 
+    benefits: list[Name] = Field(default_factory=list)  # arguments that name who must not approve
+    remind: Duration = 0.0
+    escalate: Escalate | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Ask":
+        if not self.within:
+            raise ValueError("Nobody could answer within no time. Write `within: 4h`")
+        if self.wait > self.within:
+            raise ValueError("The call would wait longer than anybody may answer. Make `wait` shorter than `within`")
+        if self.escalate is not None and self.escalate.after >= self.within:
+            raise ValueError("Nobody is asked as well once the time is over. Make `after` shorter than `within`")
+        return self
 
 class Rule(Frame):
     """One rule: where it looks, when it matches, what happens then."""

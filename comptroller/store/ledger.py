@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from comptroller.core.approval import Told
 from comptroller.core.clock import SYSTEM, Clock
 from comptroller.core.errors import StoreError
 from comptroller.core.facts import CALL_OPENED, Fact, Shortfall
@@ -119,6 +120,26 @@ class Ledger:
         else:
             self._ask(wire.SYNC, fact, middle)
             self._holds.pop(self.hold_of(fact), None)
+
+    def ask(self, ask: Fact) -> Told:
+        """What becomes of a call that needs approval: asked for, durably, unless the same call has been before."""
+        self._vault.sync()
+        reply = self._decided(wire.ASK, ask)
+        assert reply.told is not None, "an owner says what becomes of it"
+        return reply.told
+
+    def use(self, use: Fact) -> str:
+        """Let a call pass on the approvals it names, once; else why not. Said again, it is the same one."""
+        return self._decided(wire.USE, use).why
+
+    def _decided(self, op: str, fact: Fact) -> Reply:
+        fact, middle = segment.encode(fact)
+        owner = self._owner
+        if owner is None:
+            return self._ask(op, fact, middle)
+        sequence, reply = wire.decided(owner, op, fact)
+        owner.sync(sequence)
+        return reply
 
     def renew(self, hold_id: str, lease_ns: int) -> None:
         """Move the end of a live hold's lease (ns since 1970)."""
@@ -373,6 +394,10 @@ def _locally(owner: Owner, request: Request) -> Reply:
         return Reply(held=count, sums=sums)
     middle = bytes(request.fact)[1:-1]
     fact = segment.fact_of(middle)
+    if request.op in (wire.ASK, wire.USE):
+        sequence, reply = wire.decided(owner, request.op, fact)
+        owner.sync(sequence)
+        return reply
     if request.op == wire.RESERVE:
         return wire.reply_of(owner.reserve(fact, middle, again=request.again))
     sequence = owner.record(fact, middle, again=request.again)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from comptroller.core.approval import Told
 from comptroller.core.clock import Clock
 from comptroller.core.errors import StoreError
 from comptroller.core.facts import (
@@ -23,6 +24,7 @@ from comptroller.core.facts import (
 )
 from comptroller.core.settings import Limits
 from comptroller.metering.budget import Hold, amounts_of, held_by
+from comptroller.policies.approvals import FOLDED
 from comptroller.store import recovery, segment
 from comptroller.store.keys import Keys
 from comptroller.store.recovery import Found
@@ -62,6 +64,7 @@ class Owner:
         self._start = found.at
         self._snapped = found.snapped  # where this segment last says the whole purse
         self._purse = found.purse
+        self._approvals = found.approvals
         self._keepers: dict[str, str] = {}  # live hold -> session of the process that opened it
         self._orphans: dict[str, int] = {}  # live hold without its process -> monotonic time at which it expires
         self._seen: dict[str, None] = {}
@@ -147,6 +150,24 @@ class Owner:
         """Return once the record is durable."""
         self._tail.sync(sequence)
 
+    def ask(self, ask: Fact) -> tuple[Told, int]:
+        """What a call is told that needs approval, and the record that has to be durable before it is.
+
+        Asked again, it is answered by what is on record: the same call is asked for once.
+        """
+        with self._lock:
+            facts, told = self._approvals.look(ask, self._clock.now_ns(), self._clock)
+            self._tell(facts)
+            return told, self._tail.at.sequence
+
+    def use(self, use: Fact) -> tuple[str, int]:
+        """Let a call pass on its approvals, all of them or none, once; else says why not."""
+        with self._lock:
+            why = self._approvals.may_use(use, self._clock.now_ns())
+            if not why:
+                self._tell([use])
+            return ("" if why == "done" else why), self._tail.at.sequence
+
     def renew(self, hold_id: str, lease_ns: int) -> None:
         """Move the end of a live hold's lease."""
         with self._lock:
@@ -186,10 +207,12 @@ class Owner:
             self._expire([live[hold] for hold in due if hold in live], "its process ended before the call did")
             for hold in due:
                 self._orphans.pop(hold, None)
+            self._tell(list(self._approvals.due(now, self._clock)))
             if mono - self._pruned_ns >= _PRUNE_NS:
                 self._pruned_ns = mono
                 self._purse.prune(now)
                 self._purse.throttle.prune(mono)
+                self._approvals.prune(now)
 
     def close(self) -> None:
         """Seal what is written, make it durable and let go."""
@@ -263,7 +286,11 @@ class Owner:
 
     def _snap(self) -> None:
         self._purse.prune(self._clock.now_ns())
-        self._tail.append([self._own(SNAPSHOT, {"purse": self._purse.snapshot()})])
+        self._approvals.prune(self._clock.now_ns())
+        data: dict[str, object] = {"purse": self._purse.snapshot()}
+        if self._approvals.approvals:
+            data["approvals"] = self._approvals.snapshot()
+        self._tail.append([self._own(SNAPSHOT, data)])
         self._snapped = self._tail.at.offset
 
     def _seal(self) -> None:
@@ -274,7 +301,16 @@ class Owner:
 
     def _enter(self, fact: Fact, session: str) -> None:
         self._purse.apply(fact)
+        if fact.kind in FOLDED:
+            self._approvals.apply(fact)
         self._keep_track(fact, session)
+
+    def _tell(self, facts: Sequence[Fact]) -> None:
+        """Write facts of our own, or of a call that needs approval, and fold them in."""
+        for fact in facts:
+            fact, middle = segment.encode(fact)
+            self._write([middle])
+            self._enter(fact, HERE)
 
     def _keep_track(self, fact: Fact, session: str) -> None:
         """Whose process a hold is of, and which records somebody may send again."""

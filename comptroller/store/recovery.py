@@ -2,12 +2,15 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from comptroller.core.errors import StoreError
 from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, HOLD_EXPIRED, HOLD_EXTENDED, RUN_CLOSED, SNAPSHOT
 from comptroller.metering.budget import Purse
+from comptroller.policies.approvals import FOLDED as ASKED
+from comptroller.policies.approvals import Approvals
 from comptroller.store import journal, segment
 from comptroller.store.segment import Position
 from comptroller.store.tail import unwritable
@@ -25,6 +28,7 @@ class Found:
     cut: int
     last_ns: int  # time of the last record
     snapped: int  # where its last segment holds the last snapshot; 0 where it holds none
+    approvals: Approvals = field(default_factory=Approvals)
 
 
 def recover(ledger: Path, ledger_id: str) -> Found:
@@ -38,7 +42,9 @@ def recover(ledger: Path, ledger_id: str) -> Found:
             "Restore this segment from a backup; `comptroller audit verify` says how far the journal is good."
         ) from None
     cut = _cut(ledger, at)
-    return Found(at, _fold(ledger, since), cut, last_ns, since.offset if since.segment == at.segment else 0)
+    purse, approvals = _fold(ledger, since)
+    snapped = since.offset if since.segment == at.segment else 0
+    return Found(at, purse, cut, last_ns, snapped, approvals)
 
 
 def recent_ids(ledger: Path, most: int, until: Position) -> dict[str, None]:
@@ -78,16 +84,19 @@ def _check(ledger: Path, start: Position) -> tuple[Position, Position, int]:
     return at, since, segment.parse(last).t if last else 0
 
 
-def _fold(ledger: Path, since: Position) -> Purse:
-    """The purse as checked records say; only those behind the last snapshot, as folding costs twice the checking."""
-    purse = Purse()
+def _fold(ledger: Path, since: Position) -> tuple[Purse, Approvals]:
+    """Purse and approvals as checked records say; only those behind the last snapshot: folding costs twice checking."""
+    purse, approvals = Purse(), Approvals()
     for stored in _stored(ledger, since):
         kind = _kind(stored)
         if kind in _FOLDED:
             purse.apply(segment.parse(stored).fact())
+        elif kind in ASKED:
+            approvals.apply(segment.parse(stored).fact())
         elif kind == SNAPSHOT:
-            purse = Purse.restore(segment.parse(stored).d["purse"])  # type: ignore[arg-type]
-    return purse
+            said: Any = segment.parse(stored).d
+            purse, approvals = Purse.restore(said["purse"]), Approvals.restore(said.get("approvals") or ())
+    return purse, approvals
 
 
 def _stored(ledger: Path, since: Position) -> Iterator[bytes]:

@@ -51,7 +51,8 @@ class Server:
             made.setblocking(False)
         self._callers: dict[int, _Caller] = {}
         self._sessions: Counter[str] = Counter()
-        self._waiting: list[tuple[int, _Caller, int]] = []  # for durability: a sequence number, who asked, his id
+        # For durability: a sequence number, who asked, his id, and what he is told once it is reached.
+        self._waiting: list[tuple[int, _Caller, int, Reply]] = []
         self._told: dict[_Caller, None] = {}  # who is told something in this round
         self._swept_ns = now_ns()
         self._closing = False
@@ -169,6 +170,8 @@ class Server:
                 entry = self._entry(caller, request)
                 if entry:
                     entries.append((caller, entry, request))
+            elif request.op in (wire.ASK, wire.USE):
+                self._decide(caller, request)
             else:
                 self._reply(caller, self._tell(request), request.id)
         if entries:
@@ -196,7 +199,7 @@ class Server:
         sequence = self._owner.enter([entry for _, entry, _ in entries])
         for caller, entry, request in entries:
             if request.op == wire.SYNC and not entry.error:
-                self._waiting.append((sequence, caller, request.id))
+                self._waiting.append((sequence, caller, request.id, Reply()))
             else:
                 reply = Reply(error=entry.error) if entry.error else wire.reply_of(entry.short)
                 self._reply(caller, reply, request.id)
@@ -206,12 +209,25 @@ class Server:
     def _answer_durable(self) -> None:
         durable, failed = self._owner.durable, self._owner.failed
         left = []
-        for sequence, caller, id in self._waiting:
+        for sequence, caller, id, reply in self._waiting:
             if sequence <= durable or failed:
-                self._reply(caller, Reply(error="" if sequence <= durable else failed), id)
+                self._reply(caller, reply if sequence <= durable else Reply(error=failed), id)
             else:
-                left.append((sequence, caller, id))
+                left.append((sequence, caller, id, reply))
         self._waiting = left
+
+    def _decide(self, caller: _Caller, request: Request) -> None:
+        """Answer a call that needs approval, once what it is told is durable."""
+        entry = self._entry(caller, request)
+        if entry is None:
+            return
+        try:
+            sequence, reply = wire.decided(self._owner, request.op, entry.fact)
+        except StoreError as error:
+            self._reply(caller, Reply(error=str(error)), request.id)
+            return
+        self._waiting.append((sequence, caller, request.id, reply))
+        self._owner.hurry()
 
     def _tell(self, request: Request) -> Reply:
         if request.op == wire.RENEW:

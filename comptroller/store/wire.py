@@ -4,11 +4,13 @@ import socket
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
+from comptroller.core.approval import Told
 from comptroller.core.errors import StoreError
-from comptroller.core.facts import Line, Shortfall
+from comptroller.core.facts import Fact, Line, Shortfall
 from comptroller.store import folder
 
 MOST = 64 * 1024 * 1024  # bytes of a frame; a fact is a few hundred, bodies never travel here
@@ -16,6 +18,7 @@ UNIX: int = getattr(socket, "AF_UNIX", -1)  # Windows has none
 _LENGTH = struct.Struct("<I")
 HELLO, RESERVE, RECORD, SYNC, RENEW, COUNTER = "hello", "reserve", "record", "sync", "renew", "counter"
 HELD = "held"
+ASK, USE = "ask", "use"  # an approval: is there one for this call; pass on it
 
 
 class Request(msgspec.Struct, array_like=True):
@@ -40,6 +43,8 @@ class Reply(msgspec.Struct, array_like=True):
     held: int = 0  # held: how many holds are live
     id: int = 0
     sums: dict[str, int] = {}  # held: what they hold, by currency
+    told: Told | None = None  # ask: what becomes of the call
+    why: str = ""  # use: why it may not pass
 
 
 class Address(msgspec.Struct):
@@ -64,6 +69,22 @@ def reply_of(short: Shortfall | None) -> Reply:
         return Reply()
     line = short.line
     return Reply(short=(line.key, line.unit, line.amount, line.cap, short.settled, short.held, short.wait_ns))
+
+
+class Decider(Protocol):
+    """Who owns the ledger."""
+
+    def ask(self, ask: Fact) -> tuple[Told, int]: ...
+    def use(self, use: Fact) -> tuple[str, int]: ...
+
+
+def decided(owner: Decider, op: str, fact: Fact) -> tuple[int, Reply]:
+    """What the owner says of an approval, and the record that has to be durable before that is told."""
+    if op == ASK:
+        told, sequence = owner.ask(fact)
+        return sequence, Reply(told=told)
+    why, sequence = owner.use(fact)
+    return sequence, Reply(why=why)
 
 
 def shortfall_of(reply: Reply) -> Shortfall | None:

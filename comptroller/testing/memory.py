@@ -4,9 +4,11 @@ import hashlib
 import threading
 from collections.abc import Sequence
 
+from comptroller.core.approval import Told
 from comptroller.core.clock import SYSTEM, Clock
 from comptroller.core.facts import Fact, Line, Shortfall
 from comptroller.metering.budget import Purse, held_by
+from comptroller.policies.approvals import Approvals
 
 
 class MemoryLedger:
@@ -22,6 +24,7 @@ class MemoryLedger:
         self.bodies: dict[str, bytes] = {}
         self.erased = 0
         self.purse = Purse()
+        self.approvals = Approvals()
         self.broken: Exception | None = None
         self._lock = threading.Lock()
 
@@ -47,6 +50,30 @@ class MemoryLedger:
     def sync(self, fact: Fact) -> None:
         self.record(fact)
         self.synced.append(fact)
+
+    def ask(self, ask: Fact) -> Told:
+        with self._lock:
+            self._write()
+            facts, told = self.approvals.look(ask, self.clock.now_ns(), self.clock)
+            for fact in facts:
+                self._append(fact)
+                self.synced.append(fact)
+            return told
+
+    def use(self, use: Fact) -> str:
+        with self._lock:
+            self._write()
+            why = self.approvals.may_use(use, self.clock.now_ns())
+            if not why:
+                self._append(use)
+                self.synced.append(use)
+            return "" if why == "done" else why
+
+    def sweep(self) -> None:
+        """What time alone brings to approvals, as an owner puts it on record now and then."""
+        with self._lock:
+            for fact in list(self.approvals.due(self.clock.now_ns(), self.clock)):
+                self._append(fact)
 
     def renew(self, hold_id: str, lease_ns: int) -> None:
         with self._lock:
@@ -94,4 +121,5 @@ class MemoryLedger:
 
     def _append(self, fact: Fact) -> None:
         self.purse.apply(fact)
+        self.approvals.apply(fact)
         self.facts.append(fact)

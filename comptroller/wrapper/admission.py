@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from comptroller.core.call import Request
-from comptroller.core.errors import Denied, NotApproved, OverBudget, StoreError
-from comptroller.core.facts import ASK, Fact, Line, Shortfall
+from comptroller.core.errors import Denied, OverBudget, StoreError
+from comptroller.core.facts import Line, Shortfall
 from comptroller.core.money import decimal_text, is_money
 from comptroller.core.verdict import AskFor, Cap, Verdict
 from comptroller.metering.budget import lines_for
 from comptroller.metering.window import window_of
-from comptroller.wrapper.effects import Ask, Effect, Reserve
+from comptroller.wrapper.asking import ask
+from comptroller.wrapper.effects import Effect, Reserve
 from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.estimate import input_bound, may_be_media, output_bound
 from comptroller.wrapper.kept import NAMED
@@ -254,18 +255,6 @@ def reserve(entry: Entry) -> Generator[Effect, Any, Shortfall | None]:
         return None
     entry.held = short is None
     return short
-
-
-def ask(entry: Entry, verdict: Verdict, details: dict[str, object]) -> Generator[Effect, Any, None]:
-    """Let a person decide; raises NotApproved unless they approved."""
-    data: dict[str, object] = {"rule": verdict.rule, "policy": verdict.policy, "because": verdict.because}
-    data.update({"kind": entry.kind, "name": entry.name, "agent": entry.identity.agent, "place": verdict.place})
-    fact = Fact(ASK, entry.desk.clock.new_id(), entry.desk.clock.now_ns(), entry.run.id, entry.id, data)
-    if not (yield Ask(fact, verdict)):
-        remedy = "Nobody can approve in this version: change the rule, or make the call so that it does not ask."
-        message = verdict.because if verdict.because.endswith(remedy) else f"{verdict.because} {remedy}"
-        details = {"approval": fact.id, "rule": verdict.rule, "place": verdict.place, **details}
-        raise NotApproved(message, {**details, "remedy": remedy})
 
 
 def hold_unread(entry: Entry) -> Generator[Effect, Any, None]:

@@ -32,6 +32,7 @@ class RunState:
     retries: Retries = field(default_factory=Retries)
     caps: tuple[Cap, ...] = ()  # the run's own budget and those of the runs it is part of
     error: str = ""
+    cleared: set[tuple[str, str, str]] = field(default_factory=set)  # results that were approved: history repeats them
     standings: "dict[int, Standing]" = field(default_factory=dict)  # by the identity's place in memory
 
 

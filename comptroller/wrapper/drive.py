@@ -20,6 +20,7 @@ from comptroller.wrapper.effects import (
     Reserve,
     Send,
     UpstreamFault,
+    Use,
 )
 from comptroller.wrapper.flow import Flow
 
@@ -49,9 +50,9 @@ def at_desk(desk: Desk, effect: Effect) -> Any:
     if isinstance(effect, Reserve):
         return desk.ledger.reserve(effect.opened)
     if isinstance(effect, Ask):
-        # Nobody can answer yet: the question is put on record, durably, and the call is refused.
-        desk.ledger.sync(effect.fact)
-        return False
+        return desk.ledger.ask(effect.fact)
+    if isinstance(effect, Use):
+        return desk.ledger.use(effect.fact)
     if isinstance(effect, Execute):
         return effect.function()
     if isinstance(effect, Pause):

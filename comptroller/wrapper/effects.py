@@ -33,10 +33,17 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Let a person decide. Answered with True when approved."""
+    """Have a person asked, unless they were about just this call. Answered with what has come of it (`Told`)."""
 
     fact: Fact
     verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Pass on the approvals that `fact` names, once. Answered with why that may not be, or nothing."""
+
+    fact: Fact
 
 
 @dataclass(slots=True)
@@ -89,7 +96,7 @@ class UpstreamFault(Exception):
         self.error = error
 
 
-Effect = Reserve | Pause | Ask | Send | Read | Emit | Execute
+Effect = Reserve | Pause | Ask | Use | Send | Read | Emit | Execute
 
 
 @dataclass(slots=True)

@@ -1,10 +1,12 @@
 """The entry: what is known of one call while it runs, and the facts it leaves behind."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import fields
 from operator import attrgetter
+from types import MappingProxyType
 
+from comptroller.core.approval import Told
 from comptroller.core.call import Identity, Kind, Usage
 from comptroller.core.errors import Denied, Refused, StoreError
 from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, HOLD_EXTENDED, LIVE, Fact, Line
@@ -12,6 +14,7 @@ from comptroller.core.money import decimal_text
 from comptroller.core.verdict import STRICTNESS, Action, Decision, Verdict
 from comptroller.guardrails.chain import Inspection
 from comptroller.metering.prices import Price
+from comptroller.wrapper.asking import Binding, Matter
 from comptroller.wrapper.context import RunState
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.standing import Standing, run_key, standing_of, who_is
@@ -65,6 +68,12 @@ class Entry:
     charged: tuple[int, str] | None = None  # once it is closed
     _standing: Standing | None = None
     hard = False  # a cap applies that must never be passed
+    matter: Callable[[], Matter] | None = None  # what a person would be asked about
+    passes: Mapping[Binding, Told] = MappingProxyType({})  # approvals that were found, and not used yet
+    used: Set[Binding] = frozenset()  # what it passed on, over all its attempts
+    approvals: Sequence[Mapping[str, object]] = ()
+    approval = ""  # it waits for
+    parked_ns = 0  # waiting for a person
     if_lost: Callable[[], None] | None = None  # says what was used, should the call end before its reply does
 
     def __init__(self, desk: Desk, identity: Identity, run: RunState, kind: Kind, name: str = "") -> None:
@@ -260,6 +269,8 @@ class Entry:
                 data["hold"]["rates"] = used  # type: ignore[index]
         if self.waited_ns:
             data["waited_ms"] = -(-self.waited_ns // 1_000_000)
+        if self.approvals or self.approval or self.parked_ns:
+            self._approvals_into(data)
         if self.upstream:
             data["upstream"] = self.upstream
         if self.error:
@@ -306,6 +317,14 @@ class Entry:
         for name, value in (("rule", self.rule), ("because", self.because), ("place", self.place)):
             if value:
                 data[name] = value
+
+    def _approvals_into(self, data: dict[str, object]) -> None:
+        if self.approvals:
+            data["approvals"] = self.approvals
+        if self.approval:
+            data["approval"] = self.approval
+        if self.parked_ns:
+            data["parked_ms"] = -(-self.parked_ns // 1_000_000)
 
     def _who(self) -> dict[str, object]:
         # A tool call's identity is its own; that of a model call is one of a few.

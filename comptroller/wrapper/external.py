@@ -13,6 +13,7 @@ from comptroller.core.call import Identity
 from comptroller.core.errors import Denied, Refused
 from comptroller.core.verdict import Verdict
 from comptroller.wrapper.admission import hold_unread
+from comptroller.wrapper.asking import text_matter, use
 from comptroller.wrapper.context import RunState
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.effects import Answer, Effect, Head, Send, UpstreamFault
@@ -93,6 +94,8 @@ def _passed(
             raise job.conflict
         body = yield from check
         yield from hold_unread(entry)
+        if entry.passes:
+            yield from use(entry)
         entry.sent = True
         head: Head = yield Send(body)
         entry.upstream = {"status": head.status}
@@ -137,7 +140,7 @@ def look_at_bytes(entry: Entry, body: bytes | None, kind: str) -> Generator[Effe
     if found is None:
         return None
     entry.found(entry.kind, found)
-    yield from enforce_guard(entry, found)
+    yield from enforce_guard(entry, found, text_matter(entry.kind, entry.name, text))
     if found.action == "redact" and not whole:
         raise Denied(f"{found.because}, and a body that is not all text cannot be redacted.", {"rule": "guards.redact"})
     return found.text.encode() if found.action == "redact" else None

@@ -15,6 +15,7 @@ from comptroller.core.verdict import Verdict
 from comptroller.dialects.dialect import Demanded, Unreadable
 from comptroller.wrapper import toolgate
 from comptroller.wrapper.admission import Admission, hold_unread
+from comptroller.wrapper.asking import use
 from comptroller.wrapper.capture import keep_request
 from comptroller.wrapper.effects import Answer, Effect, Head, Send, UpstreamFault
 from comptroller.wrapper.entry import Entry
@@ -75,6 +76,9 @@ def model_call(job: Job) -> Flow:
 
 def _governed(job: Job, entry: Entry, request: Request) -> Flow:
     entry.name, entry.stream = request.model, request.stream
+    entry.matter = lambda: job.matter(request)
+    if job.used is not None:
+        entry.used = job.used
     standing = entry.standing
     entry.hard = standing.hard
     request.earlier = job.desk.kept.earlier(entry.identity.tenant, request)
@@ -96,6 +100,8 @@ def _governed(job: Job, entry: Entry, request: Request) -> Flow:
     if admission.max_tokens is not None or admission.model != asked:
         body, copy = _rewritten(job, request, admission, texts, hidden), None  # what comes back answers another request
     entry.name = admission.model
+    if entry.passes:
+        yield from use(entry)
     call = Call(job, entry, request, admission, entry.hard)
     head = yield from call.send(body)
     if head.status >= 300:
@@ -116,10 +122,10 @@ def _inbound(job: Job, entry: Entry, request: Request, admission: Admission) -> 
         case = case_for(entry, "model", request=request, admission=admission)
         decision = book.decide(case)
         entry.note("model", decision)
-        yield from enforce(entry, decision.verdict, decision.action)
-        if decision.action == "downgrade":
+        action = yield from enforce(entry, decision)
+        if action == "downgrade":
             admission.downgrade()
-        plan = redacting(plan) if decision.action == "redact" else plan
+        plan = redacting(plan) if action == "redact" else plan
     texts: dict[Hashable, str] = {}
     for part in request.parts:
         if part.kind == "media":
@@ -173,6 +179,8 @@ def opaque_call(job: Job, entry: Entry, why: str) -> Flow:
     entry.say("model", Verdict("note", "opaque", "", f"The request was not understood: {why}"))
     body = yield from look_at_bytes(entry, job.body, "json")
     yield from hold_unread(entry)
+    if entry.passes:
+        yield from use(entry)
     entry.sent = True
     head: Head = yield Send(body)
     entry.upstream = {"status": head.status}

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from comptroller.core.call import Request
 from comptroller.wrapper.admission import Admission
+from comptroller.wrapper.asking import use
 from comptroller.wrapper.cache import Kept
 from comptroller.wrapper.effects import Answer, Effect, Emit, Head, Quick, Read
 from comptroller.wrapper.entry import Entry
@@ -62,6 +63,8 @@ def again(copy: Copy, request: Request, admission: Admission) -> Flow:
     assert copy.found is not None
     entry, kept = copy.entry, copy.found
     yield from admission.count()
+    if entry.passes:
+        yield from use(entry)
     entry.cached, entry.sent, entry.free = kept.call, True, True
     entry.name = admission.model
     entry.touched()

@@ -13,6 +13,7 @@ from comptroller.core.verdict import Action, Verdict
 from comptroller.dialects.dialect import Dialect, Unreadable
 from comptroller.wrapper import toolgate
 from comptroller.wrapper.admission import Admission
+from comptroller.wrapper.asking import Matter, text_matter, use
 from comptroller.wrapper.capture import keep_reply
 from comptroller.wrapper.effects import Answer, Effect, Head, Read, Send
 from comptroller.wrapper.entry import Entry
@@ -146,18 +147,20 @@ class Call:
             case = case_for(entry, "reply", request=self.request, admission=self.admission, reply=reply)
             decision = desk.book.decide(case)
             entry.note("reply", decision)
-            yield from enforce(entry, decision.verdict, decision.action)
-            plan = redacting(plan) if decision.action == "redact" else plan
+            action = yield from enforce(entry, decision, self.matter())
+            plan = redacting(plan) if action == "redact" else plan
         texts: dict[Hashable, str] = {}
         for part in reply.parts:
             found = None if part.kind in ("media", "tool_call") else desk.inspect(part.text, plan)
             if found is not None:
                 clean = False
                 entry.found("reply", found)
-                yield from enforce_guard(entry, found)
+                yield from enforce_guard(entry, found, self.matter())
                 if found.action == "redact":
                     texts[part.path] = found.text
         entry.clean_reply = clean
+        if entry.passes:
+            yield from use(entry)
         refused: dict[Hashable, str] = {}
         for call in reply.calls:
             gate = yield from toolgate.decide(entry, call, plan)
@@ -166,6 +169,11 @@ class Call:
             elif gate.args is not None:
                 texts[call.path] = gate.args
         return Change(texts=texts, refused=refused)
+
+    def matter(self) -> Matter:
+        """What a person would be asked about: just this reply."""
+        text = "\n".join(part.text for part in self.reply.parts if part.kind != "media")
+        return text_matter("reply", self.request.model, text)
 
     # -- streamed
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from comptroller.core.call import Identity, Reply, Request
 from comptroller.core.errors import Denied, Refused
-from comptroller.core.verdict import Action, Case, Verdict
+from comptroller.core.verdict import Action, Case, Decision, Verdict, strictest
 from comptroller.dialects.dialect import Dialect
 from comptroller.guardrails.chain import Inspection
-from comptroller.wrapper.admission import Admission, ask
+from comptroller.wrapper.admission import Admission
+from comptroller.wrapper.asking import SHOWN, Binding, Matter, ask
 from comptroller.wrapper.context import RunState
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.effects import Answer, Effect
@@ -48,6 +49,14 @@ class Job:
     provider: str = ""  # whose prices to look at first, where it is not the dialect's own
     envelope: Callable[[], Envelope] = Envelope
     conflict: Denied | None = None  # a reason to refuse that was found before the flow began
+    used: "set[Binding] | None" = None  # approvals its attempts passed on: one is enough for all of them
+
+    def matter(self, request: Request) -> Matter:
+        """What a person would be asked about: just this request."""
+        text = "\n".join(part.text for part in request.parts if part.kind != "media")
+        seen = {"model": request.model, "tools": list(request.tools), "text": text[-SHOWN:]}
+        body = f"{self.dialect.name} {self.path}\n".encode("utf-8", "replace") + self.body
+        return Matter("model", request.model, body, lambda: seen)
 
 
 def case_for(
@@ -73,23 +82,40 @@ def case_for(
     return case
 
 
-def enforce(entry: Entry, verdict: Verdict | None, action: Action) -> Generator[Effect, Any, None]:
-    """Carry out what the rules decided, as far as it stops the call."""
-    if verdict is None or action not in ("deny", "ask"):
-        return
-    details: dict[str, object] = {"rule": verdict.rule, "policy": verdict.policy, "place": verdict.place}
-    if action == "ask":
-        yield from ask(entry, verdict, details)
-        return
-    raise Denied(verdict.because, details)
+def enforce(
+    entry: Entry, decision: Decision, matter: Matter | None = None, cleared: str = ""
+) -> Generator[Effect, Any, Action]:
+    """Carry out what the rules decided, as far as it stops the call; returns what is left to be done.
+
+    Every rule that asks is asked for, but the one that this very call was approved for already (`cleared`). An
+    approval lifts what it was asked for and nothing else: a redaction stays.
+    """
+    verdict = decision.verdict
+    if verdict is None or decision.action not in ("deny", "ask"):
+        return decision.action
+    if decision.action == "deny":
+        raise Denied(verdict.because, _details(verdict))
+    for said in (verdict, *decision.notes):
+        if said.action == "ask" and said.rule != cleared:
+            yield from ask(entry, said, _details(said), matter)
+    return strictest([said.action for said in decision.notes if said.action != "ask"])
 
 
-def enforce_guard(entry: Entry, found: Inspection) -> Generator[Effect, Any, None]:
+def _details(verdict: Verdict) -> dict[str, object]:
+    return {"rule": verdict.rule, "policy": verdict.policy, "place": verdict.place}
+
+
+def enforce_guard(
+    entry: Entry, found: Inspection, matter: Matter | None = None, cleared: str = ""
+) -> Generator[Effect, Any, None]:
     """Carry out what the guards decided, as far as it stops the call."""
+    if found.action not in ("deny", "ask"):
+        return
     guard = found.failed or (found.findings[0].guard if found.findings else "")
     said = found.because.rstrip(".")
     remedy = "Take it out, or change `guards` in the policy." if found.findings else "Mend the guard, or its input."
-    yield from enforce(entry, Verdict(found.action, f"guards.{guard}", "", f"{said}. {remedy}"), found.action)
+    verdict = Verdict(found.action, f"guards.{guard}", "", f"{said}. {remedy}")
+    yield from enforce(entry, Decision(found.action, verdict), matter, cleared)
 
 
 def plan_for(entry: Entry, direction: Any, redact: bool = False) -> Mapping[str, Action]:

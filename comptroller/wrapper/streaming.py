@@ -10,6 +10,7 @@ from comptroller.dialects.dialect import Unreadable
 from comptroller.guardrails.chain import Inspection
 from comptroller.guardrails.window import Window
 from comptroller.wrapper import toolgate
+from comptroller.wrapper.asking import use
 from comptroller.wrapper.capture import keep_reply
 from comptroller.wrapper.effects import Answer, Effect, Emit, Quick
 from comptroller.wrapper.shared import case_for, enforce
@@ -253,7 +254,9 @@ class StreamedReply:
         case = case_for(self.entry, "reply", self.call.request, self.call.admission, self.call.reply)
         decision = self.desk.book.decide(case)
         self.entry.note("reply", decision)
-        yield from enforce(self.entry, decision.verdict, decision.action)
+        yield from enforce(self.entry, decision, self.call.matter())
+        if self.entry.passes:
+            yield from use(self.entry)
 
     def cut(self, refused: Refused) -> bytes:
         """End the stream properly, with our code; what was emitted is charged."""

@@ -7,11 +7,12 @@ from typing import Any
 import msgspec
 
 from comptroller.core.call import Part, Request, ToolCall
-from comptroller.core.errors import OverBudget, Refused
+from comptroller.core.errors import Denied, OverBudget, Refused
 from comptroller.core.facts import Line
 from comptroller.core.verdict import Action, Decision, Verdict
 from comptroller.metering.budget import lines_for
-from comptroller.wrapper.admission import ask, caps_for, reserve, short_details, short_reason
+from comptroller.wrapper.admission import caps_for, reserve, short_details, short_reason
+from comptroller.wrapper.asking import SHOWN, Edited, Matter, ask, text_matter, use
 from comptroller.wrapper.boundary import Asked, Boundary
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.effects import Effect
@@ -19,6 +20,8 @@ from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.limits import draw, limit_of, refuse
 from comptroller.wrapper.patience import Patience, cap_of, in_turn
 from comptroller.wrapper.shared import case_for, enforce, enforce_guard, redacting
+
+ROUNDS = 8  # how often approvers may edit one call, each upon the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,34 +36,70 @@ def decide(entry: Entry, call: ToolCall, plan: Mapping[str, Action]) -> Generato
     """Decide on one tool call a model asked for; a refusal is a call of its own on record."""
     tool = tool_entry(entry, call)
     try:
-        args = yield from judge(tool, call.name, call.args, call.text, plan)
+        ruling = yield from judge(tool, call.name, call.args, call.text, plan)
         yield from hold_tool(tool)
+        if tool.passes:
+            yield from use(tool)
     except Refused as refused:
         tool.refuse(refused)
         tool.close()
         entry.decisions.extend({**row, "tool": call.name} for row in tool.decisions)
         return Gate(refusal=f"[{refused.code}: the call of {call.name} was refused. {refused}]")
     entry.decisions.extend({**row, "tool": call.name} for row in tool.decisions)
+    if ruling.text is not None:  # what will be executed is what it became
+        tool.tool["args"] = digest_of(tool.desk, call.name, _object(ruling.text), ruling.text)
     remember(tool, call)
-    return Gate(args=args)
+    return Gate(args=ruling.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What became of a tool call's arguments: its text where it is another one now, and what an approver made of it."""
+
+    text: str | None = None
+    edited: Mapping[str, object] | None = None
 
 
 def judge(
     tool: Entry, name: str, args: Mapping[str, object] | None, text: str, plan: Mapping[str, Action]
+) -> Generator[Effect, Any, Ruling]:
+    """Rules and guards on a tool call; where an approver edited it, all of them on what it became."""
+    edited: Mapping[str, object] | None = None
+    cleared = ""
+    for _ in range(ROUNDS):
+        try:
+            found = yield from _judged(tool, name, args, text, plan, cleared)
+        except Edited as change:
+            args = edited = change.arguments
+            text, cleared = msgspec.json.encode(args).decode(), change.rule
+        else:
+            return Ruling(text if found is None and edited is not None else found, edited)
+    because = f"The call of {name} was edited {ROUNDS} times, each time upon another edit. Approve or deny it as it is."
+    raise Denied(because, {"rule": "approval"})
+
+
+def _judged(
+    tool: Entry, name: str, args: Mapping[str, object] | None, text: str, plan: Mapping[str, Action], cleared: str
 ) -> Generator[Effect, Any, str | None]:
-    """Rules and guards on a tool call; returns its arguments where they are redacted."""
+    """Rules and guards on just these arguments; returns them where they are redacted."""
+    tool.matter = lambda: _matter(name, args, text)
     case = case_for(tool, "tool", tool=name, args=args)
     decision: Decision = tool.desk.book.decide(case)
     tool.note("tool", decision, name)
-    yield from enforce(tool, decision.verdict, decision.action)
-    if decision.action == "redact":
+    if (yield from enforce(tool, decision, cleared=cleared)) == "redact":
         plan = redacting(plan)
     found = tool.desk.inspect(text, plan, as_json=True)
     if found is None:
         return None
     tool.found("tool", found, name)
-    yield from enforce_guard(tool, found)
+    yield from enforce_guard(tool, found, cleared=cleared)
     return found.text if found.action == "redact" else None
+
+
+def _matter(name: str, args: Mapping[str, object] | None, text: str) -> Matter:
+    """What a person would be asked about: just this tool with just these arguments."""
+    seen: dict[str, object] = {"text": text[:SHOWN]} if args is None else {"args": args}
+    return Matter("tool", name, plain_args(args, text), lambda: {"tool": name, **seen}, args)
 
 
 def hold_tool(tool: Entry) -> Generator[Effect, Any, None]:
@@ -99,11 +138,23 @@ def tool_entry(entry: Entry, call: ToolCall) -> Entry:
 
 def digest_of(desk: Desk, name: str, args: Mapping[str, object] | None, text: str = "") -> str:
     """The keyed digest of exactly this call: its name and arguments, whatever the spelling of the JSON."""
+    return desk.ledger.digest(name.encode("utf-8", "replace") + b"\0" + plain_args(args, text))
+
+
+def plain_args(args: Mapping[str, object] | None, text: str = "") -> bytes:
+    """Arguments in one spelling; as they came where they are no JSON object."""
     try:
-        body = text.encode("utf-8", "replace") if args is None else msgspec.json.encode(args, order="sorted")
+        return text.encode("utf-8", "replace") if args is None else msgspec.json.encode(args, order="sorted")
     except (TypeError, ValueError):
-        body = repr(args).encode("utf-8", "replace")
-    return desk.ledger.digest(name.encode("utf-8", "replace") + b"\0" + body)
+        return repr(args).encode("utf-8", "replace")
+
+
+def _object(text: str) -> Mapping[str, object] | None:
+    try:
+        made = msgspec.json.decode(text)
+    except msgspec.MsgspecError:
+        return None
+    return made if isinstance(made, dict) else None
 
 
 def remember(tool: Entry, call: ToolCall) -> None:
@@ -155,8 +206,8 @@ def result(entry: Entry, part: Part) -> Generator[Effect, Any, bool]:
     decision = entry.desk.book.decide(case)
     if not part.call_id or entry.run.boundary.first_sight(part.call_id) or decision.action in ("deny", "ask"):
         entry.note("result", decision, part.tool)
-    yield from enforce(entry, decision.verdict, decision.action)
-    return decision.action == "redact"
+    action = yield from enforce(entry, decision, text_matter("result", part.tool, part.text))
+    return action == "redact"
 
 
 def _waive(line: Line, short: Line) -> Line:

@@ -11,6 +11,7 @@ import msgspec
 from comptroller.core.errors import Denied, Refused
 from comptroller.core.verdict import Verdict
 from comptroller.wrapper import toolgate
+from comptroller.wrapper.asking import text_matter, use
 from comptroller.wrapper.context import Scope, current, within
 from comptroller.wrapper.desk import Desk, open_or_none
 from comptroller.wrapper.drive import run_awaiting, run_blocking
@@ -95,10 +96,14 @@ def tool_call(
     try:
         _within_scope(entry, scope)  # the boundary knows the tool tables, not what the function itself asks for
         if asked is None:
-            redacted = yield from toolgate.judge(entry, name, _plain(text), text, plan_for(entry, "out"))
-            if redacted is not None:
-                _replace(entry, bound.arguments, _plain(redacted))
+            ruling = yield from toolgate.judge(entry, name, _plain(text), text, plan_for(entry, "out"))
+            if ruling.edited is not None:
+                _edit(bound.arguments, _plain(text), ruling.edited)
+            if ruling.text is not None:
+                _replace(entry, bound.arguments, _plain(ruling.text))
             yield from toolgate.hold_tool(entry)
+            if entry.passes:
+                yield from use(entry)
         entry.sent = True
         value = yield Execute(_in_scope(inner, lambda: function(*bound.args, **bound.kwargs)))
         yield from _look_at_result(entry, name, value)
@@ -126,6 +131,15 @@ def _within_scope(entry: Entry, scope: str) -> None:
         raise Denied(because, {"rule": "scope"})
 
 
+def _edit(args: dict[str, object], before: Mapping[str, object], edited: Mapping[str, object]) -> None:
+    """Give the function the arguments its call was approved with; those that nobody touched stay what they are."""
+    for name in before.keys() - edited.keys():
+        args.pop(name, None)
+    for name, value in edited.items():
+        if name not in before or before[name] != value:
+            args[name] = value
+
+
 def _replace(entry: Entry, args: dict[str, object], redacted: Mapping[str, object]) -> None:
     """Give the function its redacted texts; what is found deeper inside an argument cannot be taken out of it."""
     before = _plain(_text(args))
@@ -150,11 +164,14 @@ def _look_at_result(entry: Entry, name: str, value: object) -> Generator[Effect,
     case.text = lambda: text
     decision = entry.desk.book.decide(case)
     entry.note("result", decision, name)
-    yield from enforce(entry, decision.verdict, decision.action)
+    matter = text_matter("result", name, text)
+    yield from enforce(entry, decision, matter)
     found = entry.desk.inspect(text, plan_for(entry, "in"))
     if found is not None:
         entry.found("result", found, name)
-        yield from enforce_guard(entry, found)
+        yield from enforce_guard(entry, found, matter)
+    if entry.passes:
+        yield from use(entry)
 
 
 def _in_scope(scope: Scope, function: Callable[[], object]) -> Callable[[], object]:

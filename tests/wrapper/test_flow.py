@@ -152,7 +152,7 @@ def test_a_tool_call_that_needs_a_person_is_a_synced_fact_and_a_refusal(office: 
         reply(None, [("c1", "issue_refund", {"order": "1", "amount": 70})])
     )
     assert play.expect(Ask).verdict.rule == "held-refund"
-    play.answer(False)
+    play.answer(office.ledger.ask(play.expect(Ask).fact))
     assert b"approval_pending" in play.done().body
 
 

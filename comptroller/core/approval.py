@@ -1,0 +1,100 @@
+"""The nouns of an approval: which call a person is asked about, what was answered, and what has become of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+State = Literal["pending", "approved", "denied", "expired", "void", "used"]
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """What one person said."""
+
+    person: str
+    answer: str  # approve | deny
+    at: int
+    edit: str = ""  # digest of the arguments they approve instead
+    because: str = ""
+    stead: str = ""  # who had handed the answer over to them
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A call that a person must approve: exactly this one, under exactly this version of the policies.
+
+    `until` is when its state ends by itself: a pending one expires then, an approved one may no longer be used, a
+    denied one no longer refuses the same call unasked. 0 means never.
+    """
+
+    id: str
+    asked: int  # ns since 1970
+    run: str
+    call: str
+    digest: str  # of who calls what with which arguments
+    rule: str
+    version: str  # of the policies
+    stage: str = "tool"
+    kind: str = "tool"
+    name: str = ""
+    tenant: str = "default"
+    customer: str = ""
+    user: str = ""
+    workflow: str = ""
+    agent: str = ""
+    key: str = ""
+    policy: str = ""
+    because: str = ""
+    place: str = ""
+    of: tuple[str, ...] = ()  # roles and people; empty: whoever may approve at all
+    barred: tuple[str, ...] = ()  # digests of the names of those who benefit
+    quorum: int = 1
+    within: int = 0  # ns
+    until: int = 0
+    otherwise: str = "deny"
+    remind: int = 0  # ns between reminders; 0: none
+    escalate: tuple[str, ...] = ()  # who is asked as well when nobody answers for `after`
+    after: int = 0  # ns
+    request: str = ""  # digest of what an approver sees of it, in the vault
+    state: State = "pending"
+    votes: tuple[Vote, ...] = ()
+    delegates: Mapping[str, str] = field(default_factory=dict)  # who handed the answer over -> to whom
+    edit: str = ""  # digest of the arguments that were approved instead
+    decided: int = 0
+    reminded: int = 0  # when last
+    reminders: int = 0
+    escalated: bool = False
+    ended: str = ""  # why it is void, or expired though approved
+    used_by: str = ""  # id of the fact that used it, so that a request sent twice is one
+    used_in: str = ""  # the call
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Who approved what is approved."""
+        return tuple(vote.person for vote in self.votes if vote.answer == "approve" and vote.edit == self.edit)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the ledger says to a call that needs approval."""
+
+    approval: str
+    state: State
+    until: int = 0
+    edit: str = ""
+    people: tuple[str, ...] = ()
+    because: str = ""
+    otherwise: str = "deny"
+
+    @property
+    def passes(self) -> bool:
+        """True where the call may go out once: approved, or unanswered where the rule lets such calls pass."""
+        return self.state == "approved" or (self.state == "expired" and self.otherwise == "allow")
+
+
+def told(approval: Approval, state: State) -> Told:
+    """An approval as its call hears of it."""
+    denied = next((vote for vote in approval.votes if vote.answer == "deny"), None)
+    people = (denied.person,) if denied is not None else approval.people
+    because = denied.because if denied is not None else ""
+    return Told(approval.id, state, approval.until, approval.edit, people, because, approval.otherwise)
