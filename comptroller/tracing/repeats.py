@@ -1,0 +1,118 @@
+"""What a run did over and over: identical calls, the same call again and again, and loops."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from comptroller.tracing.step import Costs, Step, costs_of
+
+ALIKE = 3  # so many calls of one name next to each other are told as one
+ROUNDS = 3  # so often the same again is a loop
+LONGEST = 8  # calls in a round of a loop that is recognised
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Calls of one name in one place; `identical` where their arguments were the same too."""
+
+    kind: str
+    name: str
+    home: str
+    calls: tuple[str, ...]  # their ids, in order
+    identical: bool
+    costs: Costs
+
+    @property
+    def count(self) -> int:
+        return len(self.calls)
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """The same round of calls over and over, its tools with the same arguments each time."""
+
+    names: tuple[str, ...]  # of one round
+    home: str
+    rounds: int
+    first: str
+    last: str
+    costs: Costs
+
+
+def repeats_of(steps: Iterable[Step], homes: Mapping[str, str]) -> tuple[Repeat, ...]:
+    """Identical calls wherever they lie in their agent, and neighbours of one name; the dearest first."""
+    made: list[Repeat] = []
+    for home, siblings in _by_home(steps, homes).items():
+        same = _identical(siblings, home)
+        covered = {id for repeat in same for id in repeat.calls}
+        made += same
+        made += [one for one in _alike(siblings, home) if not covered.issuperset(one.calls)]
+    return tuple(sorted(made, key=lambda one: (-sum(one.costs.values()), -one.count, one.calls)))
+
+
+def loops_of(steps: Iterable[Step], homes: Mapping[str, str]) -> tuple[Loop, ...]:
+    """Rounds of calls that came again at least three times on end; the longest lasting first."""
+    made: list[Loop] = []
+    for home, siblings in _by_home(steps, homes).items():
+        made += _loops(siblings, home)
+    return tuple(sorted(made, key=lambda loop: (-loop.rounds * len(loop.names), loop.first)))
+
+
+def _by_home(steps: Iterable[Step], homes: Mapping[str, str]) -> dict[str, list[Step]]:
+    found: dict[str, list[Step]] = {}
+    for step in steps:
+        found.setdefault(homes[step.id], []).append(step)
+    return found
+
+
+def _identical(siblings: Iterable[Step], home: str) -> list[Repeat]:
+    groups: dict[tuple[str, str, int], list[Step]] = {}
+    for step in siblings:
+        if step.asked is not None:
+            groups.setdefault((step.kind, step.name, step.asked), []).append(step)
+    return [_repeat(group, home, True) for group in groups.values() if len(group) > 1]
+
+
+def _alike(siblings: Iterable[Step], home: str) -> list[Repeat]:
+    groups = [list(group) for _, group in groupby(siblings, key=lambda step: (step.kind, step.name))]
+    return [_repeat(group, home, False) for group in groups if len(group) >= ALIKE]
+
+
+def _repeat(group: Sequence[Step], home: str, identical: bool) -> Repeat:
+    first = group[0]
+    return Repeat(first.kind, first.name, home, tuple(step.id for step in group), identical, costs_of(group))
+
+
+def _loops(siblings: Sequence[Step], home: str) -> list[Loop]:
+    """Shorter rounds are looked for first: what they cover is no longer round of its own."""
+    numbers: dict[tuple[object, ...], int] = {}
+    marks = [numbers.setdefault(_mark(step), len(numbers)) for step in siblings]
+    covered = bytearray(len(marks))
+    made: list[Loop] = []
+    for size in range(1, min(LONGEST, len(marks) // ROUNDS) + 1):
+        for begin, end in _stretches(marks, size):
+            group = siblings[begin:end]
+            if end - begin >= size * ROUNDS and not any(covered[begin:end]) and _acts(group[:size]):
+                covered[begin:end] = b"\1" * (end - begin)
+                names = tuple(f"{step.kind} {step.name}" for step in group[:size])
+                made.append(Loop(names, home, len(group) // size, group[0].id, group[-1].id, costs_of(group)))
+    return made
+
+
+def _stretches(marks: Sequence[int], size: int) -> Iterable[tuple[int, int]]:
+    """Where each mark is that of `size` places before, as far as that goes, in whole rounds."""
+    begin = 0
+    for here in range(size, len(marks) + 1):
+        if here == len(marks) or marks[here] != marks[here - size]:
+            yield begin, begin + (here - begin) // size * size
+            begin = here - size + 1
+
+
+def _mark(step: Step) -> tuple[object, ...]:
+    """A model is asked something longer at each turn, so its name must do; a tool's arguments count."""
+    return (step.kind, step.name, step.asked if step.kind == "tool" else None)
+
+
+def _acts(round: Iterable[Step]) -> bool:
+    """A model asked again and again is a conversation; a loop does something."""
+    return any(step.kind != "model" for step in round)
