@@ -40,7 +40,7 @@ key.rotated   key, old hash, new hash, until: when the secrets before this one e
 key.revoked   key, by
 person.invited  person, name, role, tenant, customer?, link (keyed digest), until, by: a one-time link to the console
 person.entered  person, session, until, link? (the first to name it used it); from a provider of identities also
-              provider, name, role, tenant, customer?
+              provider, subject, name, role, tenant, customer?
 person.left   person, session
 person.changed  person, role, by
 person.removed  person, by: ends every session and link of theirs

@@ -1,4 +1,4 @@
-"""A bookmark in the journal: how far it was read for keys, and what was found until there.
+"""A bookmark in the journal: how far it was read for keys, or for people, and what was found until there.
 
 Without it every start of a gateway would read through all that was ever written. It is a shortcut and no record: where
 it is missing, damaged, or not made with this ledger's key, everything is read again.
@@ -26,11 +26,11 @@ class _Kept(msgspec.Struct, array_like=True):
     facts: list[Fact]
 
 
-def load(ledger: Path, digest: Digest) -> tuple[Place, list[Fact]] | None:
+def load(ledger: Path, digest: Digest, name: str = NAME) -> tuple[Place, list[Fact]] | None:
     """Where to go on, and the facts before it; None where there is no bookmark to trust."""
     try:
-        mac, _, body = (ledger / NAME).read_bytes().partition(b"\n")
-        if not compare_digest(mac, digest(_FORMAT + body).encode()):
+        mac, _, body = (ledger / name).read_bytes().partition(b"\n")
+        if not compare_digest(mac, _mac(digest, name, body).encode()):
             return None
         kept = msgspec.json.decode(body, type=_Kept)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
@@ -38,8 +38,13 @@ def load(ledger: Path, digest: Digest) -> tuple[Place, list[Fact]] | None:
     return kept.place, kept.facts
 
 
-def save(ledger: Path, digest: Digest, place: Place, facts: Sequence[Fact]) -> None:
+def save(ledger: Path, digest: Digest, place: Place, facts: Sequence[Fact], name: str = NAME) -> None:
     """Leave a bookmark; where that cannot be done the next start only takes longer."""
     body = msgspec.json.encode(_Kept(place, list(facts)))
     with contextlib.suppress(StoreError):
-        folder.replace(ledger / NAME, digest(_FORMAT + body).encode() + b"\n" + body)
+        folder.replace(ledger / name, _mac(digest, name, body).encode() + b"\n" + body)
+
+
+def _mac(digest: Digest, name: str, body: bytes) -> str:
+    """Of one bookmark, so that none is taken for another."""
+    return digest(_FORMAT + (b"" if name == NAME else name.encode() + b"\0") + body)

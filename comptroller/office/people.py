@@ -4,11 +4,12 @@ A person gets in by a link that is shown once, or by a provider of identities th
 its keyed digest is kept. Which of two who use one link at the same moment gets in, the journal's order says.
 """
 
+import hashlib
 import re
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 from comptroller.core.clock import Clock
 from comptroller.core.errors import Refused, SettingsError
@@ -38,6 +39,7 @@ LOCAL = "local"
 _TAKEN = re.compile(rf"({LOCAL}$|system$|(key|customer|rule|policy) )", re.IGNORECASE)  # how facts name others
 _NAME = re.compile(r"[^\W_][\w .,'@+()&/-]{0,79}")
 _TOKEN = re.compile(r"[\w-]{43}", re.ASCII)
+Status = Literal["invited", "active", "removed"]
 Digest = Callable[[bytes], str]
 
 
@@ -90,7 +92,7 @@ class Identity:
     @property
     def id(self) -> str:
         """The same for the same subject of the same issuer."""
-        return f"oidc:{self.issuer}#{self.subject}"
+        return f"oidc_{hashlib.sha256(f'{self.issuer} {self.subject}'.encode()).hexdigest()[:32]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +127,8 @@ class Entry:
     removed: int = 0
 
     @property
-    def status(self) -> str:
-        """removed | active | invited"""
+    def status(self) -> Status:
+        """What became of the invitation."""
         return "removed" if self.removed else "active" if self.entered else "invited"
 
 
@@ -229,7 +231,13 @@ def enter_as(ledger: Ledger, clock: Clock, read: Callable[[], Register], identit
     if other is not None and other.person.id != person.id:
         raise NotLetIn(f"Somebody else is called {person.name} here already. Ask an admin to remove one of the two.")
     session = Session(secrets.token_urlsafe(32), person.id, now, now + lives_ns)
-    data = {**_data(person), "session": session.id, "until": session.until, "provider": identity.issuer}
+    data = {
+        **_data(person),
+        "session": session.id,
+        "until": session.until,
+        "provider": identity.issuer,
+        "subject": identity.subject,
+    }
     ledger.sync(Fact(PERSON_ENTERED, clock.new_id(), now, data=data))
     return session
 

@@ -14,6 +14,7 @@ from comptroller.office.keeping import keeper_of
 from comptroller.office.keys import KINDS, Register
 from comptroller.office.outcome_desk import OutcomeDesk
 from comptroller.office.receipts import Drawer
+from comptroller.office.roll import Roll
 from comptroller.policies.book import Book
 from comptroller.store.bodies import Bodies
 from comptroller.store.ledger import Ledger
@@ -36,6 +37,7 @@ class Bureau:
         self._register = Register()
         self._receipts = Follower(self.ledger, receipts.KINDS)
         self._drawer = Drawer()
+        self._roll: Roll | None = None
         self._outcomes: OutcomeDesk | None = None
         self._keeper: Bookkeeper | None = None
         self._books_turn = threading.Lock()
@@ -94,6 +96,14 @@ class Bureau:
                 for fact in self._follower.read():
                     self._register.fold([fact])
             return self._register
+
+    @property
+    def roll(self) -> Roll:
+        """The people who may look at the console."""
+        with self._turn:
+            if self._roll is None:
+                self._roll = Roll(self.ledger, self.desk.ledger.digest)
+            return self._roll
 
     def drawer(self) -> Drawer:
         """All receipts there are, as of now."""
