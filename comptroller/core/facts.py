@@ -21,7 +21,7 @@ hold.extended hold {id, nth, lines}          a stream that outlives its hold: wh
 hold.expired  hold {id, lines}, reason       an unfinished hold, charged at its estimate
 claim         identity, type, subject, degree, evidence (digest), by (rule, where nobody claimed it)
 ask           identity, kind, name, stage, rule, policy, place, because, version (of the policies), digest (of exactly
-              this call), request (digest of what an approver sees), of [role|person], barred [digest of a name]?,
+              this call), matter (digest of what an approver sees), of [role|person], barred [digest of a name]?,
               quorum, within, until, otherwise, remind?, escalate [..]?, after?: a person is asked; its id is the
               approval's
 approval.answered   approval, answer approve|deny, by, roles [..]?, stead?, edit (digest)?, digest?, because?, refused?

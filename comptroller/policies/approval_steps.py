@@ -17,7 +17,7 @@ from comptroller.core.facts import (
 )
 
 _TEXTS = ("rule", "version", "stage", "kind", "name", "tenant", "customer", "user", "workflow", "agent", "key")
-_MORE = ("policy", "because", "place", "otherwise", "request", "digest")
+_MORE = ("policy", "because", "place", "otherwise", "digest")
 _NUMBERS = ("quorum", "within", "until", "remind", "after")
 _LISTS = ("of", "barred", "escalate")
 
@@ -30,6 +30,7 @@ def asked(fact: Fact) -> Approval:
     given |= {name: tuple(str(each) for each in said[name]) for name in _LISTS if said.get(name)}
     for name in ("rule", "version", "digest"):
         given.setdefault(name, "")
+    given["request"] = str(said.get("matter") or "")
     return Approval(fact.id, fact.at, fact.run, fact.call, **given)
 
 

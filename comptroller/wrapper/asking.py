@@ -120,7 +120,7 @@ def ask_fact(
     if wanted.escalate:
         data |= {"escalate": list(wanted.escalate), "after": round(wanted.after_s * SECOND)}
     if request := _kept(desk, identity, matter):
-        data["request"] = request
+        data["matter"] = request  # `request` is a list wherever the books read it
     return Fact(ASK, desk.clock.new_id(), now, identity.run, call, data)
 
 
