@@ -92,7 +92,7 @@ def _loops(siblings: Sequence[Step], home: str) -> list[Loop]:
     for size in range(1, min(LONGEST, len(marks) // ROUNDS) + 1):
         for begin, end in _stretches(marks, size):
             group = siblings[begin:end]
-            if end - begin >= size * ROUNDS and not any(covered[begin:end]) and _acts(group[:size]):
+            if not any(covered[begin:end]) and _acts(group[:size]):
                 covered[begin:end] = b"\1" * (end - begin)
                 names = tuple(f"{step.kind} {step.name}" for step in group[:size])
                 made.append(Loop(names, home, len(group) // size, group[0].id, group[-1].id, costs_of(group)))
@@ -100,12 +100,16 @@ def _loops(siblings: Sequence[Step], home: str) -> list[Loop]:
 
 
 def _stretches(marks: Sequence[int], size: int) -> Iterable[tuple[int, int]]:
-    """Where each mark is that of `size` places before, as far as that goes, in whole rounds."""
+    """Where each mark is that of `size` places before, as far as that goes, in whole rounds and enough of them."""
     begin = 0
-    for here in range(size, len(marks) + 1):
-        if here == len(marks) or marks[here] != marks[here - size]:
-            yield begin, begin + (here - begin) // size * size
+    for here, (mark, before) in enumerate(zip(marks[size:], marks, strict=False), size):
+        if mark != before:
+            if here - begin >= size * ROUNDS:
+                yield begin, begin + (here - begin) // size * size
             begin = here - size + 1
+    here = len(marks)
+    if here - begin >= size * ROUNDS:
+        yield begin, begin + (here - begin) // size * size
 
 
 def _mark(step: Step) -> tuple[object, ...]:

@@ -18,7 +18,7 @@ from comptroller.store.books import Books
 from comptroller.store.ledger import Ledger
 from comptroller.store.usage import FOLDER
 
-RUN, CALL, INNER, GOOD = "0" * 31 + "1", "0" * 31 + "2", "0" * 31 + "3", "0" * 31 + "4"
+RUN, CALL, INNER, GOOD, BAD = "0" * 31 + "1", "0" * 31 + "2", "0" * 31 + "3", "0" * 31 + "4", "0" * 31 + "6"
 FILE = {"path": "p.yaml", "digest": "d", "text": "policy: p"}
 START = 1_767_225_600_000_000_000
 ANSWERS = {
@@ -35,6 +35,7 @@ ANSWERS = {
     "console_overview": {"since": "2026-01-01T00:00:00Z"},
     "call_decisions": {"call": CALL},
     "run_inner": {"run": RUN},
+    "last_good_run": {"run": BAD},
     "policy_files": {"version": "v1"},
     "run_account": {"run": RUN},
     "run_work": {"run": RUN},
@@ -133,9 +134,10 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
             Fact("agent.closed", "6", START + 6, RUN, data={**WHO, "span": "span", "status": "ok"}),
             Fact("call.closed", "9", START + 7, GOOD, "5" * 32, {**FINE, "kind": "tool", "name": "t", "status": "ok"}),
             Fact("run.closed", "10", START + 8, GOOD, data={**FINE, "status": "ok"}),
+            Fact("run.opened", "11", START + 10**6, BAD, data=FINE),
         ]
     ):
-        assert number < 11
+        assert number < 12
         ledger.record(fact)
     for fact in (*money(), *money()):  # told twice, they count once
         ledger.record(fact)
