@@ -18,7 +18,7 @@ from comptroller.dashboards import session
 from comptroller.dashboards.components import navigator
 from comptroller.dashboards.look.markup import Markup, as_text, join, tag
 from comptroller.dashboards.look.viewer import Viewer
-from comptroller.dashboards.map import BY_KEY, PAGES, may_see
+from comptroller.dashboards.map import BY_KEY, PAGES, Page, may_see
 from comptroller.dashboards.source import Document, Effort, Source
 
 LOOK = Path(__file__).parent / "look"
@@ -97,6 +97,11 @@ def heading(title: str, below: str | Markup = "", badges: Iterable[Markup] = ())
     """The title of a page, with the line below it."""
     line = tag("p", below, cls="ct-sub") if below else None
     put(tag("header", tag("div", tag("h1", title), *badges, cls="ct-head"), line))
+
+
+def section(title: str, below: str = "") -> None:
+    """The title of a part of a page."""
+    put(tag("h2", title, cls="ct-section"), tag("p", below, cls="ct-sub") if below else None)
 
 
 def put(*pieces: Markup | None) -> None:
@@ -230,7 +235,7 @@ def pages(role: str) -> dict[str, list[Any]]:
         if not may_see(role, page.key):
             continue
         made = st.Page(
-            page.view,
+            _drawing(page),
             title=page.title,
             icon=f":material/{page.icon}:",
             url_path=page.key,
@@ -239,6 +244,17 @@ def pages(role: str) -> dict[str, list[Any]]:
         )
         grouped.setdefault(page.group, []).append(made)
     return grouped
+
+
+def _drawing(page: Page) -> Callable[[], None]:
+    """What Streamlit calls to draw a page: checked again, as whoever knows an address can ask for it."""
+
+    def draw() -> None:
+        session.require(page.key)
+        page.draw()
+
+    draw.__name__ = page.key
+    return draw
 
 
 @st.dialog("Please confirm")

@@ -1,6 +1,5 @@
 """The site map: every page, who sees it, and where it lies."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -25,15 +24,9 @@ class Page:
         """Its address."""
         return "/" if self.key == "overview" else f"/{self.key}"
 
-    @property
-    def view(self) -> Callable[[], None]:
-        """What draws it; its module is loaded by the first who looks."""
-
-        def draw() -> None:
-            import_module(f"comptroller.dashboards.views.{self.key}").page()
-
-        draw.__name__ = self.key
-        return draw
+    def draw(self) -> None:
+        """Draw it; its module is loaded by the first who looks."""
+        import_module(f"comptroller.dashboards.views.{self.key}").page()
 
 
 ENGINEERING, COMPLYING, MONEY, HOUSE = "Engineering", "Compliance", "Finance", "House"

@@ -1,48 +1,41 @@
 // Draws the table that Python describes. Every text goes in as text: nothing here is ever read as HTML.
-const make = (name, cls, text) => {
-  const node = document.createElement(name)
-  if (cls) node.className = cls
-  if (text !== undefined) node.textContent = text
-  return node
-}
-
 const inside = (cell) => {
   let node
   if (cell.h) {
-    node = make("a", cell.c ? "code" : "", cell.t)
+    node = el("a", cell.c ? "code" : "", shown(cell.t))
     node.setAttribute("href", cell.h)
   } else {
-    node = make("span", cell.n ? `badge ${cell.n}` : cell.c ? "code" : "")
+    node = el("span", cell.n ? `badge ${cell.n}` : cell.c ? "code" : "")
     if (cell.m) {
-      const mark = make("span", "mark", cell.m + " ")
+      const mark = el("span", "mark", cell.m + " ")
       mark.setAttribute("aria-hidden", "true")
       node.append(mark)
     }
-    node.append(cell.t)
+    node.append(shown(cell.t))
   }
-  if (cell.x) node.title = cell.x
+  if (cell.x) node.title = shown(cell.x)
   node.dir = "auto"
   return node
 }
 
 const place = (cell, head) => {
-  const td = make("td", [head.r ? "right" : "", head.i ? "inner" : "", head.w ? "wide" : ""].join(" ").trim())
+  const td = el("td", [head.r ? "right" : "", head.i ? "inner" : "", head.w ? "wide" : ""].join(" ").trim())
   td.dataset.label = head.t
   if (cell.p !== undefined) {
-    const bar = make("span", "bar")
+    const bar = el("span", "bar")
     bar.style.width = `${Math.max(0, Math.min(1, cell.p)) * 100}%`
-    const track = make("span", "track")
+    const track = el("span", "track")
     track.setAttribute("aria-hidden", "true")
     track.append(bar)
     td.append(track)
   }
   td.append(inside(cell))
-  if (cell.b) td.append(make("span", "below", cell.b))
+  if (cell.b) td.append(el("span", "below", shown(cell.b)))
   return td
 }
 
 const header = (head, sort, act) => {
-  const th = make("th", [head.r ? "right" : "", head.i ? "inner" : ""].join(" ").trim())
+  const th = el("th", [head.r ? "right" : "", head.i ? "inner" : ""].join(" ").trim())
   th.scope = "col"
   if (head.a) th.title = head.a
   if (!head.s) {
@@ -53,9 +46,9 @@ const header = (head, sort, act) => {
   const own = field === head.f
   const falling = sort.startsWith("-")
   if (own) th.setAttribute("aria-sort", falling ? "descending" : "ascending")
-  const button = make("button", "", head.t)
+  const button = el("button", "", head.t)
   button.type = "button"
-  const arrow = make("span", "arrow", own ? (falling ? " ↓" : " ↑") : "")
+  const arrow = el("span", "arrow", own ? (falling ? " ↓" : " ↑") : "")
   arrow.setAttribute("aria-hidden", "true")
   button.append(arrow)
   button.onclick = () => act("sort", own && falling ? head.f : `-${head.f}`)
@@ -63,10 +56,11 @@ const header = (head, sort, act) => {
   return th
 }
 
-export default function ({ parentElement, data, setTriggerValue }) {
-  const root = parentElement.querySelector(".ct-table") || parentElement.appendChild(make("div", "ct-table"))
-  const table = make("table")
-  table.append(make("caption", "", data.caption))
+export default function (component) {
+  const { data, setTriggerValue } = component
+  const root = rootOf(component)
+  const table = el("table")
+  table.append(el("caption", "", data.caption))
   const top = table.createTHead().insertRow()
   for (const head of data.heads) top.append(header(head, data.sort, setTriggerValue))
   const body = table.createTBody()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from comptroller.dashboards.components.part import part
+from comptroller.dashboards.components.mounting import nothing, renderer
 from comptroller.dashboards.look.markup import local
 from comptroller.dashboards.look.words import word_for
 
@@ -65,7 +65,7 @@ def status(word: str, text: str = "", exact: str = "") -> Cell:
 
 def show(table: Table, key: str) -> Asked:
     """Put a table on the page; what somebody did with it comes back once."""
-    told = part("table")(key=key, data=_data(table), on_sort_change=lambda: None, on_choose_change=lambda: None)
+    told = renderer("table")(key=key, data=_data(table), on_sort_change=nothing, on_choose_change=nothing)
     return Asked(str(told.get("sort") or ""), str(told.get("choose") or ""))
 
 

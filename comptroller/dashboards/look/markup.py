@@ -19,7 +19,7 @@ class Markup(str):
     __slots__ = ()
 
 
-Child: TypeAlias = str | Markup | None | Iterable[str | Markup | None]
+Child: TypeAlias = str | Markup | Iterable[str | Markup | None] | None
 
 
 def tag(name: str, *children: Child, **attributes: str | None) -> Markup:
