@@ -1,0 +1,60 @@
+"""The process that serves the console: kept by its parent, started again when it dies, gone when its parent is."""
+
+import importlib.util
+import socket
+from contextlib import AbstractContextManager
+
+import msgspec
+
+from comptroller.core.errors import SettingsError
+from comptroller.core.settings import Settings
+from comptroller.office.child import Child, kept, without_keys
+
+MODULE = "comptroller.dashboards.serving"
+NEEDS = {"streamlit": "streamlit", "authlib": "Authlib"}
+
+
+class Wanted(msgspec.Struct):
+    """What the process is told."""
+
+    settings: str
+    host: str
+    port: int
+    url: str
+    certfile: str = ""
+    keyfile: str = ""
+    script: str = ""  # other than the console's own, in a test
+
+
+def started(
+    settings: Settings, host: str, port: int, certfile: str = "", keyfile: str = "", script: str = ""
+) -> AbstractContextManager[Child]:
+    """Keep a process for the ledger of these settings, for as long as the block lasts."""
+    url = address_of(host, port, bool(certfile))
+    wanted = Wanted(settings.model_dump_json(), host, port, url, certfile, keyfile, script)
+    surroundings = without_keys(settings)
+    return kept(Child(MODULE, msgspec.json.encode(wanted), "The console", surroundings, "comptroller.console"))
+
+
+def missing() -> str:
+    """What is not installed that the console needs; empty where all is there."""
+    return next((name for module, name in NEEDS.items() if importlib.util.find_spec(module) is None), "")
+
+
+def free_port(host: str, port: int) -> int:
+    """The port, if it can be had; another where it is 0."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.create_server((host, port), family=family) as found:
+            return int(found.getsockname()[1])
+    except OSError as error:
+        why = (error.strerror or str(error)).partition(" (while")[0]
+        raise SettingsError(
+            f"The console cannot have {host}:{port}: {why}. Name another with --console-port, or 0 for any."
+        ) from None
+
+
+def address_of(host: str, port: int, tls: bool = False) -> str:
+    """Where a browser on this machine finds it."""
+    name = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http{'s' if tls else ''}://{name}:{port}"

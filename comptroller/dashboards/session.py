@@ -1,0 +1,66 @@
+"""Who looks: the person of this script run, and what they may see."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from comptroller.dashboards.map import may_see
+from comptroller.office.people import Person
+
+if TYPE_CHECKING:
+    from comptroller.dashboards.sessions import Sessions
+
+__all__ = ["Person", "as_person", "person", "require", "signed_in", "use"]
+
+_sessions: "Sessions | None" = None  # of the server in this process; none runs in a test of a page
+_stand_in: Person | None = None
+
+
+def use(sessions: "Sessions") -> None:
+    """Say, once for the process and before it serves, how a cookie is read. From then on nobody stands in."""
+    global _sessions, _stand_in
+    _sessions, _stand_in = sessions, None
+
+
+@contextmanager
+def as_person(who: Person) -> Iterator[None]:
+    """Be somebody, in a test of a page. Where a server runs this is refused."""
+    global _stand_in
+    if _sessions is not None:
+        raise RuntimeError("a server runs in this process, so its cookies say who looks")
+    before, _stand_in = _stand_in, who
+    try:
+        yield
+    finally:
+        _stand_in = before
+
+
+def person() -> Person:
+    """Who looks in this run of the script. A run whose session has ended stops here, with words."""
+    found = _stand_in if _sessions is None else _sessions.person(st.context.cookies.to_dict())
+    if found is None:
+        st.html(
+            '<div class="ct-banner" role="alert"><strong>Your session has ended.</strong> '
+            '<a href="/signin" target="_self">Sign in again</a>.</div>'
+        )
+        st.stop()
+    return found
+
+
+def signed_in() -> bool:
+    """True where the person signed in; else whoever sits at this machine is taken at their word."""
+    return person().id != ""
+
+
+def require(key: str) -> Person:
+    """Stop a run of a page that the person's role does not have; returns the person."""
+    found = person()
+    if not may_see(found.role, key):
+        st.html(
+            '<div class="ct-banner" role="alert"><strong>This page is not for your role.</strong> '
+            "An admin can change your role with <code>comptroller people change</code>.</div>"
+        )
+        st.stop()
+    return found
