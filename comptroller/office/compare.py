@@ -1,0 +1,105 @@
+"""A bad run beside a good one, out of the books."""
+
+import json
+from typing import Any
+
+from comptroller.office.account import Vault
+from comptroller.office.steps import Row, Rows, run_of, steps_of, texts_of
+from comptroller.office.why import costs_in_json
+from comptroller.tracing.diff import Change, Diff, Side, compare
+from comptroller.tracing.diff import Row as Pair
+from comptroller.tracing.step import Step
+from comptroller.tracing.telling import verdict
+from comptroller.tracing.texts import Texts
+
+MOST_OPENED = 4_000  # texts that are looked at for whether they differ in more than the ids of tool calls
+_IDS = frozenset(("id", "tool_call_id", "tool_use_id", "call_id"))
+_GIVEN = frozenset(("input", "args", "arguments", "response", "output"))  # a tool's own: an id in it is what it is
+
+
+def last_good(rows: Rows, bad: str, **whose: object) -> str | None:
+    """The last good run like this one: same tenant and workflow, the same customer's first."""
+    found = rows("last_good_run", run=bad, **whose)
+    return str(found[0]["run"]) if found else None
+
+
+def compared(rows: Rows, bad: str, good: str, deserted: bool = False, vault: Vault | None = None) -> Diff:
+    """Lay two runs side by side. With a vault, texts that differ only in the ids of tool calls count as equal."""
+    said, says = texts_of(rows, bad), texts_of(rows, good)
+    alike = alike_of(Texts(said).digests() ^ Texts(says).digests(), vault) if vault else {}
+    sides = []
+    for run, told in ((bad, said), (good, says)):
+        texts = Texts(told, alike)
+        sides.append(Side(run_of(rows, run, deserted), steps_of(rows, run, texts, deserted), texts))
+    return compare(*sides)
+
+
+def alike_of(digests: set[str], vault: Vault) -> dict[str, str]:
+    """For digests of texts that say the same under other ids, one digest of them.
+
+    Providers number every tool call anew, so that no two runs with tools have the same texts. Where there are more
+    than can be opened in a moment, each stands for itself.
+    """
+    if len(digests) > MOST_OPENED:
+        return {}
+    first: dict[str, str] = {}
+    made: dict[str, str] = {}
+    for digest in sorted(digests):
+        body = vault.fetch(digest)
+        if body is not None:
+            made[digest] = first.setdefault(_plain(body), digest)
+    return made
+
+
+def _plain(body: bytes) -> str:
+    try:
+        return json.dumps(_bare(json.loads(body)), sort_keys=True)
+    except (ValueError, RecursionError):
+        return body.decode("utf-8", "replace")
+
+
+def _bare(value: Any) -> Any:
+    """JSON without the ids that tie a tool's result to its call."""
+    if isinstance(value, dict):
+        return {name: inner if name in _GIVEN else _bare(inner) for name, inner in value.items() if name not in _IDS}
+    return [_bare(inner) for inner in value] if isinstance(value, list) else value
+
+
+def as_json(diff: Diff) -> Row:
+    """The comparison for machines."""
+    counts = ("equal", "changed", "only_bad", "only_good", "not_reached")
+    return {
+        "bad": diff.bad.id,
+        "good": diff.good.id,
+        "kind": diff.kind,
+        "verdict": verdict(diff),
+        "first": _pair(diff.first, diff.first_path) if diff.first else None,
+        "counts": {what: diff.count(what) for what in counts},  # type: ignore[arg-type]
+        "versions": [_change(change) for change in diff.versions],
+        "costs": {"bad": costs_in_json(diff.bad_costs), "good": costs_in_json(diff.good_costs)},
+        "rows": [_pair(row, lane.path) for lane in diff.lanes for row in lane.rows],
+    }
+
+
+def _pair(row: Pair, path: tuple[str, ...]) -> Row:
+    step = row.bad or row.good
+    assert step is not None
+    return {
+        "what": row.what,
+        "path": list(path),
+        "kind": step.kind,
+        "name": step.name,
+        "count": row.count,
+        "bad": _side(row.bad),
+        "good": _side(row.good),
+        "changes": [_change(change) for change in row.changes],
+    }
+
+
+def _side(step: Step | None) -> Row | None:
+    return {"call": step.id, "status": step.status, "error": step.error} if step else None
+
+
+def _change(change: Change) -> Row:
+    told: Row = {"what": change.what, "bad": change.bad, "good": change.good}
+    return told | {"message": change.message} if change.message else told
