@@ -37,7 +37,7 @@ class Figure:
     note: str = ""
     tone: str = "plain"  # of the note
     link: str = ""
-    picture: str = ""  # an SVG made of numbers alone (`components/spark`)
+    picture: Markup | None = None  # its course (`look/bars`)
 
 
 def begin() -> None:
@@ -277,8 +277,7 @@ def _confirm(label: str, do: Callable[[str], str], question: str, key: str, beca
 def _figure(shown: Figure) -> Markup:
     value = tag("span", link(shown.value, shown.link), cls="ct-value", title=shown.exact or None)
     note = tag("span", tag("span", shown.note, cls=f"ct-badge ct-{shown.tone}"), cls="ct-note") if shown.note else None
-    picture = Markup(shown.picture) if shown.picture else None
-    return tag("div", tag("span", shown.name, cls="ct-name"), value, note, picture, cls="ct-figure")
+    return tag("div", tag("span", shown.name, cls="ct-name"), value, note, shown.picture, cls="ct-figure")
 
 
 @lru_cache(maxsize=2)

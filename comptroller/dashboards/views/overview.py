@@ -12,11 +12,11 @@ from comptroller.core.money import NANOS
 from comptroller.dashboards import frame, listing, session
 from comptroller.dashboards.components import table
 from comptroller.dashboards.components.series import Period, columns, series
-from comptroller.dashboards.components.spark import spark
 from comptroller.dashboards.components.table import Head, Table
 from comptroller.dashboards.frame import Figure
 from comptroller.dashboards.listing import Row
 from comptroller.dashboards.look import money
+from comptroller.dashboards.look.bars import bars
 from comptroller.dashboards.look.markup import Markup, join, tag
 from comptroller.dashboards.map import FINANCE
 from comptroller.dashboards.views import runs
@@ -84,7 +84,7 @@ def _figures(course: Course) -> list[Figure]:
             "Runs",
             viewer.count(now["runs"]),
             link=frame.address("runs"),
-            picture=spark(course.of("runs"), columns=True),
+            picture=bars(course.of("runs")),
         ),
         _success(course),
         Figure(
@@ -93,13 +93,13 @@ def _figures(course: Course) -> list[Figure]:
             money.exact(now["costs"]),
             *_change(spent, money.of(course.before["costs"], course.currency), more_is_bad=True),
             link=frame.address("spend"),
-            picture=spark(course.spent),
+            picture=bars(course.spent),
         ),
         Figure(
             "Calls refused",
             viewer.count(now["refused"]),
             link=frame.address("audit", action="deny"),
-            picture=spark(course.of("refused"), columns=True),
+            picture=bars(course.of("refused")),
         ),
         Figure("Calls under way", viewer.count(len(waiting)), note=_oldest(waiting), link=frame.address("live")),
     ]
@@ -121,7 +121,7 @@ def _success(course: Course) -> Figure:
         note if now != before else "",
         tone,
         link=frame.address("failures") or frame.address("runs", status="error"),
-        picture=spark(course.of("runs_failed"), columns=True, bad=True),
+        picture=bars(course.of("runs_failed"), bad=True),
     )
 
 
