@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from comptroller.core.money import decimal_text
 from comptroller.core.outcome import Outcome
@@ -129,15 +129,13 @@ def _waiting(papers: Papers) -> Check:
 
 def _unpriced(papers: Papers) -> Check:
     invoice, period = papers.invoice, papers.period
-    rows = papers.books.rows("unpriced_calls", tenant=invoice.tenant, customer=invoice.customer,
-                             since=period.start, until=period.end)  # fmt: skip
-    calls = sum(int(str(row["calls"])) for row in rows)
+    found = papers.books.rows("unpriced_calls", tenant=invoice.tenant, customer=invoice.customer,
+                              since=period.start, until=period.end)[0]  # fmt: skip
+    calls, models = int(str(found["calls"])), cast(list[str], found["models"])
     if not calls:
         return Check("unpriced", "ok", "The cost of every call is known.")
-    models = _some(str(row["model"]) for row in rows)
-    return Check(
-        "unpriced", "warning", f"Nobody knows the cost of {calls} calls: margins are too high.", calls, None, models
-    )
+    said = f"Nobody knows the cost of {calls} call{'' if calls == 1 else 's'}: margins look better than they are."
+    return Check("unpriced", "warning", said, calls, None, _some(models))
 
 
 def _balance(papers: Papers) -> Check:

@@ -27,7 +27,7 @@ def written(book: ContractBook, files: Iterable[tuple[str, bytes]], today: date)
     """Every version with its terms, a customer's oldest first."""
     texts = dict(files)
     for contract in book:
-        name, _, line = contract.place.rpartition(":")
+        name = contract.place.rpartition(":")[0]
         text = texts.get(name, b"")
         yield Written(
             contract, _standing(contract, today), _terms(name, text, contract), text.decode("utf-8", "replace")

@@ -53,6 +53,7 @@ ALWAYS = (
     "totals",
     "runs_count",
     "unknown_costs",
+    "unpriced_calls",
     "sums",
     "console_runs_count",
     "console_health",
