@@ -54,7 +54,9 @@ class Viewer:
         """A share of one as per cent."""
         if part is None:
             return NONE
-        return numbers.format_percent(part, format=f"#,##0.{'0' * places}%", locale=self.locale)
+        own = str(self.locale.percent_formats[None].pattern)
+        wanted = own.replace("##0", f"##0.{'0' * places}") if places else own
+        return numbers.format_percent(part, format=wanted, locale=self.locale)
 
     def time(self, moment: datetime | None, seconds: bool = False) -> str:
         """A moment in their zone; the year only where it is another."""
@@ -105,6 +107,6 @@ def _places(amount: Decimal) -> int:
 
 @lru_cache(maxsize=256)
 def _pattern(locale: Locale, places: int) -> str:
-    """The locale's own pattern for money with so many places."""
+    """The locale's own pattern for money, with so many places where they say something."""
     pattern = str(locale.currency_formats["standard"].pattern)
-    return pattern.replace(".00", "." + "0" * places)
+    return pattern.replace(".00", ".00" + "#" * (places - 2))
