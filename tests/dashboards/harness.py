@@ -21,11 +21,49 @@ def waterfall() -> None:
     )
 
 
+def graph() -> None:
+    from comptroller.dashboards.components.graph import columns, edges_of
+    from comptroller.dashboards.components.graph import graph as mount
+
+    case = st.query_params.get("case", "small")
+    edges = made_up.fleet() if case == "fleet" else edges_of(made_up.trace(case)[0])
+    told(mount(columns(edges), key="graph", selected=st.query_params.get("node", "")))
+
+
+def series() -> None:
+    from comptroller.dashboards.components.series import columns
+    from comptroller.dashboards.components.series import series as mount
+
+    periods = made_up.periods(0 if st.query_params.get("case") == "empty" else 48)
+    chosen = mount(columns(periods, "EUR", "Spend <b>of all</b>"), key="series", selected=st.query_params.get("at", ""))
+    told(chosen.isoformat() if chosen else "")
+
+
+def sparks() -> None:
+    from comptroller.dashboards.components.spark import spark
+
+    for columns in (False, True):
+        st.html(spark([3, 1, 4, 1, 5, 9, 2, 6], columns=columns))
+
+
+def messages() -> None:
+    from comptroller.dashboards.components.messages import columns
+    from comptroller.dashboards.components.messages import messages as mount
+
+    mount(columns(*made_up.talk(st.query_params.get("case", "small"))), key="talk")
+
+
 def told(value: object) -> None:
     """What came back to Python, where a test can read it."""
     st.text("told " + json.dumps(value))
 
 
-SHOWS: dict[str, Callable[[], None]] = {"waterfall": waterfall}
+SHOWS: dict[str, Callable[[], None]] = {
+    "waterfall": waterfall,
+    "graph": graph,
+    "series": series,
+    "spark": sparks,
+    "messages": messages,
+}
 st.set_page_config(layout="wide")
 SHOWS[st.query_params.get("show", "waterfall")]()

@@ -4,6 +4,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from comptroller.dashboards.components.graph import Edge, Node, Sum
+from comptroller.dashboards.components.messages import Span
+from comptroller.dashboards.components.series import Period
 from comptroller.dashboards.components.waterfall import Fold, Marks
 
 START = datetime(2026, 11, 20, 17, 20, 17, tzinfo=UTC)
@@ -172,3 +175,43 @@ def big(calls: int = 33_000) -> list[dict[str, Any]]:
                 )
             )
     return rows
+
+
+def fleet(agents: int = 60, tools: int = 240) -> list[Edge]:
+    """More nodes than can be read, in circles too."""
+    crew = [Node("agent", f"agent {n}") for n in range(agents)]
+    bench = [Node("tool", f"tool {n}") for n in range(tools)]
+    calls = [Edge(crew[n], crew[n * 7 % agents], Sum(n + 1, n % 5 == 0, {"USD": n * 10**7})) for n in range(agents)]
+    uses = [Edge(crew[n % agents], one, Sum(n + 1, n % 11 == 0, {"EUR": n * 10**7})) for n, one in enumerate(bench)]
+    return calls + uses
+
+
+def periods(many: int = 48) -> list[Period]:
+    """Hours with a hole in them and a bad one."""
+    return [
+        Period(
+            START.replace(minute=0, second=0) + timedelta(hours=n),
+            (n * 37 % 50) * 123_456_789,
+            120,
+            17 if n == 30 else n % 3,
+        )
+        for n in range(many)
+    ]
+
+
+def talk(case: str) -> tuple[list[Any], list[Any] | None, list[Span]]:
+    """A conversation, that of the call before, and where an argument came from."""
+    if case == "hostile":
+        return [{"role": text[:50], "content": text} for text in HOSTILE], None, [Span(0, 1, 4, HOSTILE[0])]
+    if case == "empty":
+        return [], None, []
+    system = {"role": "system", "content": "You look after orders."}
+    asked = {"role": "user", "content": "Refund order SO-48211, please. " + "It came broken. " * 200}
+    called = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"function": {"name": "issue_refund", "arguments": '{"order": "SO-48211"}'}}],
+    }
+    answer = {"role": "tool", "tool_call_id": "t1", "content": "409 Conflict"}
+    before = [{**system, "content": "You look after all orders."}, asked, {"role": "user", "content": "Hurry."}]
+    return [system, asked, called, answer], before, [Span(1, 13, 21, "argument order of issue_refund")]

@@ -164,10 +164,127 @@ def test_a_run_without_calls_says_what_is_missing(desk: Screen) -> None:
     assert desk.page.get_by_text("No calls are on record").is_visible()
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1200, "light")])
-def test_the_tree_fits_a_telephone_and_follows_the_theme(browser: Any, home: str, width: int, scheme: str) -> None:
-    with screen(browser, home, width=width, color_scheme=scheme) as shown:
-        tree(shown)
-        assert shown.page.locator(".root").get_attribute("data-tone") == scheme
-        assert shown.page.locator(".body .num").first.is_visible() == (width > 1000)
-        assert shown.page.evaluate("document.documentElement.scrollWidth") <= width
+def test_the_tree_fits_a_telephone_and_follows_the_theme(desk: Screen) -> None:
+    page = desk.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.emulate_media(color_scheme="dark")
+    try:
+        tree(desk)
+        assert page.locator(".root").get_attribute("data-tone") == "dark"
+        assert not page.locator(".body .num").first.is_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    finally:
+        page.set_viewport_size({"width": 1200, "height": 900})
+        page.emulate_media(color_scheme="light")
+    page.locator('.root[data-tone="light"]').wait_for()
+    assert page.locator(".body .num").first.is_visible()
+
+
+def test_the_graph_is_walked_by_arrow_keys_and_tells_whom_one_chose(desk: Screen) -> None:
+    desk.open("/?show=graph")
+    boxes = desk.page.locator(".box")
+    boxes.first.wait_for()
+    assert boxes.count() == 10
+    first = desk.page.get_by_role("button", name="vendor-onboarding, agent")
+    first.focus()
+    first.press("ArrowRight")
+    focused = desk.page.locator(".box:focus")
+    assert str(focused.get_attribute("aria-label")).startswith(("researcher, agent", "risk-scorer, agent"))
+    focused.press("ArrowLeft")
+    assert "vendor-onboarding" in str(desk.page.locator(".box:focus").get_attribute("aria-label"))
+    desk.page.locator(".box:focus").press("Enter")
+    told(desk, '"agent:vendor-onboarding"')
+    assert first.get_attribute("aria-pressed") == "true"
+    first.press("Escape")
+    told(desk, '""')
+    assert "1 failed" in str(desk.page.locator(".words.failed").first.text_content())
+    desk.check()
+
+
+def test_a_fleet_in_circles_is_drawn_and_fits_when_asked_to(desk: Screen) -> None:
+    desk.open("/?show=graph&case=fleet")
+    desk.page.locator(".box").first.wait_for()
+    assert desk.page.locator(".box").count() <= 200
+    desk.page.get_by_role("button", name="Fit the whole graph in").click()
+    frame, chart = desk.page.locator(".frame").bounding_box(), desk.page.locator(".frame svg").bounding_box()
+    assert chart["width"] <= frame["width"]
+    assert chart["height"] <= frame["height"]
+    desk.check()
+
+
+def test_hostile_names_in_the_graph_are_text(desk: Screen) -> None:
+    desk.open("/?show=graph&case=hostile")
+    desk.page.locator(".box").first.wait_for()
+    assert desk.page.locator(".root img, .root script, .root a").count() == 0
+    assert "owned" not in desk.page.title()
+    desk.check()
+
+
+def test_a_period_is_read_by_keyboard_and_chosen_by_click_or_key(desk: Screen) -> None:
+    desk.open("/?show=series")
+    chart = desk.page.get_by_role("slider")
+    chart.focus()
+    chart.press("ArrowRight")
+    chart.press("ArrowRight")
+    assert "4.567901193 EUR" in str(chart.get_attribute("aria-valuetext"))
+    chart.press("Enter")
+    told(desk, '"2026-11-20T18:00:00+00:00"')
+    chart.press("Escape")
+    told(desk, '""')
+    box = chart.bounding_box()
+    desk.page.mouse.move(box["x"] + box["width"] - 20, box["y"] + 60)
+    assert "of 120 calls failed" in desk.page.locator(".tip").inner_text()
+    desk.page.mouse.click(box["x"] + box["width"] - 20, box["y"] + 60)
+    told(desk, '"2026-11-22T16:00:00+00:00"')
+    assert desk.page.get_by_text("Spend <b>of all</b>", exact=True).count() == 1
+    desk.check()
+
+
+def test_a_time_without_spend_says_so_in_words(desk: Screen) -> None:
+    desk.open("/?show=series&case=empty")
+    desk.page.get_by_text("Nothing was spent in this time.").wait_for()
+    desk.check()
+
+
+def test_sparks_reach_the_page(desk: Screen) -> None:
+    desk.open("/?show=spark")
+    sparks = desk.page.locator("span.spark")
+    sparks.first.wait_for()
+    assert sparks.count() == 2
+    assert "svg+xml" in sparks.first.evaluate("node => getComputedStyle(node).maskImage")
+
+
+def test_a_conversation_shows_what_is_new_opens_long_texts_and_finds_words_in_them(desk: Screen) -> None:
+    desk.open("/?show=messages")
+    page = desk.page
+    page.locator(".message").first.wait_for()
+    assert page.locator("del").inner_text().strip() == "all"
+    assert page.locator(".message.same pre").inner_text().endswith("…")
+    page.get_by_role("button", name="Show all 3,231 letters").click()
+    assert not page.locator(".message.same pre").inner_text().endswith("…")
+    assert page.locator(".span").get_attribute("title") == "argument order of issue_refund"
+    page.get_by_role("searchbox").fill("so-48211")
+    page.get_by_text("1 of 2 places").wait_for()
+    page.get_by_role("searchbox").press("Enter")
+    page.get_by_text("2 of 2 places").wait_for()
+    page.get_by_role("searchbox").press("Escape")
+    page.get_by_role("button", name="Only what is new").click()
+    assert page.locator(".message.same").count() == 0
+    page.get_by_role("button", name="Raw JSON").click()
+    assert '"tool_calls"' in page.locator(".list").inner_text()
+    desk.check()
+
+
+def test_hostile_messages_are_text_and_a_megabyte_does_not_fill_the_page(desk: Screen) -> None:
+    desk.open("/?show=messages&case=hostile")
+    page = desk.page
+    page.locator(".message").first.wait_for()
+    text = page.locator(".list").inner_text()
+    assert "<img src=x onerror=" in text
+    assert "safe⟨U+202E⟩gnp.exe" in text
+    assert len(text) < 10_000
+    assert page.locator(".root img, .root script, .root a").count() == 0
+    assert "owned" not in page.title()
+    page.get_by_role("button", name="Raw JSON").click()
+    assert page.locator(".root img").count() == 0
+    desk.check()

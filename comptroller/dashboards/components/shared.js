@@ -105,7 +105,7 @@ function marked(text, query) {
   return whole;
 }
 
-const SIGNS = { failed: "✕", asked: "?", redacted: "▮", ok: "✓", open: "◔", shadow: "◌", first: "⚑", crossed: "▲", plain: "•" };
+const SIGNS = { failed: "✕", asked: "?", redacted: "▮", ok: "✓", open: "◔", shadow: "◌", first: "⚑", crossed: "▲", new: "+", changed: "±", gone: "−", plain: "•" };
 function badge(word, tone, title) {
   const node = el("span", "badge " + (tone in SIGNS ? tone : "plain"));
   const sign = el("span", "sign", SIGNS[tone] || SIGNS.plain);

@@ -382,7 +382,7 @@ function laneCells(view, at) {
   const name = el("span", "name");
   name.append(marked(line(agent) || "(no agent)", view.query));
   node.append(strip, arrow(view, at), kindMark("agent"), name, badge(count(lane.calls) + (lane.calls === 1 ? " call" : " calls"), "plain"));
-  if (lane.problems) node.append(badge(count(lane.problems) + " failed", "failed"));
+  if (lane.problems) node.append(badge(count(lane.problems) + (lane.problems === 1 ? " problem" : " problems"), "failed"));
   const costs = lane.costs.map(([text, currency]) => money(text, currency)).join(" + ");
   const cost = cell("num sum", costs, lane.costs.map(([text, currency]) => exact(text, currency)).join(" + "));
   return [node, cost, cell("num"), cell("num"), cell("time")];

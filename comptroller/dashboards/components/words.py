@@ -37,7 +37,8 @@ ACTION = {
     "error": Badge("Rule failed", "failed"),
 }
 WOULD = {"deny": "Would deny", "ask": "Would ask", "downgrade": "Would downgrade", "redact": "Would redact"}
-PROBLEMS = frozenset({"denied", "over_budget", "rate_limited", "error", "cut", "expired", "abandoned", "pending"})
+FAILED = frozenset({"denied", "over_budget", "rate_limited", "error", "cut", "expired", "abandoned"})
+PROBLEMS = FAILED | {"pending"}  # what somebody has to look at
 
 
 def badges_of(row: Mapping[str, Any]) -> list[Badge]:
