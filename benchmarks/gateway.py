@@ -116,7 +116,7 @@ def gateway(folder: Path, upstream: int, plain: bool, *more: str) -> Iterator[tu
     }
     config = folder / "comptroller.yaml"
     config.write_text(json.dumps(settings), encoding="utf-8")
-    with started("comptroller.cli", "up", "--port", "0", "--config", str(config), *more) as found:
+    with started("comptroller.cli", "up", "--no-console", "--port", "0", "--config", str(config), *more) as found:
         yield found
 
 

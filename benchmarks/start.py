@@ -22,7 +22,17 @@ def main() -> None:
 def _start() -> float:
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
-        command = [sys.executable, "-m", "comptroller.cli", "up", "--port", "0", "--ledger", f"{folder}/ledger"]
+        command = [
+            sys.executable,
+            "-m",
+            "comptroller.cli",
+            "up",
+            "--no-console",
+            "--port",
+            "0",
+            "--ledger",
+            f"{folder}/ledger",
+        ]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
             assert process.stdout is not None
             url = process.stdout.readline().split()[-1].decode()

@@ -57,6 +57,7 @@ app.add_typer(
 app.add_typer(_later("comptroller.cli.webhooks", "Tell other systems of every transition."), name="webhooks")
 app.add_typer(_later("comptroller.cli.audit", "Check the record."), name="audit")
 app.add_typer(_later("comptroller.cli.keys", "Give out keys to the gateway, and end them."), name="keys")
+app.add_typer(_later("comptroller.cli.guests", "Say who may look at the console, and as what."), name="people")
 
 Ledger = Annotated[str, typer.Option("--ledger", metavar="DIR", help="The ledger; else the one of the settings.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -126,11 +127,32 @@ def up(
     workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Processes that relay.")] = 1,
     certfile: Annotated[str, typer.Option("--certfile", metavar="FILE", help="Serve TLS with this chain.")] = "",
     keyfile: Annotated[str, typer.Option("--keyfile", metavar="FILE", help="The private key to it.")] = "",
+    console_port: Annotated[
+        int | None, typer.Option("--console-port", min=0, max=65_535, help="The console's; else the settings' (4142).")
+    ] = None,
+    no_console: Annotated[bool, typer.Option("--no-console", help="Leave the console out.")] = False,
 ) -> None:
-    """Serve the gateway: agents in any language are governed by pointing their base URL at it."""
+    """Serve the gateway, and the console: agents are governed by pointing their base URL at the gateway."""
     from comptroller.cli.up import up as serve
 
-    serve(host or "127.0.0.1", port, ledger, config, certfile, keyfile, workers)
+    serve(host or "127.0.0.1", port, ledger, config, certfile, keyfile, workers, console_port, not no_console)
+
+
+@app.command()
+def console(
+    host: Annotated[str, typer.Option("--host", help="Where to listen; beyond this machine only with sign-in.")] = "",
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65_535, help="Its port, 0 for any; else the settings' (4142).")
+    ] = None,
+    ledger: Ledger = "",
+    config: Annotated[str, typer.Option("--config", metavar="FILE", help="Settings other than comptroller.yaml.")] = "",
+    certfile: Annotated[str, typer.Option("--certfile", metavar="FILE", help="Serve TLS with this chain.")] = "",
+    keyfile: Annotated[str, typer.Option("--keyfile", metavar="FILE", help="The private key to it.")] = "",
+) -> None:
+    """Serve the console alone: see what ran, what it cost and why, in a browser."""
+    from comptroller.cli.console import console as serve
+
+    serve(host, port, ledger, config, certfile, keyfile)
 
 
 @app.command()

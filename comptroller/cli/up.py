@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comptroller.cli import screen
+from comptroller.cli.console import BESIDE, Place, how_to_get_it, kept_console, missing, place
 from comptroller.cli.main import Misuse
 from comptroller.core.errors import SettingsError
 from comptroller.wrapper.desk import Desk
@@ -17,7 +18,17 @@ if TYPE_CHECKING:
     from comptroller.gateway.upstream import Upstreams
 
 
-def up(host: str, port: int, ledger: str, config: str, certfile: str, keyfile: str, workers: int = 1) -> None:
+def up(
+    host: str,
+    port: int,
+    ledger: str,
+    config: str,
+    certfile: str,
+    keyfile: str,
+    workers: int = 1,
+    console_port: int | None = None,
+    with_console: bool = True,
+) -> None:
     """Serve; prints where, and what to point agents at."""
     if workers > 1 and sys.platform == "win32":
         raise Misuse("--workers: on Windows the gateway is one process. Leave --workers out.")
@@ -36,7 +47,7 @@ def up(host: str, port: int, ledger: str, config: str, certfile: str, keyfile: s
             f"The gateway needs {error.name}, which is not installed. Run `pip install 'comptroller[server]'`."
         ) from None
     log_as_json()
-    _check_tls(certfile, keyfile)
+    check_tls(certfile, keyfile)
     with Desk.open(ledger or None, config or None) as desk:
         keys = KeyRing(Path(desk.settings.ledger), desk.ledger.digest, desk.clock)
         if not keys.configured and not _is_loopback(host):
@@ -47,20 +58,31 @@ def up(host: str, port: int, ledger: str, config: str, certfile: str, keyfile: s
         upstreams = Upstreams(desk.settings.upstreams, desk.settings.gateway, desk.clock)  # what is wrong is said first
         listener = reserve(host, port) if workers > 1 else bind(host, port)
         url = address_of(listener, bool(certfile))
+        console = _console(desk, console_port, certfile, keyfile) if with_console else None
 
         def ready() -> None:
             _say(url, keys.configured, upstreams, bool(certfile))
+            if with_console:
+                screen.say(f"\n{console.told if console is not None else how_to_get_it()}")
             settle_heap()
 
         if workers > 1:
             crew = partial(Crew, desk, listener, workers, config, certfile, keyfile)
-            with started(desk.settings):
+            with started(desk.settings), kept_console(console):
                 run_crew(crew, ready)
         else:
             gate = Gate.of(desk, keys, upstreams)
             server = Server(gate, listener, certfile, keyfile)
-            with started(desk.settings):
+            with started(desk.settings), kept_console(console):
                 run(server, ready)
+
+
+def _console(desk: Desk, port: int | None, certfile: str, keyfile: str) -> "Place | None":
+    """Where the console will be; None where it is not installed."""
+    if missing():
+        return None
+    settings = desk.settings
+    return place(settings, desk.ledger.digest, "", port, certfile, keyfile, BESIDE)
 
 
 def _say(url: str, keyed: bool, upstreams: "Upstreams", tls: bool) -> None:
@@ -87,7 +109,7 @@ def _seen(url: str) -> str:
     return f"{scheme}://{socket.gethostname()}:{port}" if host in ("0.0.0.0", "[::]") else url
 
 
-def _check_tls(certfile: str, keyfile: str) -> None:
+def check_tls(certfile: str, keyfile: str) -> None:
     """Find out now, and in words, whether TLS can be served with these files."""
     if not certfile and not keyfile:
         return

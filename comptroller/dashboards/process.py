@@ -1,17 +1,19 @@
 """The process that serves the console: kept by its parent, started again when it dies, gone when its parent is."""
 
-import importlib.util
+import contextlib
 import socket
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import msgspec
 
-from comptroller.core.errors import SettingsError
+from comptroller.core.errors import SettingsError, StoreError
 from comptroller.core.settings import Settings
 from comptroller.office.child import Child, kept, without_keys
+from comptroller.store import folder
 
 MODULE = "comptroller.dashboards.serving"
-NEEDS = {"streamlit": "streamlit", "authlib": "Authlib"}
+SHOWN = "console.json"
 
 
 class Wanted(msgspec.Struct):
@@ -36,12 +38,7 @@ def started(
     return kept(Child(MODULE, msgspec.json.encode(wanted), "The console", surroundings, "comptroller.console"))
 
 
-def missing() -> str:
-    """What is not installed that the console needs; empty where all is there."""
-    return next((name for module, name in NEEDS.items() if importlib.util.find_spec(module) is None), "")
-
-
-def free_port(host: str, port: int) -> int:
+def free_port(host: str, port: int, option: str) -> int:
     """The port, if it can be had; another where it is 0."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -50,8 +47,22 @@ def free_port(host: str, port: int) -> int:
     except OSError as error:
         why = (error.strerror or str(error)).partition(" (while")[0]
         raise SettingsError(
-            f"The console cannot have {host}:{port}: {why}. Name another with --console-port, or 0 for any."
+            f"The console cannot have {host}:{port}: {why}. Name another with {option}, or 0 for any."
         ) from None
+
+
+def show(ledger: Path, url: str) -> None:
+    """Leave word where the console of a ledger is, for whoever writes a link to it."""
+    with contextlib.suppress(StoreError):
+        folder.replace(ledger / SHOWN, msgspec.json.encode({"url": url}))
+
+
+def address_shown(ledger: Path) -> str:
+    """Where the console of a ledger was last; empty where none ever was."""
+    try:
+        return str(msgspec.json.decode((ledger / SHOWN).read_bytes())["url"])
+    except (OSError, msgspec.MsgspecError, KeyError, TypeError):
+        return ""
 
 
 def address_of(host: str, port: int, tls: bool = False) -> str:

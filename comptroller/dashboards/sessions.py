@@ -37,7 +37,14 @@ class Sessions:
     @property
     def free(self) -> bool:
         """True where nobody needs to sign in: only this machine can look, and nobody was ever given a key or a link."""
-        return not (self._wide or self._settings.console.oidc or self.roll.keyed or self.roll.register.entries)
+        if self._wide or self._settings.console.oidc or self._known:
+            return False
+        self.roll.refresh()  # at each look: the first key and the first link shut the door at once
+        return not self._known
+
+    @property
+    def _known(self) -> bool:
+        return self.roll.keyed or bool(self.roll.register.entries)
 
     def person(self, cookies: Mapping[str, str], touch: bool = True) -> Person | None:
         """Who looks; None where nobody is signed in, or no longer."""

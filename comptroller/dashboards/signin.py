@@ -53,6 +53,7 @@ class Front:
             Route("/signin", self.signin, methods=["GET"]),
             Route("/enter/{token}", self.ask, methods=["GET"]),
             Route("/enter", self.enter, methods=["POST"]),
+            Route("/leave", self.ask_to_leave, methods=["GET"]),
             Route("/leave", self.leave, methods=["POST"]),
         ]
         if self._oidc is not None:
@@ -84,6 +85,11 @@ class Front:
         """Use a link."""
         token = (await _form(request)).get("token", "")
         return await self._let_in(request, lambda: self._reception.enter(token))
+
+    async def ask_to_leave(self, request: Request) -> Response:
+        """Ask before anybody is signed out: a page from elsewhere can make a browser open this."""
+        form = '<form method="post" action="/leave"><button autofocus>Sign out</button></form>'
+        return page("Sign out?", f"<p>What you have open here ends.</p>{form}")
 
     async def leave(self, request: Request) -> Response:
         """Sign out, here and wherever the cookie was copied to."""

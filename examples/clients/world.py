@@ -70,7 +70,7 @@ def _settle_in(folder: Path, url: str) -> None:
 
 @contextmanager
 def _gateway(folder: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "comptroller.cli", "up", "--port", "0"]
+    command = [sys.executable, "-m", "comptroller.cli", "up", "--no-console", "--port", "0"]
     env = {**clean(), "PROVIDER_KEY": PROVIDER_KEY}
     with (
         (folder / "gateway.log").open("w", encoding="utf-8") as log,

@@ -26,7 +26,7 @@ SECRET = "sk-" + "house" * 8
 def up(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The command in a process of its own: yields it and its address; what it logs is in log.txt."""
     env = {name: text for name, text in os.environ.items() if not name.startswith(("COMPTROLLER_", "OTEL_"))}
-    command = [sys.executable, "-W", "error", "-m", "comptroller.cli", "up", "--port", "0", *arguments]
+    command = [sys.executable, "-W", "error", "-m", "comptroller.cli", "up", "--port", "0", "--no-console", *arguments]
     with (
         (folder / "log.txt").open("w") as log,
         subprocess.Popen(

@@ -91,7 +91,7 @@ def yard(
             settings["policies"] = [str(folder / "policy.yaml")]
         config.write_text(yaml.safe_dump(settings))
         errors = folder / "errors"
-        command = ["up", "--config", str(config), "--workers", str(workers), "--port", "0"]
+        command = ["up", "--config", str(config), "--workers", str(workers), "--port", "0", "--no-console"]
         process = stack.enter_context(start(command, errors))
         yield Yard(folder, _address(process, errors), up, process, errors)
 

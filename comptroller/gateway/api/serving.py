@@ -7,6 +7,7 @@ import secrets
 import socket
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -21,9 +22,11 @@ from comptroller.office.lifeline import Lifeline, Server, first_line, stand_back
 from comptroller.office.logs import log_as_json
 from comptroller.office.switchboard import LABEL, address_of
 from comptroller.store import folder, wire
+from comptroller.store.locks import Lock
 from comptroller.store.wire import Address, Gone
 
-LOOK_S = 1.0
+LOOK_S, PAUSE_S = 1.0, 0.2
+TURN = "api.lock"
 log = logging.getLogger("comptroller.api")
 
 
@@ -44,6 +47,12 @@ def main() -> None:
 def serve(settings: Settings) -> None:
     """Serve until the lifeline is cut."""
     ledger, token, lifeline = Path(settings.ledger), secrets.token_hex(32), Lifeline()
+    with _turn(ledger, lifeline) as ours:
+        if ours:
+            _serve(settings, ledger, token, lifeline)
+
+
+def _serve(settings: Settings, ledger: Path, token: str, lifeline: Lifeline) -> None:
     with contextlib.closing(Bureau(settings)) as bureau:
         listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         address = Address("tcp", "127.0.0.1", listener.getsockname()[1], token, os.getpid())
@@ -71,6 +80,21 @@ def serve(settings: Settings) -> None:
             if address_of(ledger) == address:
                 with contextlib.suppress(OSError):
                     (ledger / LABEL).unlink()
+
+
+@contextlib.contextmanager
+def _turn(ledger: Path, lifeline: Lifeline) -> Iterator[bool]:
+    """One process for each ledger: where a gateway and a console both bring one, the second stands by until the first
+    is gone, and they never both keep the books. False where the lifeline was cut meanwhile."""
+    lock = Lock(ledger / TURN)
+    try:
+        while not lock.take():
+            if lifeline.cut.wait(PAUSE_S):
+                yield False
+                return
+        yield True
+    finally:
+        lock.drop()
 
 
 def _show(ledger: Path, address: Address, lifeline: Lifeline) -> None:

@@ -19,12 +19,14 @@ pytest.importorskip("duckdb")
 pytest.importorskip("starlette")
 
 from comptroller.gateway.api import process
+from comptroller.gateway.api.rights import RIGHTS
 from comptroller.gateway.gate import Gate
 from comptroller.gateway.keys import KeyRing
 from comptroller.gateway.server import background
 from comptroller.office import keys, switchboard
 from comptroller.office.child import Child, without_keys
 from comptroller.office.keys import Key
+from comptroller.office.who import Who
 from comptroller.store.reader import Reader
 from comptroller.store.wire import Address
 from comptroller.testing.upstream import Upstream
@@ -223,3 +225,21 @@ def test_the_gateway_itself_loads_nothing_that_only_the_api_needs() -> None:
 def _open(url: str, secret: str) -> int:
     headers = {"authorization": f"Bearer {secret}"} if secret else {}
     return httpx.post(f"{url}/api/runs", json={}, headers=headers, trust_env=False, timeout=30).status_code
+
+
+def test_of_two_for_one_ledger_the_second_stands_by_until_the_first_is_gone(tmp_path: Path) -> None:
+    with Desk.open(tmp_path / "ledger", {}) as desk:
+        board = switchboard.Switchboard(tmp_path / "ledger", patience_s=30)
+        who = Who("default", rights=tuple(sorted(RIGHTS)))
+        with process.started(desk.settings) as second, process.started(desk.settings) as first:
+            board.get(who, "/api/runs")
+            serving = switchboard.address_of(tmp_path / "ledger")
+            assert serving is not None
+            alive, waiting = [(first, second), (second, first)][serving.pid == second.pid]
+            assert serving.pid == alive.pid
+            psutil.Process(serving.pid).kill()
+            board.get(who, "/api/runs")
+            after = switchboard.address_of(tmp_path / "ledger")
+            assert after is not None
+            assert after.pid == waiting.pid
+        board.close()
