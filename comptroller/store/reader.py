@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from comptroller.core.errors import StoreError
 from comptroller.store import folder
+from comptroller.store.askers import Askers
 from comptroller.store.books import FILE, LOCK, Books, Busy
 from comptroller.store.enquiry import Asker, Keeper
 from comptroller.store.locks import SHARES, Lock
@@ -44,6 +45,14 @@ class Reader:
     def open(cls, ledger: str | Path, serve: bool = False, wait_s: float = WAIT_S) -> Self:
         """Open a ledger for reading, fresh up to now. `serve`: keep it fresh, and answer other processes too."""
         return cls(Path(ledger), serve, wait_s)
+
+    @staticmethod
+    def asking(ledger: str | Path, wait_s: float = WAIT_S) -> "Reader":
+        """Read a ledger without ever opening its books: always by asking whoever keeps them, from many threads at once.
+
+        Who is not there yet, or leaves, is waited for, `wait_s` for each question.
+        """
+        return _Asking(Path(ledger), wait_s)
 
     @property
     def local(self) -> bool:
@@ -168,6 +177,28 @@ class Reader:
             self.close()
             raise
         return self._asker is not None
+
+
+class _Asking(Reader):
+    """Asks and never opens."""
+
+    def __init__(self, ledger: Path, wait_s: float) -> None:
+        self._askers = Askers(ledger, wait_s)
+        super().__init__(ledger, wait_s=wait_s)
+
+    def refresh(self) -> None:
+        self._askers.answer(lambda asker: asker.refresh())
+
+    def close(self) -> None:
+        self._askers.close()
+
+    def _connect(self) -> None:
+        """There is nothing to hold on to before something is asked."""
+
+    def _answer(
+        self, here: "Callable[[Books], pyarrow.Table]", there: "Callable[[Asker], pyarrow.Table]"
+    ) -> "pyarrow.Table":
+        return self._askers.answer(there)
 
 
 def writable(ledger: Path) -> bool:

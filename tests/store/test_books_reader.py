@@ -154,3 +154,73 @@ def test_a_keeper_leaves_no_thread_and_no_file_behind(path: Path) -> None:
     ]
     assert not (path / enquiry.LABEL).exists()
     assert not (path / enquiry.SOCKET).exists()
+
+
+def test_a_reader_that_only_asks_never_opens_the_books_and_waits_for_who_does(ledger: Ledger, path: Path) -> None:
+    open_run(ledger, "r1")
+    with Reader.asking(path) as asking:
+        found: list[list[dict[str, object]]] = []
+        asked = threading.Thread(target=lambda: found.append(asking.rows("runs_list")))
+        asked.start()
+        with Reader.open(path, serve=True):
+            asked.join()
+            assert not asking.local
+            assert [row["run"] for row in found[0]] == ["r1"]
+
+
+def test_a_reader_that_only_asks_says_in_words_that_nobody_keeps_the_books(ledger: Ledger, path: Path) -> None:
+    with (
+        Reader.asking(path, wait_s=0) as asking,
+        pytest.raises(StoreError, match=r"is not there. Start it with `comptroller up`"),
+    ):
+        asking.rows("runs_list")
+    assert not (path / "books.duckdb").exists()
+
+
+def test_a_reader_that_only_asks_finds_the_next_keeper(ledger: Ledger, path: Path) -> None:
+    with Reader.asking(path) as asking:
+        for run in ("r1", "r2"):
+            with Reader.open(path, serve=True):
+                open_run(ledger, run)
+                asking.refresh()
+                assert asking.rows("runs_list")[0]["run"] == run
+
+
+def test_many_threads_share_a_few_connections(ledger: Ledger, path: Path) -> None:
+    open_run(ledger, "r1")
+    with Reader.open(path, serve=True), Reader.asking(path) as asking:
+        found: list[int] = []
+        threads = [threading.Thread(target=lambda: found.append(len(asking.rows("runs_list")))) for _ in range(30)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert found == [1] * 30
+
+
+def test_a_question_that_fails_leaves_the_next_one_its_own_answer(ledger: Ledger, path: Path) -> None:
+    open_run(ledger, "r1")
+    with Reader.open(path, serve=True), Reader.asking(path) as asking:
+        with pytest.raises(StoreError, match="no parameter runn"):
+            asking.rows("run", runn="x")
+        assert [row["run"] for row in asking.rows("runs_list")] == ["r1"]
+
+
+def test_who_waits_for_a_long_answer_does_not_keep_others_waiting(
+    ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_run(ledger, "r1")
+    quick, answer = threading.Event(), Books.query
+
+    def slow(books: Books, name: str, params: dict[str, object]) -> object:
+        if name == "totals":
+            assert quick.wait(30)
+        return answer(books, name, params)
+
+    monkeypatch.setattr(Books, "query", slow)
+    with Reader.open(path, serve=True), Reader.asking(path) as asking:
+        waiting = threading.Thread(target=lambda: asking.rows("totals"))
+        waiting.start()
+        assert len(asking.rows("runs_list")) == 1
+        quick.set()
+        waiting.join()
