@@ -12,14 +12,19 @@ def nothing() -> None:
 
 
 @cache
-def renderer(name: str) -> Any:
-    """What mounts the component of this name; registered once in a process, when a page first shows it."""
+def renderer(name: str, *more: str) -> Any:
+    """What mounts the component of this name; registered once in a process, when a page first shows it.
+
+    `more` are further scripts of its own.
+    """
     from streamlit.components.v2 import component  # half a second to load: the pure parts do without it
 
-    return component(f"comptroller.{name}", html=HTML, css=_read(name, "css"), js=_read(name, "js"))
+    return component(
+        f"comptroller.{name}", html=HTML, css=_read("css", "shared", name), js=_read("js", "shared", *more, name)
+    )
 
 
-def _read(name: str, ending: str) -> str:
+def _read(ending: str, *parts: str) -> str:
     # Joined into one module: a script from a blob has no address from which it could import another.
     folder = files(__package__)
-    return "\n".join((folder / f"{part}.{ending}").read_text("utf-8") for part in ("shared", name))
+    return "\n".join((folder / f"{part}.{ending}").read_text("utf-8") for part in parts)

@@ -89,7 +89,9 @@ def waterfall(
     import streamlit as st
 
     wish = asked(st.session_state, key, selected)
-    result = renderer("waterfall")(data={**data, "ask": wish, "height": height}, key=key, on_selected_change=on_select)
+    result = renderer("waterfall", "waterfall_rows")(
+        data={**data, "ask": wish, "height": height}, key=key, on_selected_change=on_select
+    )
     return str(result.get("selected") or wish[1] or "")
 
 
