@@ -57,6 +57,7 @@ app.add_typer(
 app.add_typer(_later("comptroller.cli.webhooks", "Tell other systems of every transition."), name="webhooks")
 app.add_typer(_later("comptroller.cli.audit", "Check the record."), name="audit")
 app.add_typer(_later("comptroller.cli.keys", "Give out keys to the gateway, and end them."), name="keys")
+app.add_typer(_later("comptroller.cli.approvals", "See which calls wait for a person, and answer."), name="approvals")
 app.add_typer(_later("comptroller.cli.guests", "Say who may look at the console, and as what."), name="people")
 
 Ledger = Annotated[str, typer.Option("--ledger", metavar="DIR", help="The ledger; else the one of the settings.")]

@@ -22,16 +22,16 @@ from comptroller.core.facts import (
     Fact,
 )
 from comptroller.core.settings import ROLES, Role
-from comptroller.office.keys import BODIES, BOOKS, KEYS, OUTCOMES, READ, WRITE
+from comptroller.office.keys import APPROVALS, BODIES, BOOKS, KEYS, OUTCOMES, READ, WRITE
 from comptroller.office.who import Who
 
 KINDS = "person."  # how the kinds of all these facts begin
 LINK_LIVES_NS = 24 * 3600 * 1_000_000_000
 RIGHTS_OF: dict[str, tuple[str, ...]] = {
-    "admin": tuple(sorted((READ, BODIES, WRITE, KEYS, OUTCOMES, BOOKS))),
-    "compliance": tuple(sorted((READ, BODIES))),
-    "finance": tuple(sorted((READ, OUTCOMES, BOOKS))),
-    "engineer": tuple(sorted((READ, BODIES, WRITE))),
+    "admin": tuple(sorted((READ, BODIES, WRITE, KEYS, OUTCOMES, BOOKS, APPROVALS))),
+    "compliance": tuple(sorted((READ, BODIES, APPROVALS))),
+    "finance": tuple(sorted((READ, OUTCOMES, BOOKS, APPROVALS))),
+    "engineer": tuple(sorted((READ, BODIES, WRITE, APPROVALS))),
     "viewer": (READ,),
 }
 ENTER = "console:enter"  # the console's own right at `/api`, which no key and no role can have

@@ -8,6 +8,7 @@ from pathlib import Path
 from comptroller.core.clock import SYSTEM, Clock
 from comptroller.core.settings import Settings
 from comptroller.office import receipts
+from comptroller.office.approvals import ApprovalDesk
 from comptroller.office.bookkeeper import Bookkeeper
 from comptroller.office.follower import START, Follower
 from comptroller.office.keeping import keeper_of
@@ -39,6 +40,7 @@ class Bureau:
         self._drawer = Drawer()
         self._roll: Roll | None = None
         self._outcomes: OutcomeDesk | None = None
+        self._approvals: ApprovalDesk | None = None
         self._keeper: Bookkeeper | None = None
         self._books_turn = threading.Lock()
         self.audits: dict[str, object] = {}  # what the audit's room remembers between requests
@@ -85,6 +87,15 @@ class Bureau:
             if self._bodies is None:
                 self._bodies = Bodies.open(self.ledger)
             return self._bodies
+
+    @property
+    def approvals(self) -> ApprovalDesk:
+        """What waits for a person, and the answers; begun by the first who needs it."""
+        with self._turn:
+            desk = self.desk  # looked at first: policies that changed meanwhile are in force from here on
+            if self._approvals is None:
+                self._approvals = ApprovalDesk(desk)
+            return self._approvals
 
     def register(self) -> Register:
         """All keys there are, as of now."""

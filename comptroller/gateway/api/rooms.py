@@ -1,6 +1,7 @@
 """All rooms of `/api`. A new one lists its routes here and has a place in the OpenAPI document."""
 
 from comptroller.gateway.api import (
+    approvals,
     audit,
     billing,
     books,
@@ -33,6 +34,7 @@ ROUTES = (
     *receipts.ROUTES,
     *budgets.ROUTES,
     *policies.ROUTES,
+    *approvals.ROUTES,
     *keys.ROUTES,
     *people.ROUTES,
     *audit.ROUTES,

@@ -1,0 +1,84 @@
+"""Approvals as they are listed, shown and counted."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from comptroller.core.approval import Approval
+from comptroller.core.facts import APPROVAL_ANSWERED, ASK
+from comptroller.office.approvals import STATES, ApprovalDesk
+from comptroller.office.keylist import moment
+from comptroller.policies.approvals import Said
+
+Row = dict[str, Any]
+_PLAIN = ("run", "call", "rule", "policy", "version", "stage", "kind", "name", "customer", "user", "workflow", "agent")
+_MORE = ("because", "place", "state", "quorum", "otherwise", "digest", "ended", "reminders", "escalated")
+_TOLD = ("by", "answer", "to", "because", "edit", "roles", "stead", "nth", "otherwise", "unused")
+SECOND = 1_000_000_000
+
+
+def described(approval: Approval) -> Row:
+    """An approval as a row."""
+    row: Row = {"approval": approval.id, **{name: getattr(approval, name) for name in _PLAIN + _MORE}}
+    row |= {"key": approval.key, "of": list(approval.of), "people": list(approval.people)}
+    row |= {"asked": moment(approval.asked), "until": moment(approval.until), "decided": moment(approval.decided)}
+    row["votes"] = [
+        {"person": vote.person, "answer": vote.answer, "at": moment(vote.at), "edited": bool(vote.edit),
+         "because": vote.because, "stead": vote.stead}
+        for vote in approval.votes
+    ]  # fmt: skip
+    row |= {"edited": bool(approval.edit), "used_in": approval.used_in, "delegates": dict(approval.delegates)}
+    return row
+
+
+def told(desk: ApprovalDesk, approval: Approval, texts: bool) -> Row:
+    """One whole: what is asked about where `texts` may be seen, all that was said, and others like it."""
+    row = described(approval)
+    row["request"] = desk.shown(approval) if texts else None
+    row["kept"] = bool(approval.request)
+    row["edits"] = _edits(desk, approval) if texts else []
+    row["outdated"] = approval.state in ("pending", "approved") and desk.outdated(approval)
+    row["history"] = [_event(said) for said in desk.history(approval.id)]
+    row["similar"] = [described(each) for each in desk.similar(approval)]
+    return row
+
+
+def _edits(desk: ApprovalDesk, approval: Approval) -> list[Row]:
+    """The arguments that approvers gave it instead, each with whose they are."""
+    shown = desk.shown(approval) or {}
+    found = []
+    for vote in approval.votes:
+        change = desk.edit_of(vote.edit)
+        if change is not None:
+            args = {name: said for name, said in (shown.get("args") or {}).items() if name not in change["drop"]}
+            found.append({"person": vote.person, "args": {**args, **change["set"]}, "changed": [*change["set"]],
+                          "dropped": list(change["drop"])})  # fmt: skip
+    return found
+
+
+def _event(said: Said) -> Row:
+    fact = said.fact
+    data: Mapping[str, Any] = fact.data
+    event = "asked" if fact.kind == ASK else str(data.get("answer")) if fact.kind == APPROVAL_ANSWERED else fact.kind
+    row: Row = {"event": event.removeprefix("approval."), "id": fact.id, "at": moment(fact.at), "call": fact.call}
+    row |= {name: data.get(name) for name in _TOLD if fact.kind != ASK}
+    row["edited"] = bool(row.pop("edit", None))
+    return {**{name: None for name in _TOLD if name != "edit"}, **row, "ignored": said.ignored or None}
+
+
+def counted(approvals: Iterable[Approval], shadows: Iterable[Mapping[str, Any]] = ()) -> list[Row]:
+    """By rule: how often it asked, what came of that and how long it took; how often a shadow rule would have asked."""
+    rules: dict[str, list[Approval]] = {}
+    for approval in approvals:
+        rules.setdefault(approval.rule, []).append(approval)
+    would = {str(row["rule"]): int(row["decisions"]) for row in shadows}
+    return [_counted(rule, rules.get(rule, ()), would.get(rule, 0)) for rule in sorted({*rules, *would})]
+
+
+def _counted(rule: str, asked: Sequence[Approval], would_ask: int) -> Row:
+    took = sorted(each.decided - each.asked for each in asked if each.decided)
+    states = [each.state for each in asked]
+    row: Row = {"rule": rule, "asked": len(asked), "would_ask": would_ask}
+    row |= {state: states.count(state) for state in STATES}
+    row["edited"] = sum(1 for each in asked if each.edit)
+    row["median_answer_s"] = took[len(took) // 2] // SECOND if took else None
+    return row
