@@ -17,14 +17,13 @@ from comptroller.dashboards.process import address_of, address_shown
 from comptroller.office import people
 from comptroller.office.follower import Follower
 from comptroller.office.keylist import moment
-from comptroller.office.people import Entry, Person, Register
+from comptroller.office.people import HOUR_NS, Entry, Person, Register
 from comptroller.store.ledger import Ledger
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Say who may look at the console, and as what.")
 PersonName = Annotated[str, typer.Argument(metavar="NAME", help="Their name, or the id that `people ls` shows.")]
 Tenant = Annotated[str, typer.Option("--tenant", metavar="NAME", help="The tenant; else the one of the settings.")]
 ROLES = "admin, compliance, finance, engineer or viewer"
-HOUR_NS = 3600 * 1_000_000_000
 
 
 @app.command("invite")

@@ -16,7 +16,8 @@ import uvicorn
 from comptroller.core.clock import SYSTEM
 from comptroller.core.errors import ComptrollerError, SettingsError
 from comptroller.core.settings import Settings
-from comptroller.dashboards import session
+from comptroller.dashboards import session, source
+from comptroller.dashboards.connection import LedgerConnection
 from comptroller.dashboards.door import Door
 from comptroller.dashboards.hosts import hosts_of, is_loopback
 from comptroller.dashboards.process import Wanted
@@ -31,7 +32,6 @@ from comptroller.store import folder
 from comptroller.store.keys import open_keys
 
 SCRIPT = Path(__file__).parent / "console.py"
-WAIT_S = 30.0  # for a ledger that is being made this moment
 log = logging.getLogger("comptroller.console")
 # What a user's own configuration of Streamlit says must not weaken it, so all that matters is said here.
 OPTIONS: dict[str, Any] = {
@@ -102,6 +102,7 @@ def application(settings: Settings, wanted: Wanted) -> "Served":
     wide = not is_loopback(wanted.host)
     sessions = Sessions(settings, roll, digest, SYSTEM, f"comptroller_{wanted.port}", wide)
     session.use(sessions)
+    source.connect(LedgerConnection(ledger))
     hosts = hosts_of(wanted.host, wanted.port, settings.console.url, tls)
     switchboard = Switchboard(ledger)
     streamlit = _streamlit(settings, digest(b"comptroller console cookies 1"), wanted)

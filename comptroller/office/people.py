@@ -26,7 +26,7 @@ from comptroller.office.keys import APPROVALS, BODIES, BOOKS, KEYS, OUTCOMES, RE
 from comptroller.office.who import Who
 
 KINDS = "person."  # how the kinds of all these facts begin
-LINK_LIVES_NS = 24 * 3600 * 1_000_000_000
+HOUR_NS = 3600 * 1_000_000_000
 RIGHTS_OF: dict[str, tuple[str, ...]] = {
     "admin": tuple(sorted((READ, BODIES, WRITE, KEYS, OUTCOMES, BOOKS, APPROVALS))),
     "compliance": tuple(sorted((READ, BODIES, APPROVALS))),
@@ -198,7 +198,7 @@ def change(ledger: Ledger, clock: Clock, entry: Entry, role: str, by: str) -> No
             f"{entry.person.name} signs in at {entry.provider}, which says what they are. "
             "Change it there, or the mapping under `console: oidc: roles`."
         )
-    data = {"person": entry.person.id, "role": role, "by": by}
+    data: dict[str, object] = {"person": entry.person.id, "role": role, "by": by}
     ledger.sync(Fact(PERSON_CHANGED, clock.new_id(), clock.now_ns(), data=data))
 
 

@@ -12,9 +12,8 @@ from comptroller.gateway.api.runs import said_or_fixed
 from comptroller.gateway.api.shapes import Moment, Name, Said, Told
 from comptroller.office import people
 from comptroller.office.keylist import moment
-from comptroller.office.people import ENTER, RIGHTS_OF, Entry, Identity, Person, Session, Status
+from comptroller.office.people import ENTER, HOUR_NS, RIGHTS_OF, Entry, Identity, Person, Session, Status
 
-HOUR_NS = 3600 * 1_000_000_000
 PersonName = Annotated[str, Field(min_length=1, max_length=80)]
 Secret = Annotated[str, Field(max_length=200)]
 
