@@ -4,8 +4,10 @@ import json
 from decimal import Decimal
 from pathlib import Path
 
-from comptroller.cli import screen
-from comptroller.office.account import Row, bodies_of, cost_unknown, costs_of
+from comptroller.cli import findings, screen
+from comptroller.core.errors import StoreError
+from comptroller.office.account import Row, Vault, bodies_of, cost_unknown, costs_of
+from comptroller.tracing.findings import Findings
 
 SHORT_VERSION = 8
 _IDENTITY = ("tenant", "workflow", "customer", "user", "agent", "key")
@@ -26,9 +28,19 @@ def add_bodies(told: Row, ledger: Path) -> None:
         call["bodies"] = bodies_of(call, vault)
 
 
-def write(told: Row) -> None:
+def vault_of(ledger: Path) -> Vault | None:
+    """The texts, for who can do without: None where their keys are not here."""
+    from comptroller.store.bodies import Bodies
+
+    try:
+        return Bodies.open(ledger)
+    except StoreError:
+        return None
+
+
+def write(told: Row, found: Findings) -> None:
     """The account for people."""
-    head(told)
+    head(told, found)
     shown: set[str] = set()
     numbers: dict[str, int] = {}
     for number, call in enumerate(told["calls_in_order"], 1):
@@ -48,7 +60,8 @@ def write(told: Row) -> None:
         screen.say(f"claim  {screen.clean(claim['type'])} for {screen.clean(claim['subject'])}{degree}")
 
 
-def head(told: Row) -> None:
+def head(told: Row, found: Findings) -> None:
+    """Who, when, what it came to, and why it failed."""
     screen.say(f"run {screen.clean(told['run'])}  {screen.status(told['status'])}")
     who = [f"{name} {screen.clean(told[name])}" for name in _IDENTITY if told[name] and told[name] != "default"]
     if who:
@@ -66,13 +79,20 @@ def head(told: Row) -> None:
     screen.say(f"  {screen.count(told['calls'], 'call')}, {tokens}" + "".join(f", {item}" for item in counts))
     if told["error"]:
         screen.say(f"  error: {screen.short(told['error'], 300)}")
+    cause = told["calls_in_order"][found.number - 1] if found.number else None
+    findings.write_why(found, cause["upstream"]["id"] if cause else "")
+    if not found.reason:
+        _write_first_error(told)
+    if told["status"] == "abandoned":
+        screen.say("  its process ended without closing it")
+    _write_relatives(told)
+
+
+def _write_first_error(told: Row) -> None:
     for number, call in enumerate(told["calls_in_order"], 1):
         if call["error"]:
             screen.say(f"  first error: call {number}, {screen.short(failure(call), 300)}")
             break
-    if told["status"] == "abandoned":
-        screen.say("  its process ended without closing it")
-    _write_relatives(told)
 
 
 def _write_relatives(told: Row) -> None:

@@ -18,7 +18,9 @@ from comptroller.cli.surroundings import address, key_variable, providers, surro
 from comptroller.core.errors import SettingsError, StoreError
 from comptroller.core.settings import Provider
 from comptroller.office.account import gather
+from comptroller.office.why import why
 from comptroller.store.reader import Reader
+from comptroller.tracing.findings import Findings
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.run import Run
 
@@ -125,6 +127,7 @@ def _account(ledger: Path, run: str, named: str, told: IO[str] | None) -> None:
     try:
         with Reader.open(ledger) as reader:
             found = gather(reader, run)
+            reasons = why(reader.rows, run, reader.deserted)
     except StoreError as error:
         sys.stderr.write(f"{screen.clean(error, lines=True)}\n")
         return
@@ -133,14 +136,14 @@ def _account(ledger: Path, run: str, named: str, told: IO[str] | None) -> None:
             screen.say_json(found)
     # The account is written with what prints the other commands; the child's standard output stays the child's.
     with contextlib.redirect_stdout(sys.stderr):
-        _summary(found)
+        _summary(found, reasons)
         option = f" --ledger {shlex.quote(named)}" if named else ""
         screen.say(f"  comptroller runs show {run}{option}")
 
 
-def _summary(told: dict[str, Any]) -> None:
+def _summary(told: dict[str, Any], reasons: Findings) -> None:
     screen.say()
-    account.head(told)
+    account.head(told, reasons)
     seen = Counter(
         (decision["action"], bool(decision["shadow"]), decision["rule"], decision["because"])
         for call in told["calls_in_order"]

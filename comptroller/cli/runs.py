@@ -1,10 +1,11 @@
-"""`comptroller runs`: find runs, read one from its first call to its last, see it as a tree."""
+"""`comptroller runs`: find runs, read one from its first call to its last, see it as a tree, compare two."""
 
 from typing import Annotated, Any
 
 import typer
 
-from comptroller.cli import account, screen
+from comptroller.cli import account, findings, screen
+from comptroller.cli.findings import SHOWN
 from comptroller.cli.main import Json, Ledger, Misuse
 from comptroller.cli.place import ledger_of, reading
 from comptroller.office.account import costs_of, gather, inner_runs, run_row
@@ -68,15 +69,50 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one run: who, when, what it cost, and every call in order."""
+    from comptroller.office import why
+
     place = ledger_of(ledger)
     with reading(place) as reader:
-        told = gather(reader, _meant(reader, run))
+        id = _meant(reader, run)
+        told = gather(reader, id)
+        found = why.why(reader.rows, id, reader.deserted)
+    told["why"] = why.as_json(found)
     if bodies:
         account.add_bodies(told, place)
     if as_json:
         screen.say_json(told)
     else:
-        account.write(told)
+        account.write(told, found)
+
+
+@app.command("diff")
+def diff(
+    bad: Annotated[str, typer.Argument(metavar="BAD", help="The run that went wrong: as RUN of the other commands.")],
+    good: Annotated[
+        str, typer.Argument(metavar="[GOOD]", help="The run to hold it against; the last good one like it unless said.")
+    ] = "",
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, help=f"At most so many rows; {SHOWN} unless said.")
+    ] = SHOWN,
+    ledger: Ledger = "",
+    as_json: Json = False,
+) -> None:
+    """Lay a bad run beside a good one and say where they first part."""
+    from comptroller.office import compare
+
+    place = ledger_of(ledger)
+    with reading(place) as reader:
+        one = _meant(reader, bad)
+        other = _meant(reader, good) if good else compare.last_good(reader.rows, one)
+        if other is None:
+            raise Misuse(f"{one}: no run of its workflow ended well before it. Name one: `runs diff {bad} GOOD`.")
+        if one == other:
+            raise Misuse(f"{one} is the same run twice. Name another to hold it against.")
+        found = compare.compared(reader.rows, one, other, reader.deserted, account.vault_of(place))
+    if as_json:
+        screen.say_json(compare.as_json(found))
+    else:
+        findings.write_diff(found, limit)
 
 
 @app.command("tree")

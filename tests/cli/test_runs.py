@@ -247,7 +247,7 @@ def test_a_failure_is_told_with_status_type_message_and_request_id(cli: Cli, wor
     )
     world.fact("run.closed", run, status="ok")
     out = cli("runs", "show", run, "--ledger", world.path).out
-    assert "first error: call 2, 429 rate_limit_error: slow (req_000100)\n" in out
+    assert "it ended on a failure: 429 rate_limit_error: slow (req_000100)\n    where: call 2, model gpt-4o\n" in out
     assert "     error: 429 rate_limit_error: slow (req_000100)\n" in out
     assert "     error: KeyError in tool read_order: 'x'\n" in out
     assert "attempt 2" in out
