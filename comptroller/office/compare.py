@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from comptroller.core.errors import StoreError
 from comptroller.office.account import Vault
 from comptroller.office.steps import Row, Rows, run_of, steps_of, texts_of
 from comptroller.office.why import costs_in_json
@@ -45,10 +46,17 @@ def alike_of(digests: set[str], vault: Vault) -> dict[str, str]:
     first: dict[str, str] = {}
     made: dict[str, str] = {}
     for digest in sorted(digests):
-        body = vault.fetch(digest)
+        body = _fetched(vault, digest)
         if body is not None:
             made[digest] = first.setdefault(_plain(body), digest)
     return made
+
+
+def _fetched(vault: Vault, digest: str) -> bytes | None:
+    try:
+        return vault.fetch(digest)
+    except StoreError:  # one that is damaged can still be told from others by its digest
+        return None
 
 
 def _plain(body: bytes) -> str:
