@@ -124,12 +124,19 @@ def _widget(listing: Listing, one: Filter) -> Any:
     label = as_text(one.title)
 
     def word(option: str) -> str:
-        return as_text(one.words.get(option, option))
+        return one.words.get(option, option)
 
     value: Any
     if one.kind == "several":
         chosen = [option for option in now.split(",") if option in one.options]
-        value = st.pills(label, one.options, selection_mode="multi", default=chosen, format_func=word, key=key)
+        value = st.pills(
+            label,
+            one.options,
+            selection_mode="multi",
+            default=chosen,
+            format_func=lambda option: as_text(word(option)),
+            key=key,
+        )
         _narrow(listing, name, ",".join(value))
         return value
     if one.kind == "one":

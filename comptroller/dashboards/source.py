@@ -148,21 +148,29 @@ class Source:
         finally:
             house.moved()
 
+    def made(self, name: str, make: Callable[[], Any], weight: int, **about: object) -> Any:
+        """What takes long to make out of answers, kept as they are. `weight`: roughly what it takes in memory."""
+        mark = ("made", name, _mark(about), self.who)
+        return self._remembered(mark, make, lambda _: weight, counts=False)
+
     def fetch(self, path: str, **query: object) -> Document:
         """A file from `/api`; never remembered."""
         asked = {key: value for key, value in query.items() if value is not None}
         return _connected().connection.fetch(self.who, path, asked)
 
-    def _remembered(self, mark: tuple[Hashable, ...], ask: Callable[[], Any], weigh: Callable[[Any], int]) -> Any:
+    def _remembered(
+        self, mark: tuple[Hashable, ...], ask: Callable[[], Any], weigh: Callable[[Any], int], counts: bool = True
+    ) -> Any:
         house = _connected()
         begun = time.perf_counter()
         dated = (*mark, house.version())
         answer = house.memory.get(dated)
         if answer is None:
             answer = ask()
-            self.effort.queries += 1
+            self.effort.queries += counts
             house.memory.keep(dated, answer, weigh(answer))
-        self.effort.seconds += time.perf_counter() - begun
+        if counts:
+            self.effort.seconds += time.perf_counter() - begun
         return answer
 
 

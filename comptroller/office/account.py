@@ -65,17 +65,21 @@ def _call(row: Row, texts: dict[object, Row], said: dict[str, list[Row]]) -> Row
     # History is named, not repeated: the first messages are those of an earlier call.
     call["request_after"] = [kept["after_call"], kept["after_count"]] if kept.get("after_count") else None
     call["request"], call["reply"] = kept.get("request") or [], kept.get("reply") or []
+    call["args"] = kept.get("args") or ""
     call["upstream"] = {"status": row["upstream_status"], "id": row["upstream_id"]}
     call["decisions"] = said.get(str(row["id"]), [])
     return call
 
 
 def bodies_of(call: Row, vault: Vault) -> Row:
-    """The messages themselves, for their digests, as they were kept: redacted ones stay redacted."""
-    return {side: [_body(vault.fetch(digest)) for digest in call[side] or ()] for side in ("request", "reply")}
+    """The messages and a tool's arguments, for their digests, as they were kept: redacted ones stay redacted."""
+    told: Row = {side: [body_of(vault, digest) for digest in call[side] or ()] for side in ("request", "reply")}
+    return told | {"args": body_of(vault, call["args"]) if call["args"] else None}
 
 
-def _body(data: bytes | None) -> object:
+def body_of(vault: Vault, digest: str) -> object:
+    """One of them; None where it was not kept, or was erased."""
+    data = vault.fetch(digest)
     if data is None:
         return None
     try:

@@ -60,7 +60,7 @@ const count = (number) => format({}).format(number);
 function money(text, currency) {
   if (text === "" || text === undefined || text === null) return "";
   const size = Math.abs(Number(text));
-  const places = size >= 1 || size === 0 ? {} : { minimumFractionDigits: 2, maximumSignificantDigits: 2, maximumFractionDigits: 9, roundingPriority: "morePrecision" };
+  const places = size >= 1 || size === 0 ? {} : { minimumSignificantDigits: 2, maximumSignificantDigits: 3 };
   try {
     return format({ style: "currency", currency, currencyDisplay: "narrowSymbol", ...places }).format(text);
   } catch {

@@ -82,6 +82,7 @@ class Texts(Told):
 
     request: list[Any]
     reply: list[Any]
+    args: Any = Field(description="Of a tool's call.")
 
 
 class CallAccount(CallRow):

@@ -19,11 +19,13 @@ from comptroller.gateway.api import (
     query,
     receipts,
     runs,
+    talk,
 )
 
 ROUTES = (
     *runs.ROUTES,
     *calls.ROUTES,
+    *talk.ROUTES,
     *claims.ROUTES,
     *outcomes.ROUTES,
     *invoices.ROUTES,
@@ -32,9 +34,9 @@ ROUTES = (
     *contracts.ROUTES,
     *economics.ROUTES,
     *receipts.ROUTES,
+    *approvals.ROUTES,
     *budgets.ROUTES,
     *policies.ROUTES,
-    *approvals.ROUTES,
     *keys.ROUTES,
     *people.ROUTES,
     *audit.ROUTES,
