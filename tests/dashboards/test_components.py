@@ -288,3 +288,23 @@ def test_hostile_messages_are_text_and_a_megabyte_does_not_fill_the_page(desk: S
     page.get_by_role("button", name="Raw JSON").click()
     assert page.locator(".root img").count() == 0
     desk.check()
+
+
+def test_the_components_need_no_eval_and_nothing_from_elsewhere(desk: Screen) -> None:
+    policy = (
+        "default-src 'none'; script-src 'self' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "font-src 'self' data:; connect-src 'self' ws://127.0.0.1:*"
+    )
+
+    def guard(route: Any) -> None:
+        reply = route.fetch()
+        route.fulfill(response=reply, headers={**reply.headers, "content-security-policy": policy})
+
+    desk.page.route("**/?show=*", guard)
+    try:
+        for show, what in (("waterfall", ".body .row"), ("graph", ".box"), ("series", ".curve"), ("messages", "pre")):
+            desk.open(f"/?show={show}")
+            desk.page.locator(what).first.wait_for(state="attached")
+    finally:
+        desk.page.unroute("**/?show=*")
+    desk.check()
