@@ -92,13 +92,21 @@ class Gateway(_Frame):
     client: Literal["own", "aiohttp"] = "own"  # what speaks HTTP to upstreams
 
 
+def _is_address(text: str) -> bool:
+    name, _, host = text.rpartition("@")
+    return bool(name and "." in host) and text.isprintable() and not set(text) & set(' <>,;:"()[]')
+
+
 class Webhook(_Frame):
-    """Who is told of transitions of outcomes and invoices."""
+    """Who is told of transitions of outcomes, invoices and approvals."""
 
     name: str = Field(min_length=1)
     url: str
     secret_env: str = Field(min_length=1)  # the variable with the secret that each letter is signed with
     events: list[str] = Field(default_factory=lambda: ["*"])  # patterns such as `outcome.*`, `invoice.finalised`
+    format: Literal["json", "slack", "email"] = "json"
+    sender: str = ""  # of mails
+    to: list[str] = Field(default_factory=list)
 
     @field_validator("url")
     @classmethod
@@ -106,6 +114,15 @@ class Webhook(_Frame):
         if not _safe(url):
             raise ValueError("write it like https://example.com/hook; http only to this machine")
         return url
+
+    @model_validator(mode="after")
+    def _can_be_mailed(self) -> "Webhook":
+        addresses = [self.sender, *self.to]
+        if self.format == "email" and not (self.to and all(_is_address(one) for one in addresses)):
+            raise ValueError("`format: email` needs `sender` and `to`, written like desk@example.com")
+        if self.format != "email" and any(addresses):
+            raise ValueError("`sender` and `to` are of mails. Say `format: email`, or leave them out")
+        return self
 
 
 class RoleRule(_Frame):

@@ -1,4 +1,4 @@
-"""Webhooks: every transition of an outcome and of an invoice told to those who asked, at least once, signed.
+"""Webhooks: every transition of an outcome, an invoice and an approval told to those who asked, at least once, signed.
 
 What is owed to whom follows from the journal: a transition is owed from the fact that tells it until the fact that it
 was delivered, or given up. So nothing is lost by a crash; at worst a letter goes out twice, under the same id.
@@ -11,11 +11,10 @@ from fnmatch import fnmatchcase
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-import msgspec
-
 from comptroller.core.clock import Clock
 from comptroller.core.errors import SettingsError
 from comptroller.core.facts import (
+    ASK,
     INVOICE,
     OUTCOME,
     WEBHOOK_DELIVERED,
@@ -25,9 +24,12 @@ from comptroller.core.facts import (
     Fact,
 )
 from comptroller.core.settings import Webhook
+from comptroller.office.approval_news import Newsroom
 from comptroller.office.post import Answer, Letter, post_all, secret_of
+from comptroller.office.wording import body_of, headers_of
+from comptroller.policies.approvals import FOLDED as ASKED
 
-KINDS = (OUTCOME, INVOICE, "webhook.")  # how the kinds of the facts begin that this folds
+KINDS = (OUTCOME, INVOICE, ASK, "approval.", "webhook.")  # how the kinds of the facts begin that this folds
 SECOND = 1_000_000_000
 # How long after each failure it is tried again; then it is given up, after three days in all.
 PAUSES_S = (5, 30, 120, 600, 3600, 3 * 3600, 8 * 3600, 12 * 3600, 24 * 3600, 24 * 3600)
@@ -53,6 +55,9 @@ class Hook:
     url: str
     secret: bytes = b""
     events: tuple[str, ...] = ("*",)  # patterns such as `outcome.*`
+    format: str = "json"  # one of wording.FORMATS
+    sender: str = ""  # of a mail
+    to: str = ""
 
     def wants(self, event: str) -> bool:
         return any(fnmatchcase(event, pattern) for pattern in self.events)
@@ -90,13 +95,18 @@ class Post:
     enrolled: dict[str, None] = field(default_factory=dict)
     told: dict[str, Told] = field(default_factory=dict)
     _about: dict[str, dict[str, object]] = field(default_factory=dict)  # outcomes that live, by key
-    _seen: dict[str, None] = field(default_factory=dict)  # the last outcome and invoice facts
+    _seen: dict[str, None] = field(default_factory=dict)  # the last facts that were told
+    _newsroom: Newsroom = field(default_factory=Newsroom)
 
     def fold(self, facts: Iterable[Fact]) -> "Post":
         """Take these facts in, in order; again, they change nothing."""
         for fact in facts:
             if fact.kind in (OUTCOME, INVOICE):
-                self._happened(fact)
+                event, data = _told(fact, self._about)
+                self._happened(fact, fact.id, event, data)
+            elif fact.kind in ASKED:
+                for letter, event, data in self._newsroom.news(fact):
+                    self._happened(fact, letter, event, data)
             elif fact.kind == WEBHOOK_ENROLLED:
                 self.enrolled[str(fact.data.get("hook"))] = None
             else:
@@ -107,18 +117,20 @@ class Post:
         """What is to be sent now, the oldest first."""
         return [owed for owed in self.owed.values() if owed.next_ns <= now_ns and owed.hook in self.hooks]
 
-    def _happened(self, fact: Fact) -> None:
-        event, data = _told(fact, self._about)
-        if not event or fact.id in self._seen:
+    def _happened(self, fact: Fact, letter: str, event: str, data: dict[str, object]) -> None:
+        if not event or letter in self._seen:
             return
-        self._seen[fact.id] = None
+        self._seen[letter] = None
         while len(self._seen) > SEEN:
             del self._seen[next(iter(self._seen))]
-        body = msgspec.json.encode({"type": event, "timestamp": _moment(fact.at), "data": data}, order="sorted")
+        bodies: dict[tuple[str, str, str], bytes] = {}
         for name in self.enrolled:
             hook = self.hooks.get(name)
             if hook is not None and hook.wants(event):
-                self.owed[name, fact.id] = Owed(fact.id, name, body, event)
+                form = (hook.format, hook.sender, hook.to)
+                if form not in bodies:
+                    bodies[form] = body_of(hook.format, letter, event, _moment(fact.at), data, hook.sender, hook.to)
+                self.owed[name, letter] = Owed(letter, name, bodies[form], event)
 
     def _tried(self, fact: Fact) -> None:
         said = fact.data
@@ -182,7 +194,7 @@ class Courier:
 
     def _letter(self, owed: Owed) -> Letter:
         hook = self.post.hooks[owed.hook]
-        return Letter(owed.id, hook.url, owed.body, hook.secret)
+        return Letter(owed.id, hook.url, owed.body, hook.secret, headers_of(hook.format))
 
     def _note(self, owed: Owed, answer: Answer) -> None:
         now, attempt = self._clock.now_ns(), owed.tries + 1
@@ -205,7 +217,18 @@ class Courier:
 
 def hooks_of(webhooks: Iterable[Webhook], environment: Mapping[str, str]) -> list[Hook]:
     """The hooks of the settings with their secrets; SettingsError where one has none."""
-    return [Hook(hook.name, hook.url, _secret(hook, environment), tuple(hook.events)) for hook in webhooks]
+    return [
+        Hook(
+            hook.name,
+            hook.url,
+            _secret(hook, environment),
+            tuple(hook.events),
+            hook.format,
+            hook.sender,
+            ", ".join(hook.to),
+        )
+        for hook in webhooks
+    ]
 
 
 def _secret(hook: Webhook, environment: Mapping[str, str]) -> bytes:
