@@ -222,9 +222,20 @@ class _Auditor:
         if (calls, costs) != (self._tally.calls, said):
             theirs, ours = f"{calls} calls and {_told(costs)}", f"{self._tally.calls} and {_told(said)}"
             yield Complaint(f"the books have {theirs}, the journal has {ours}", place, remedy)
-        for one, other in (("days", "calls"), ("runs", "calls of runs")):
+        for one, other, told in _FOOTING:
             if _sums(sums, one) != _sums(sums, other):
-                yield Complaint(f"the sums by {one[:-1]} are not those of the calls", place, remedy)
+                yield Complaint(f"the {told}", place, remedy)
+
+
+# Which sums of the books have to be the same, and what is wrong where they are not.
+_FOOTING = (
+    ("days", "calls", "sums by day are not those of the calls"),
+    ("hours", "calls", "sums by hour are not those of the calls"),
+    ("runs", "calls of runs", "sums by run are not those of the calls"),
+    ("causes", "failed calls", "sums by cause are not those of the calls that failed"),
+    ("rules", "decisions", "sums by rule are not those of the decisions"),
+    ("hours of runs", "all runs", "runs by hour are not all runs"),
+)
 
 
 def _sums(rows: list[dict[str, object]], source: str) -> tuple[int, dict[str, int]]:

@@ -184,6 +184,8 @@ def test_a_head_that_is_none_is_wrong_use(cli: Cli, world: Any) -> None:
         ("DELETE FROM calls WHERE cost = 0", "the books have 2 calls"),
         ("UPDATE runs SET cost = cost + 1", "the sums by run are not those of the calls"),
         ("UPDATE costs_daily SET cost = cost + 1", "the sums by day are not those of the calls"),
+        ("UPDATE calls_hourly SET calls = calls + 1", "the sums by hour are not those of the calls"),
+        ("UPDATE runs_hourly SET runs = runs + 1", "runs by hour are not all runs"),
     ],
 )
 def test_books_whose_sums_are_not_those_of_the_journal_are_a_fault(

@@ -202,6 +202,62 @@ def test_every_sum_of_the_rollups_foots_with_the_calls(pen: Pen) -> None:
     cost = sum(row[31] for row in tables["calls"])
     assert cost > 0
     assert sum(row[29] for row in tables["runs"]) == cost == sum(row[11] for row in tables["costs_daily"])
+    assert sum(row[14] for row in tables["calls_hourly"]) == cost
+    assert sum(row[4] for row in tables["runs_hourly"]) == len(tables["runs"])
+
+
+STORIES = st.lists(
+    st.tuples(
+        st.sampled_from(["run", "agent", "end", "ok", "error", "denied", "lose", "open", "ingest"]),
+        st.integers(0, 3),
+        st.sampled_from(["ours", "theirs"]),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(stories=STORIES)
+def test_whatever_happens_every_sum_of_the_books_foots(stories, tmp_path_factory) -> None:
+    pen = Pen(tmp_path_factory.mktemp("books") / "ledger")
+    try:
+        for move, number, tenant in stories:
+            _tell(pen, move, f"{tenant}-{number}", f"{number:031x}{len(tenant) % 2}", {**WHO, "tenant": tenant})
+        before = everything(pen.path)
+        found = {row["source"]: [] for row in rows(pen, "sums")}
+        for row in rows(pen, "sums"):
+            found[row["source"]].append((row["currency"], row["calls"], row["cost"]))
+        same = [("calls", "days", "hours"), ("runs", "calls of runs"), ("causes", "failed calls")]
+        for group in [*same, ("rules", "decisions"), ("hours of runs", "all runs")]:
+            # A sum of nothing may stand for no row at all.
+            told = [[row for row in found.get(name, ()) if row[1] or row[2]] for name in group]
+            assert all(each == told[0] for each in told), group
+        rebuild(pen.path)
+        assert everything(pen.path) == before
+    finally:
+        pen.ledger.close()
+
+
+def _tell(pen: Pen, move: str, run: str, call: str, who: dict[str, object]) -> None:
+    failed = {"status": "error", "error": {"type": "E", "message": f"of {run}"}}
+    said = {"stage": "model", "action": "deny", "rule": "r", "policy": "p", "because": "b"}
+    if move == "run":
+        pen.fact("run.opened", run, **who)
+    elif move == "agent":
+        opened = pen.fact("agent.opened", run, **who, parent=call)
+        pen.fact("agent.opened", run, **{**who, "agent": "helper"}, parent=opened)
+        pen.fact("agent.closed", run, **who, span=opened, status="error")
+    elif move == "end":
+        pen.fact("run.closed", run, **who, **failed)
+    elif move == "open":
+        pen.opened(run, call, **who)
+    elif move == "lose":
+        pen.lost(run, call)
+    elif move == "ingest":
+        everything(pen.path)
+    else:
+        more = {"ok": {}, "error": failed, "denied": {"status": "denied", "decisions": [said], "cost": 0}}[move]
+        pen.closed(run, call if move == "error" else pen.clock.new_id(), **{**who, **more})
 
 
 def test_the_same_call_told_twice_is_counted_once(pen: Pen) -> None:
