@@ -120,7 +120,7 @@ class Door:
                 "or set `console: url:` to the one browsers reach it by."
             )
         origin = headers.get(b"origin", b"").decode("latin-1")
-        if scope["method"] not in READS and not self._hosts.ours(origin):
+        if (origin or scope["method"] not in READS) and not self._hosts.ours(origin):
             return "This was not sent by a page of this console. Open the console and try there."
         return ""
 
@@ -225,10 +225,9 @@ def _is_asset(headers: Headers) -> bool:
 
 
 def _for_streamlit(scope: Scope) -> Scope:
-    """The request as Streamlit is to see it: from a page of its own host. Where a proxy renames hosts it would look
-    for our address in the world outside."""
-    host = dict(scope["headers"]).get(b"host", b"")
+    """The request as Streamlit is to see it: from this machine. Where a page is from we have looked at ourselves; of
+    any other it would ask a server in the world outside for our address."""
     headers = [pair for pair in scope["headers"] if pair[0] != b"origin"]
     if len(headers) < len(scope["headers"]):
-        headers.append((b"origin", b"http://" + host))
+        headers.append((b"origin", b"http://localhost"))
     return {**scope, "headers": headers}
