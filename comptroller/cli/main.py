@@ -56,6 +56,7 @@ app.add_typer(
 )
 app.add_typer(_later("comptroller.cli.webhooks", "Tell other systems of every transition."), name="webhooks")
 app.add_typer(_later("comptroller.cli.audit", "Check the record."), name="audit")
+app.add_typer(_later("comptroller.cli.budgets", "See what caps leave, and let a run spend more."), name="budgets")
 app.add_typer(_later("comptroller.cli.keys", "Give out keys to the gateway, and end them."), name="keys")
 app.add_typer(_later("comptroller.cli.approvals", "See which calls wait for a person, and answer."), name="approvals")
 app.add_typer(_later("comptroller.cli.guests", "Say who may look at the console, and as what."), name="people")
@@ -117,6 +118,23 @@ def spend(
     from comptroller.cli.spend import spend as add_up
 
     add_up(by, since, until, limit, ledger, as_json)
+
+
+@app.command()
+def kill(
+    run: Annotated[str, typer.Option("--run", metavar="RUN", help="This run.")] = "",
+    agent: Annotated[str, typer.Option("--agent", metavar="NAME", help="This agent, in all its runs.")] = "",
+    key: Annotated[str, typer.Option("--key", metavar="KEY", help="Whoever calls with this key, by its id.")] = "",
+    tenant: Annotated[str, typer.Option("--tenant", metavar="NAME", help="Everybody of this tenant.")] = "",
+    because: Annotated[str, typer.Option("--because", metavar="TEXT", help="Why; its caller is told.")] = "",
+    revive: Annotated[bool, typer.Option("--revive", help="Let it go on.")] = False,
+    ledger: Ledger = "",
+    as_json: Json = False,
+) -> None:
+    """Stop a run, agent, key or tenant at once: new calls are refused, streams end. Names none: say what is stopped."""
+    from comptroller.cli.orders import kill as stop
+
+    stop({"run": run, "agent": agent, "key": key, "tenant": tenant}, because, revive, ledger, as_json)
 
 
 @app.command()

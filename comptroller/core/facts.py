@@ -31,6 +31,9 @@ approval.reminded   approval, nth
 approval.expired    approval, otherwise, unused?: nobody answered in time, or it was approved and not used in time
 approval.voided     approval, because: its call was made again under other policies
 approval.used       approvals [..]: the call passed on them, once; written before it goes out
+cap.set       unit, limit, by, because: the cap of the fact's run from here on, in place of those it had in this unit
+killed        scope run|agent|key|tenant, who, tenant, by, because: no further call of it passes, its streams end
+revived       the same: its calls pass again
 guard.failed  guard, error
 policy.loaded version, files [{path, digest, text}], rules
 ledger.opened pid, version, recovered {..}
@@ -100,6 +103,9 @@ APPROVAL_REMINDED = "approval.reminded"
 APPROVAL_EXPIRED = "approval.expired"
 APPROVAL_VOIDED = "approval.voided"
 APPROVAL_USED = "approval.used"
+CAP_SET = "cap.set"
+KILLED = "killed"
+REVIVED = "revived"
 GUARD_FAILED = "guard.failed"
 POLICY_LOADED = "policy.loaded"
 LEDGER_OPENED = "ledger.opened"
@@ -148,3 +154,4 @@ class Shortfall:
     settled: int
     held: int
     wait_ns: int = 0  # of a rate: when time alone makes room; 0 is never, or not known
+    stopped: str = ""  # nothing is short: somebody stopped it, and this is what its caller is told; the line says what

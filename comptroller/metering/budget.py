@@ -18,6 +18,7 @@ from comptroller.core.facts import (
 from comptroller.core.money import is_money
 from comptroller.core.verdict import Cap
 from comptroller.metering.limits import Row, Throttle
+from comptroller.metering.orders import ORDERED, Orders
 from comptroller.metering.window import DAY, HOUR, surely_over, window_of
 
 IDENTITY = ("tenant", "customer", "user", "workflow", "agent", "key", "depth", "parent", "kind", "name", "policy")
@@ -76,6 +77,7 @@ class Purse:
         # Two generations of ended ids: forgetting the older one at once costs nothing per hold.
         self._ended: set[str] = set()
         self._ended_before: set[str] = set()
+        self.orders = Orders()
         self.throttle = Throttle()  # rates: not folded from facts, so that a restart begins them afresh
 
     def room(
@@ -85,6 +87,8 @@ class Purse:
         counters = self._counters
         if asked is None:
             asked = amounts_of(lines)
+        if self.orders.caps:
+            lines = self.orders.capped(lines)
         for line in lines:
             if line.cap is not None:
                 account = line.key, line.unit
@@ -106,6 +110,8 @@ class Purse:
             self._expire(fact, cast(Mapping[str, Any], fact.data["hold"]))
         elif fact.kind == RUN_CLOSED:
             self._closed_runs[fact.run] = fact.at
+        elif fact.kind in ORDERED:
+            self.orders.apply(fact)
 
     def live(self) -> Mapping[str, Hold]:
         """The holds without an end, by id."""
@@ -147,6 +153,7 @@ class Purse:
             ],
             "runs": dict(self._closed_runs),
             "ended": sorted(self._ended | self._ended_before),
+            **({"orders": self.orders.snapshot()} if self.orders else {}),
         }
 
     @classmethod
@@ -164,6 +171,7 @@ class Purse:
             purse._expired[hold_id] = at, _totals(charged)
         purse._closed_runs = dict(state["runs"])
         purse._ended_before = set(state["ended"])
+        purse.orders = Orders.restore(state.get("orders") or {})
         return purse
 
     def check(self) -> None:

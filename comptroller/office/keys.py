@@ -27,8 +27,11 @@ _FORM = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_RANDOM + _CHECK}}}")
 _BUDGET = re.compile(r"(?P<cap>[^/]+?)\s*(?:/\s*(?P<every>hour|day|month))?\s*")
 PLACE = "`comptroller keys issue --budget`"
 API = "api:"  # how scopes begin that say what a key may do at `/api`
-RIGHTS = ("api:read", "api:bodies", "api:write", "api:keys", "api:outcomes", "api:books", "api:approvals")
-READ, BODIES, WRITE, KEYS, OUTCOMES, BOOKS, APPROVALS = RIGHTS
+RIGHTS = (
+    *("api:read", "api:bodies", "api:write", "api:keys"),
+    *("api:outcomes", "api:books", "api:approvals", "api:orders"),
+)
+READ, BODIES, WRITE, KEYS, OUTCOMES, BOOKS, APPROVALS, ORDERS = RIGHTS
 ROLE = "role:"  # how scopes begin that say in which role a key answers approvals
 
 Digest = Callable[[bytes], str]

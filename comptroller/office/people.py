@@ -22,16 +22,16 @@ from comptroller.core.facts import (
     Fact,
 )
 from comptroller.core.settings import ROLES, Role
-from comptroller.office.keys import APPROVALS, BODIES, BOOKS, KEYS, OUTCOMES, READ, WRITE
+from comptroller.office.keys import APPROVALS, BODIES, BOOKS, KEYS, ORDERS, OUTCOMES, READ, WRITE
 from comptroller.office.who import Who
 
 KINDS = "person."  # how the kinds of all these facts begin
 HOUR_NS = 3600 * 1_000_000_000
 RIGHTS_OF: dict[str, tuple[str, ...]] = {
-    "admin": tuple(sorted((READ, BODIES, WRITE, KEYS, OUTCOMES, BOOKS, APPROVALS))),
+    "admin": tuple(sorted((READ, BODIES, WRITE, KEYS, OUTCOMES, BOOKS, APPROVALS, ORDERS))),
     "compliance": tuple(sorted((READ, BODIES, APPROVALS))),
     "finance": tuple(sorted((READ, OUTCOMES, BOOKS, APPROVALS))),
-    "engineer": tuple(sorted((READ, BODIES, WRITE, APPROVALS))),
+    "engineer": tuple(sorted((READ, BODIES, WRITE, APPROVALS, ORDERS))),
     "viewer": (READ,),
 }
 ENTER = "console:enter"  # the console's own right at `/api`, which no key and no role can have

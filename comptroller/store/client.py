@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from comptroller.core.errors import StoreError
+from comptroller.metering.orders import Stop
 from comptroller.store import wire
 from comptroller.store.wire import Gone, Reply, Request
 
@@ -22,16 +23,25 @@ _LENGTH = struct.Struct("<I")
 class Client:
     """Connections to one owner. Thread-safe: each carries one request at a time."""
 
-    def __init__(self, ledger: Path, session: str, holds: dict[str, int], on_lost: Callable[["Client"], None]) -> None:
+    def __init__(
+        self,
+        ledger: Path,
+        session: str,
+        holds: dict[str, int],
+        on_lost: Callable[["Client"], None],
+        on_stops: Callable[[list[Stop]], None],
+    ) -> None:
         self._address = wire.read_address(ledger)
         self._session = session
         self._lock = threading.Lock()
         self._idle: list[socket.socket] = []
         self._room = threading.BoundedSemaphore(_CONNECTIONS)
         self._closed = False
-        # This one stays open and carries nothing: its end tells at once that the owner is gone, so that holds of a
-        # long call are claimed again in time; and as long as it is open the owner knows that this process lives.
-        self._lifeline = self._connect(holds)
+        # This one stays open, and on it the owner tells what people have stopped. Its end tells at once that the owner
+        # is gone, so that holds of a long call are claimed again in time; and as long as it is open the owner knows
+        # that this process lives.
+        self._on_stops = on_stops
+        self._lifeline = self._connect(holds, watch=True)
         self._lifeline.settimeout(None)
         threading.Thread(target=self._watch, args=(on_lost,), name="comptroller-lifeline", daemon=True).start()
 
@@ -80,12 +90,16 @@ class Client:
 
     def _watch(self, on_lost: Callable[["Client"], None]) -> None:
         try:
-            while self._lifeline.recv(1):
-                pass
-        except OSError:
+            while True:
+                self._heed(_receive(self._lifeline))
+        except (OSError, Gone, msgspec.MsgspecError):
             pass
         if not self._closed:
             on_lost(self)
+
+    def _heed(self, told: Reply) -> None:
+        if told.stops is not None:
+            self._on_stops(told.stops)
 
     def _take(self) -> socket.socket:
         with self._lock:
@@ -102,11 +116,12 @@ class Client:
                 return
         connection.close()
 
-    def _connect(self, holds: dict[str, int]) -> socket.socket:
+    def _connect(self, holds: dict[str, int], watch: bool = False) -> socket.socket:
         made = wire.connect(self._address, _ANSWER_S)
         hello = Request(wire.HELLO, name=self._session, unit=self._address.token, number=os.getpid(), holds=holds)
+        hello.watch = watch
         try:
-            _exchange(made, wire.frame(hello))
+            self._heed(_exchange(made, wire.frame(hello)))
         except TimeoutError:
             made.close()
             raise StoreError(self._stuck()) from None
@@ -124,6 +139,10 @@ class Client:
 
 def _exchange(connection: socket.socket, data: bytes) -> Reply:
     connection.sendall(data)
+    return _receive(connection)
+
+
+def _receive(connection: socket.socket) -> Reply:
     (length,) = _LENGTH.unpack(_exactly(connection, _LENGTH.size))
     if length > wire.MOST:
         raise Gone

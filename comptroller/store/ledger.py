@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from comptroller.core.clock import SYSTEM, Clock
 from comptroller.core.errors import StoreError
 from comptroller.core.facts import CALL_OPENED, Fact, Shortfall
 from comptroller.core.settings import Settings
+from comptroller.metering.orders import Stop
 from comptroller.store import folder, recovery, segment, subjects, wire
 from comptroller.store.bodies import Bodies
 from comptroller.store.client import Client
@@ -53,6 +54,8 @@ class Ledger:
         self._client: Client | None = None
         self.pipe: Pipe | None = None  # how an event loop asks an owner elsewhere without waiting
         self._closed = False
+        self.stops: dict[str, Stop] = {}  # what people have stopped, by its mark: one object as long as this is open
+        self.on_stops: Callable[[], None] | None = None  # called whenever that changed, from any thread
         self._session = secrets.token_hex(8)
         # Live holds of this process while another one owns the ledger, with the lease where it was renewed.
         self._holds: dict[str, int] = {}
@@ -303,7 +306,7 @@ class Ledger:
                 self._own()
                 return
             try:
-                self._client = Client(self._path, self._session, dict(self._holds), self._lost)
+                self._client = Client(self._path, self._session, dict(self._holds), self._lost, self._heed)
                 self._members.take(shared=True, wait=True)
                 return
             except Gone:
@@ -338,7 +341,23 @@ class Ledger:
                 owner.close()
             raise
         self._holds.clear()
+
+        def ordered() -> None:
+            self._heed(owner.stops)
+            server.orders_changed()
+
+        owner.on_orders = ordered
+        self._heed(owner.stops)
         self._server, self._owner = server, owner
+
+    def _heed(self, told: list[Stop]) -> None:
+        """Go by what is stopped now."""
+        now = {stop.mark: stop for stop in told}
+        self.stops.update(now)
+        for mark in [mark for mark in self.stops if mark not in now]:
+            del self.stops[mark]
+        if self.on_stops is not None:
+            self.on_stops()
 
     def _leave(self) -> None:
         owner, server, client = self._owner, self._server, self._client

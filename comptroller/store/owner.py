@@ -24,6 +24,7 @@ from comptroller.core.facts import (
 )
 from comptroller.core.settings import Limits
 from comptroller.metering.budget import Hold, amounts_of, held_by
+from comptroller.metering.orders import ORDERED, Stop
 from comptroller.policies.approvals import FOLDED
 from comptroller.store import recovery, segment
 from comptroller.store.keys import Keys
@@ -71,6 +72,7 @@ class Owner:
         self._seen_before = False  # the ids of the journal as it was found are in `_seen` too
         self._pruned_ns = clock.monotonic_ns()
         self.on_durable: Callable[[], None] | None = None
+        self.on_orders: Callable[[], None] | None = None  # called under the lock, so it must not wait
         self._closing = False
         self._written, self._urgent = Bell(), Bell()
         self._syncer = threading.Thread(target=self._sync_loop, name="comptroller-sync", daemon=True)
@@ -168,6 +170,11 @@ class Owner:
                 self._tell([use])
             return ("" if why == "done" else why), self._tail.at.sequence
 
+    @property
+    def stops(self) -> list[Stop]:
+        """What is stopped. A list of its own: who reads it needs no lock."""
+        return list(self._purse.orders.stops.values())
+
     def renew(self, hold_id: str, lease_ns: int) -> None:
         """Move the end of a live hold's lease."""
         with self._lock:
@@ -240,6 +247,9 @@ class Owner:
     def _reserve(self, fact: Fact, middle: bytes, lines: list[Line], session: str, again: bool) -> Shortfall | None:
         if again and self._known(fact.id):
             return None
+        orders = self._purse.orders
+        if orders.stops and (stop := orders.stopping(fact)) is not None:
+            return stop.shortfall
         rates, asked = _rates(fact), amounts_of(lines)
         now_ns = self._clock.monotonic_ns() if rates else 0
         short = self._purse.room(lines, rates, now_ns, asked)
@@ -301,6 +311,8 @@ class Owner:
 
     def _enter(self, fact: Fact, session: str) -> None:
         self._purse.apply(fact)
+        if fact.kind in ORDERED and self.on_orders:
+            self.on_orders()
         if fact.kind in FOLDED:
             self._approvals.apply(fact)
         self._keep_track(fact, session)

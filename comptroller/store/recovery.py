@@ -9,13 +9,14 @@ from typing import Any
 from comptroller.core.errors import StoreError
 from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, HOLD_EXPIRED, HOLD_EXTENDED, RUN_CLOSED, SNAPSHOT
 from comptroller.metering.budget import Purse
+from comptroller.metering.orders import ORDERED
 from comptroller.policies.approvals import FOLDED as ASKED
 from comptroller.policies.approvals import Approvals
 from comptroller.store import journal, segment
 from comptroller.store.segment import Position
 from comptroller.store.tail import unwritable
 
-_FOLDED = {CALL_OPENED, CALL_CLOSED, HOLD_EXTENDED, HOLD_EXPIRED, RUN_CLOSED}
+_FOLDED = {CALL_OPENED, CALL_CLOSED, HOLD_EXTENDED, HOLD_EXPIRED, RUN_CLOSED, *ORDERED}
 _ENDING = 67  # bytes of a hash, a quote, a brace and a newline
 
 

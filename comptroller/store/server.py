@@ -54,6 +54,8 @@ class Server:
         # For durability: a sequence number, who asked, his id, and what he is told once it is reached.
         self._waiting: list[tuple[int, _Caller, int, Reply]] = []
         self._told: dict[_Caller, None] = {}  # who is told something in this round
+        self._watching: dict[_Caller, None] = {}  # who wants to know what is stopped
+        self._orders_changed = False
         self._swept_ns = now_ns()
         self._closing = False
         self._selector.register(self._listener, selectors.EVENT_READ)
@@ -70,6 +72,11 @@ class Server:
         """Make the thread look at once; full pipes are woken already."""
         with contextlib.suppress(OSError):
             self._waker.send(b".")
+
+    def orders_changed(self) -> None:
+        """Have everybody told what is stopped now."""
+        self._orders_changed = True
+        self.wake()
 
     def _durable(self) -> None:
         # Who comes to wait just after this look is answered in the round he came in, where the flush was done already.
@@ -115,6 +122,10 @@ class Server:
             self._answer(asked)
         if self._waiting:
             self._answer_durable()
+        if self._orders_changed:
+            self._orders_changed = False
+            for caller in self._watching:
+                self._reply(caller, Reply(stops=self._owner.stops), 0)
         for caller in self._told:  # one send() for all that a round has for somebody
             self._send(caller)
         self._told.clear()
@@ -184,7 +195,9 @@ class Server:
         caller.session = request.name
         self._sessions[caller.session] += 1
         self._owner.reclaim(caller.session, request.holds)
-        self._reply(caller, Reply(), request.id)
+        if request.watch:
+            self._watching[caller] = None
+        self._reply(caller, Reply(stops=self._owner.stops if request.watch else None), request.id)
 
     def _entry(self, caller: _Caller, request: Request) -> Entry | None:
         middle = bytes(request.fact)[1:-1]
@@ -268,6 +281,7 @@ class Server:
         self._selector.unregister(caller.socket)
         del self._callers[caller.socket.fileno()]
         caller.socket.close()
+        self._watching.pop(caller, None)
         if caller.session:
             self._sessions[caller.session] -= 1
             if not self._sessions[caller.session]:

@@ -11,6 +11,7 @@ import msgspec
 from comptroller.core.approval import Told
 from comptroller.core.errors import StoreError
 from comptroller.core.facts import Fact, Line, Shortfall
+from comptroller.metering.orders import Stop
 from comptroller.store import folder
 
 MOST = 64 * 1024 * 1024  # bytes of a frame; a fact is a few hundred, bodies never travel here
@@ -32,6 +33,7 @@ class Request(msgspec.Struct, array_like=True):
     number: int = 0  # hello: pid; renew: lease
     holds: dict[str, int] = {}  # hello: live holds of the process, with leases it has renewed (0: as opened)
     id: int = 0  # of one among many under way on a connection; its reply carries the same
+    watch: bool = False  # hello: tell me on this connection what is stopped, now and whenever that changes
 
 
 class Reply(msgspec.Struct, array_like=True):
@@ -45,6 +47,8 @@ class Reply(msgspec.Struct, array_like=True):
     sums: dict[str, int] = {}  # held: what they hold, by currency
     told: Told | None = None  # ask: what becomes of the call
     why: str = ""  # use: why it may not pass
+    stopped: str = ""  # reserve: what its caller is told where somebody stopped it
+    stops: list[Stop] | None = None  # hello that watches, and from then on without being asked: all that is stopped
 
 
 class Address(msgspec.Struct):
@@ -68,7 +72,8 @@ def reply_of(short: Shortfall | None) -> Reply:
     if short is None:
         return Reply()
     line = short.line
-    return Reply(short=(line.key, line.unit, line.amount, line.cap, short.settled, short.held, short.wait_ns))
+    row = (line.key, line.unit, line.amount, line.cap, short.settled, short.held, short.wait_ns)
+    return Reply(short=row, stopped=short.stopped)
 
 
 class Decider(Protocol):
@@ -92,7 +97,7 @@ def shortfall_of(reply: Reply) -> Shortfall | None:
     if reply.short is None:
         return None
     key, unit, amount, cap, settled, held, wait_ns = reply.short
-    return Shortfall(Line(key, unit, amount, cap), settled, held, wait_ns)
+    return Shortfall(Line(key, unit, amount, cap), settled, held, wait_ns, reply.stopped)
 
 
 class Gone(Exception):

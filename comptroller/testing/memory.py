@@ -2,12 +2,13 @@
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from comptroller.core.approval import Told
 from comptroller.core.clock import SYSTEM, Clock
 from comptroller.core.facts import Fact, Line, Shortfall
 from comptroller.metering.budget import Purse, held_by
+from comptroller.metering.orders import ORDERED, Stop
 from comptroller.policies.approvals import Approvals
 
 
@@ -26,11 +27,18 @@ class MemoryLedger:
         self.purse = Purse()
         self.approvals = Approvals()
         self.broken: Exception | None = None
+        self.on_stops: Callable[[], None] | None = None
         self._lock = threading.Lock()
+
+    @property
+    def stops(self) -> dict[str, Stop]:
+        return self.purse.orders.stops
 
     def reserve(self, opened: Fact) -> Shortfall | None:
         with self._lock:
             self._write()
+            if (stop := self.purse.orders.stopping(opened)) is not None:
+                return stop.shortfall
             hold = opened.data.get("hold")
             lines = [Line(*row) for row in hold["lines"]] if isinstance(hold, dict) else []
             rates = hold.get("rates") or () if isinstance(hold, dict) else ()
@@ -121,5 +129,7 @@ class MemoryLedger:
 
     def _append(self, fact: Fact) -> None:
         self.purse.apply(fact)
+        if fact.kind in ORDERED and self.on_stops:
+            self.on_stops()
         self.approvals.apply(fact)
         self.facts.append(fact)

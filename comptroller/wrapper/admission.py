@@ -18,6 +18,7 @@ from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.estimate import input_bound, may_be_media, output_bound
 from comptroller.wrapper.kept import NAMED
 from comptroller.wrapper.limits import draw, limit_of, refuse
+from comptroller.wrapper.orders import must_live, set_by_hand, stopped
 from comptroller.wrapper.patience import Patience, Reserving, cap_of, in_turn, key_of
 from comptroller.wrapper.standing import HARD, run_key
 
@@ -186,7 +187,8 @@ class Admission:
         if limit is not None:
             self.entry.run.retries.forget(self.request.raw)  # else nobody would count the call when it is tried again
             raise refuse(self.entry, limit, short)
-        cap = cap_of(self.caps, short.line, self.entry.desk.clock.now_ns(), self.entry.run.id)
+        now = self.entry.desk.clock.now_ns()
+        cap = cap_of(self.caps, short.line, now, self.entry.run.id) or set_by_hand(self.caps, short.line, now)
         if cap is None:
             return  # a new window has begun
         verdict = Verdict(_action(cap.over), f"budget.{cap.per}", "", self.reason(cap, short), cap.place)
@@ -246,6 +248,7 @@ class Admission:
 
 def reserve(entry: Entry) -> Generator[Effect, Any, Shortfall | None]:
     """Write the opened fact and hold its lines; a ledger that cannot be written refuses where it must."""
+    must_live(entry)
     entry.held = True  # from here on: a caller who leaves while it is asked for may leave a hold behind
     try:
         short: Shortfall | None = yield Reserve(entry.opened())
@@ -254,6 +257,8 @@ def reserve(entry: Entry) -> Generator[Effect, Any, Shortfall | None]:
         entry.store_failed(error)
         return None
     entry.held = short is None
+    if short is not None and short.stopped:
+        raise stopped(entry, short)
     return short
 
 

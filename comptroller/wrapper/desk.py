@@ -17,6 +17,7 @@ from comptroller.core.settings import Settings, load_settings
 from comptroller.core.verdict import Action, Cap
 from comptroller.guardrails.chain import Chain, Inspection
 from comptroller.guardrails.guard import installed_guards
+from comptroller.metering.orders import Stop
 from comptroller.metering.prices import PriceBook
 from comptroller.policies.book import Book
 from comptroller.tracing.span import Tracer
@@ -46,6 +47,12 @@ class Pipe(Protocol):
     async def so_far(self) -> None: ...
 
 
+class Watcher(Protocol):
+    """A stream that waits for its upstream."""
+
+    def look(self) -> None: ...
+
+
 class Ledger(Protocol):
     """What the call path needs of a store."""
 
@@ -53,6 +60,11 @@ class Ledger(Protocol):
     def local(self) -> bool: ...
     @property
     def pipe(self) -> Pipe | None: ...
+    @property
+    def stops(self) -> Mapping[str, Stop]: ...
+
+    on_stops: Callable[[], None] | None
+
     def reserve(self, opened: Fact) -> Shortfall | None: ...
     def record(self, fact: Fact) -> None: ...
     def sync(self, fact: Fact) -> None: ...
@@ -101,6 +113,8 @@ class Desk:
         self.ambient: Any = None  # the scope of calls made outside any run
         self.ambient_lock = threading.Lock()
         self._complained = -COMPLAIN_EVERY_S
+        self.streams: set[Watcher] = set()  # under way on event loops: they may have to end while nothing comes
+        ledger.on_stops = self._stopped
         self.closed = False
 
     @classmethod
@@ -170,6 +184,13 @@ class Desk:
         if now - self._complained > COMPLAIN_EVERY_S:
             self._complained = now
             log.error("The ledger cannot be written; calls pass unrecorded (on_store_failure: open): %s", error)
+
+    # -- orders
+
+    def _stopped(self) -> None:
+        """Somebody stopped something: streams that wait look whether it is them."""
+        for stream in list(self.streams):
+            stream.look()
 
     # -- guards
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from comptroller.core.errors import StoreError
@@ -141,6 +142,10 @@ class Awaiting:
         self.last = False
         pipe = desk.ledger.pipe
         self._pipe = pipe if pipe is not None and pipe.mine else None
+        self._loop = asyncio.get_running_loop()
+        self._must_end: Callable[[], bool] | None = None
+        self._waiting: asyncio.Task[Any] | None = None  # for the upstream
+        self._woken: asyncio.Task[Any] | None = None
         self._noted: list[Any] = []  # recorded through the pipe, and not known to be written yet
         self._capped = False
 
@@ -156,18 +161,40 @@ class Awaiting:
             await self._settled(must=effect.refused is None and effect.status < 300)
             return effect
         self.headers, self.quick, self.last = effect.headers or {}, effect.quick, effect.last
+        self._must_end = effect.must_end
         return None
+
+    def look(self) -> None:
+        """Called from any thread when something was stopped: a stream that waits for its upstream need not, then."""
+        with suppress(RuntimeError):  # its loop has ended
+            self._loop.call_soon_threadsafe(self._end_wait)
+
+    def _end_wait(self) -> None:
+        task = self._waiting
+        if task is not None and self._must_end is not None and self._must_end():
+            self._woken = task
+            task.cancel()
+
+    def _is_woken(self) -> bool:
+        """Whether a wait was ended by us, and by us alone: the client may have left as well."""
+        task, self._woken = self._woken, None
+        return task is not None and task.uncancel() == 0
 
     async def stream(self) -> AsyncIterator[bytes]:
         quick, following = self.quick, self.hands.next
+        if self._must_end is not None:
+            self.desk.streams.add(self)
         try:
             last = self.last
             while True:
                 try:
+                    self._waiting = asyncio.current_task()
                     data = None if last else await following()
                 except BaseException as error:  # noqa: BLE001 - the flow records it, then it goes on its way
-                    effect = self._throw(error, upstream=True)
+                    self._waiting = None
+                    effect = self._step(b"") if self._is_woken() else self._throw(error, upstream=True)
                 else:
+                    self._waiting = None
                     if data and quick is not None and (ready := quick(data)) is not None:
                         if ready:
                             yield ready
@@ -185,6 +212,7 @@ class Awaiting:
                 if effect.data:
                     yield effect.data
         finally:
+            self.desk.streams.discard(self)
             self.flow.close()
             await self.hands.close()
 

@@ -79,6 +79,7 @@ class Emit:
     last: bool = False
     headers: Mapping[str, str] | None = None  # of the reply that begins; on the first one only
     quick: Quick | None = None  # of the reply that begins, where there is a short way
+    must_end: Callable[[], bool] | None = None  # of the reply that begins: whether it was stopped meanwhile
 
 
 @dataclass(frozen=True, slots=True)

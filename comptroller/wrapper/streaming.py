@@ -13,6 +13,7 @@ from comptroller.wrapper import toolgate
 from comptroller.wrapper.asking import use
 from comptroller.wrapper.capture import keep_reply
 from comptroller.wrapper.effects import Answer, Effect, Emit, Quick
+from comptroller.wrapper.orders import found_stopped
 from comptroller.wrapper.shared import case_for, enforce
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class StreamedReply:
         self.refusal = ("", "")
         self.trouble: Exception | None = None  # what the short way met, for the flow to deal with
         self.delta: Callable[[bytes], Chunk | None] | None = getattr(self.stream, "delta", None)
+        self.stops = self.desk.ledger.stops  # empty but while somebody is stopped: looked at for each piece
 
     def run(self) -> Generator[Effect, Any, Answer]:
         """The loop: bytes in, decisions, bytes out."""
@@ -46,9 +48,11 @@ class StreamedReply:
         waiting: list[bytes] = []
         entry.status = "cut"  # until the stream says that it is complete
         entry.if_lost = self.lost
-        data = yield Emit(b"", headers=call.headers(), quick=self.quick_way())
+        data = yield Emit(b"", headers=call.headers(), quick=self.quick_way(), must_end=self.must_end)
         while data is not None:
-            if self.trouble is not None:
+            if self.stops and not self.entry.closed and (refused := found_stopped(self.entry)) is not None:
+                ready = self.cut(refused)
+            elif self.trouble is not None:
                 ready = self.stopped(self.trouble)
             else:
                 ready = yield from self.relay(self.stream.feed(data))
@@ -76,6 +80,10 @@ class StreamedReply:
         yield Emit(self.unsaid() if self.over and self.patient else b"".join((*waiting, rest)), last=True)
         return Answer()
 
+    def must_end(self) -> bool:
+        """Whether somebody stopped it."""
+        return bool(self.stops) and not self.entry.closed and found_stopped(self.entry) is not None
+
     def last_words(self) -> Generator[Effect, Any, bytes]:
         """What was still held when the upstream closed; judged first where it closed before it was done."""
         try:
@@ -95,6 +103,8 @@ class StreamedReply:
 
     def quick(self, data: bytes) -> bytes | None:
         """What may be handed on of a single delta of text; None, with nothing lost, for anything else."""
+        if self.stops and self.must_end():
+            return None
         if self.delta is None or self.looking is not None or (self.unbounded and not self.call.has_room(len(data))):
             return None
         try:

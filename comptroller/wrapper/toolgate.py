@@ -18,6 +18,7 @@ from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.effects import Effect
 from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.limits import draw, limit_of, refuse
+from comptroller.wrapper.orders import must_live
 from comptroller.wrapper.patience import Patience, cap_of, in_turn
 from comptroller.wrapper.shared import case_for, enforce, enforce_guard, redacting
 
@@ -104,6 +105,7 @@ def _matter(name: str, args: Mapping[str, object] | None, text: str) -> Matter:
 
 def hold_tool(tool: Entry) -> Generator[Effect, Any, None]:
     """Caps per tool: a tool call costs no money of its own, it is counted."""
+    must_live(tool)
     caps, limits = caps_for(tool, tool.name), tool.desk.book.limits(tool.identity, tool.name)
     if not caps and not limits:
         return

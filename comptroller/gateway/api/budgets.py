@@ -56,8 +56,9 @@ def list_budgets(ask: Ask) -> BudgetList:
     """All caps of those who called, with their counters."""
     now = ask.bureau.clock.now_ns()
     found: dict[tuple[str, str, int], tuple[Cap, int, int]] = {}
-    ledger = ask.bureau.desk.ledger
-    for run, cap in _caps(ask):
+    ledger, orders = ask.bureau.desk.ledger, ask.bureau.orders()
+    for run, written in _caps(ask):
+        cap = orders.cap_on(written)
         line = lines_for([cap], {}, now, run)[0]
         mark = (line.key, cap.unit, cap.limit)
         if mark not in found:
@@ -91,6 +92,9 @@ def _caps(ask: Ask) -> Iterator[tuple[str, Cap]]:
     if row and row["budget"] is not None:
         limit = int(row["budget"] * NANOS)
         yield row["run"], Cap("run", row["run"], "", "UTC", row["budget_currency"], limit, "deny", "the run itself")
+    for made in list(ask.bureau.orders().caps.values()):
+        if row and made.run == row["run"]:
+            yield made.run, Cap("run", made.run, "", "UTC", made.unit, made.limit, "deny", made.place)
 
 
 def _identities(ask: Ask, given: dict[str, object]) -> Iterable[Identity]:

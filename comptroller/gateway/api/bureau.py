@@ -13,6 +13,7 @@ from comptroller.office.bookkeeper import Bookkeeper
 from comptroller.office.follower import START, Follower
 from comptroller.office.keeping import keeper_of
 from comptroller.office.keys import KINDS, Register
+from comptroller.office.orders import Standing, orders_of
 from comptroller.office.outcome_desk import OutcomeDesk
 from comptroller.office.receipts import Drawer
 from comptroller.office.roll import Roll
@@ -39,6 +40,8 @@ class Bureau:
         self._receipts = Follower(self.ledger, receipts.KINDS)
         self._drawer = Drawer()
         self._roll: Roll | None = None
+        self._given = orders_of(self.ledger)
+        self._standing = Standing()
         self._outcomes: OutcomeDesk | None = None
         self._approvals: ApprovalDesk | None = None
         self._keeper: Bookkeeper | None = None
@@ -115,6 +118,16 @@ class Bureau:
             if self._roll is None:
                 self._roll = Roll(self.ledger, self.desk.ledger.digest)
             return self._roll
+
+    def orders(self) -> Standing:
+        """The orders in force, as of now."""
+        with self._turn:
+            if not self._given.intact():
+                self._given.go(START)
+                self._standing = Standing()
+            if self._given.grown:
+                self._standing.fold(self._given.read())
+            return self._standing
 
     def drawer(self) -> Drawer:
         """All receipts there are, as of now."""

@@ -2,11 +2,11 @@
 
 from comptroller.gateway.caller import Caller
 from comptroller.office import keys
-from comptroller.office.keys import APPROVALS, BODIES, BOOKS, KEYS, OUTCOMES, READ, WRITE
+from comptroller.office.keys import APPROVALS, BODIES, BOOKS, KEYS, ORDERS, OUTCOMES, READ, WRITE
 from comptroller.office.who import Who
 
 RIGHTS = frozenset(keys.RIGHTS)
-__all__ = ["APPROVALS", "BODIES", "BOOKS", "KEYS", "OUTCOMES", "READ", "RIGHTS", "WRITE", "who_of"]
+__all__ = ["APPROVALS", "BODIES", "BOOKS", "KEYS", "ORDERS", "OUTCOMES", "READ", "RIGHTS", "WRITE", "who_of"]
 ORDINARY = frozenset((WRITE,))  # of a key without a list of scopes: an agent's, which opens runs and claims
 
 
