@@ -133,6 +133,8 @@ def test_calls_can_be_laid_out_by_agent(desk: Screen) -> None:
     desk.page.get_by_role("button", name="By agent").click()
     lanes = desk.page.locator('.body .row[aria-level="1"]')
     assert lanes.locator(".name").all_inner_texts() == ["planner", "researcher", "risk-scorer"]
+    desk.page.get_by_role("searchbox").fill("researcher")
+    assert "9 of 18" in desk.page.locator(".said").inner_text()
 
 
 def test_exact_amounts_stand_in_the_title_and_words_beside_the_marks(desk: Screen) -> None:

@@ -277,7 +277,7 @@ function timeCell(view, at) {
 function bar(view, from, took, classes, text) {
   const [left, width] = [(from / view.most) * 100, (took / view.most) * 100];
   const mark = el("span", "mark " + classes.filter(Boolean).join(" "));
-  mark.style.left = left + "%";
+  mark.style.left = `min(${left}%, 100% - 3px)`; // the last call of a long run would lie beyond the edge
   mark.style.width = `max(3px, ${width}%)`;
   const label = el("span", "took", text);
   if (left + width < 78) label.style.left = `calc(${left}% + max(3px, ${width}%) + 4px)`;

@@ -60,11 +60,14 @@ function laneOrder(view, keep) {
   const { data } = view;
   view.filtered = keep;
   const lanes = new Map();
+  let found = 0;
   for (let at = 0; at < data.n; at++) {
     if (has(view, at, FOLDED) || data.kinds[data.kind[at]] === "agent" || (keep && !keep[at])) continue;
     if (!lanes.has(data.agent[at])) lanes.set(data.agent[at], []);
     lanes.get(data.agent[at]).push(at);
+    found++;
   }
+  if (keep) keep.found = found; // agents are lanes here, not rows
   const order = [];
   for (const [agent, rows] of lanes) {
     order.push(-agent - 1);
