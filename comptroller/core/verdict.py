@@ -6,6 +6,7 @@ from typing import Literal
 
 from comptroller.core.call import Identity
 from comptroller.core.facts import Line
+from comptroller.core.origin import Origins
 
 Action = Literal["allow", "note", "redact", "downgrade", "ask", "deny"]
 STRICTNESS: Mapping[str, int] = {"allow": 0, "note": 1, "redact": 2, "downgrade": 3, "ask": 4, "deny": 5}
@@ -49,11 +50,11 @@ class AskFor:
     wait_s: float = 0.0
     within_s: float = 14_400.0
     otherwise: Literal["allow", "deny"] = "deny"
-
     benefits: tuple[str, ...] = ()  # arguments that name who must not approve
     remind_s: float = 0.0
     escalate: tuple[str, ...] = ()
     after_s: float = 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -105,7 +106,7 @@ class Limit:
 
 @dataclass(slots=True)
 class Case:
-    """What a rule may look at. `provenance` stays empty until something fills it: a rule that needs it refuses."""
+    """What a rule may look at. Without `origins` nothing is known of the data flow: a rule that needs it refuses."""
 
     stage: Stage
     identity: Identity
@@ -123,3 +124,4 @@ class Case:
     run_calls: Callable[[], int] = int
     now_ns: int = 0
     known: Mapping[str, object] = field(default_factory=dict)  # further inputs by variable name
+    origins: Origins | None = None  # where the arguments came from, and what the run has read

@@ -1,12 +1,13 @@
 """The book of policies: everything loaded, indexed so that a decision costs what can apply, not what is there."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from comptroller.core.call import Identity
 from comptroller.core.facts import LIVE, Line
+from comptroller.core.origin import SECRECY, Secrecy
 from comptroller.core.source import Lines
 from comptroller.core.verdict import STRICTNESS, Action, Cap, Case, Decision, Limit, Verdict
 from comptroller.policies.amounts import read_cap, read_rate
@@ -14,6 +15,7 @@ from comptroller.policies.globs import Matches, any_of, is_glob
 from comptroller.policies.inputs import Scopes
 from comptroller.policies.keeping import Keeping, keeping_of
 from comptroller.policies.plan import Group, Plan, group_rules, sum_up
+from comptroller.policies.profile import Judge
 from comptroller.policies.rule import Rule
 
 if TYPE_CHECKING:  # a process without policies has no use for pydantic's frames, 30 ms of an import
@@ -23,6 +25,7 @@ if TYPE_CHECKING:  # a process without policies has no use for pydantic's frames
 CACHE = 4_096  # plans and readings kept; names come from callers and must not fill our memory
 HARD = frozenset({"deny", "clamp", "ask"})
 _EFFECTS = {"read": 0, "write": 1, "external": 2}
+_RETURNS = {"trusted": 0, "names": 1, "foreign": 2, "untrusted": 3}
 _Placed = tuple[int, int, Rule]  # its place among all rules, the number of its policy, itself
 _V = TypeVar("_V")
 _K = TypeVar("_K")
@@ -47,6 +50,8 @@ class ToolRule:
     args: Mapping[str, str] | None
     scope: str
     place: str
+    secrecy: Secrecy = "public"
+    own: frozenset[str] = frozenset()  # fields of an untrusted result that the system itself fills in
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +65,7 @@ class Policy:
     rules: tuple[Rule, ...]
     workflows: Matches
     agents: Matches
+    judges: Mapping[str, Judge] = field(default_factory=dict)  # its profile, by tool
 
     def applies(self, workflow: str, agent: str) -> bool:
         """Whether the file holds for calls of that agent in that workflow."""
@@ -89,6 +95,8 @@ class Book:
         self._caps: dict[tuple[object, ...], tuple[Cap, ...]] = {}
         self._limits: dict[tuple[object, ...], tuple[Limit, ...]] = {}
         documents = [policy.document for policy in policies]
+        # Whether anything asks where values come from: else nobody keeps track.
+        self.traces = any(policy.judges or any(map(_traces, policy.rules)) for policy in policies)
         self.limited = any(document.limits for document in documents)
         self.queued = any(budget.queue for document in documents for budget in document.budgets) or any(
             limit.queue for document in documents for limit in document.limits
@@ -210,7 +218,13 @@ class Book:
             always += [(None, verdict) for verdict in self._tables(tool, workflow, agent)]
             needs = self._needs(tool, workflow, agent)
             always += [(None, verdict) for scope, verdict in needs if scopes is not None and scope not in scopes]
-        return Plan(groups, tuple(always), tuple(needs), scopes, sum_up(always))
+        judges = self._judges(tool, workflow, agent) if stage == "tool" else ()
+        return Plan(groups, tuple(always), tuple(needs), scopes, sum_up(always), judges)
+
+    def _judges(self, tool: str, workflow: str, agent: str) -> tuple[Judge, ...]:
+        """What the profiles have to say of a tool."""
+        applying = self._apply(workflow, agent)
+        return tuple(policy.judges[tool] for policy in applying if tool in policy.judges)
 
     def _rules(self, stage: str, tool: str, applying: frozenset[int]) -> tuple[Rule, ...]:
         found = [*self._exact.get((stage, tool), ())]
@@ -309,7 +323,8 @@ class Book:
             if table is None:
                 continue
             place = policy.place("tools", name)
-            said = ToolRule(name, table.effect, table.returns, table.args, table.scope or "", place)
+            own = frozenset(table.own)
+            said = ToolRule(name, table.effect, table.returns, table.args, table.scope or "", place, table.secrecy, own)
             found = said if found is None else _stricter(found, said)
         return found
 
@@ -328,6 +343,14 @@ def digest_of(files: Sequence[PolicyFile]) -> str:
             data = text.encode("utf-8", "surrogatepass")
             digest.update(len(data).to_bytes(8, "big") + data)
     return digest.hexdigest()[:16]
+
+
+def _traces(rule: Rule) -> bool:
+    """Whether a rule asks about the data flow."""
+    return any(
+        name.removeprefix("has.").startswith(("provenance.", "sources.", "run.tainted", "run.labels"))
+        for name in rule.gets
+    )
 
 
 def _order(placed: _Placed) -> int:
@@ -386,6 +409,10 @@ def _not_on_list(policy: Policy, name: str, tool: str, agent: str) -> Verdict:
 
 def _stricter(one: ToolRule, other: ToolRule) -> ToolRule:
     effect = max(one.effect, other.effect, key=_EFFECTS.__getitem__)
-    returns = "untrusted" if "untrusted" in (one.returns, other.returns) else one.returns
+    returns = max(one.returns, other.returns, key=_RETURNS.__getitem__)
+    secrecy = max(one.secrecy, other.secrecy, key=SECRECY.__getitem__)
+    # A field is the system's own only where all say so who do not trust the rest.
+    own = one.own & other.own if "trusted" not in (one.returns, other.returns) else one.own | other.own
     args = one.args if one.args is not None else other.args
-    return replace(one, effect=effect, returns=returns, args=args, scope=one.scope or other.scope)
+    scope = one.scope or other.scope
+    return replace(one, effect=effect, returns=returns, args=args, scope=scope, secrecy=secrecy, own=own)

@@ -16,6 +16,7 @@ from comptroller.policies.globs import any_of, is_glob
 from comptroller.policies.inputs import Get, Vocabulary
 from comptroller.policies.literals import check_literals
 from comptroller.policies.never import why_never
+from comptroller.policies.profile import Judge, judge_of
 from comptroller.policies.rule import Rule
 from comptroller.policies.syntax import BadCondition, read_condition
 
@@ -81,6 +82,7 @@ class Compiler:
         self._check_limits(draft)
         self._check_guards(draft)
         if self.whole:
+            self._check_tools(draft)
             self._check_agents(draft)
             self._check_tests(draft)
         rules = [self._rule(draft, number, rule) for number, rule in enumerate(document.rules)]
@@ -94,6 +96,7 @@ class Compiler:
             compiled,
             any_of(applies.workflows),
             any_of(applies.agents),
+            _judges(draft),
         )
 
     def _check_budgets(self, draft: Draft) -> None:
@@ -132,6 +135,22 @@ class Compiler:
             if self.known.guards is not None and name not in self.known.guards:
                 text = f"There is no guard `{name}`. {did_you_mean(name, self.known.guards)}"
                 self._wrong(draft, ("guards", name), text)
+
+    def _check_tools(self, draft: Draft) -> None:
+        """Arguments a table gives a part must be arguments it has; a profile without a table judges nothing."""
+        document = draft.document
+        for name, table in (document.tools or {}).items():
+            for part in ("sensitive", "content", "exits"):
+                for number, arg in enumerate(getattr(table, part) or ()):
+                    if table.args is not None and arg not in table.args:
+                        text = f"`{name}` has no argument `{arg}`. {did_you_mean(arg, table.args)}"
+                        self._wrong(draft, ("tools", name, part, number), text)
+            if table.own and table.returns == "trusted":
+                text = f"All that `{name}` returns is trusted, so `own` says nothing. Write `returns: untrusted`."
+                self._wrong(draft, ("tools", name, "own"), text)
+        if document.profile is not None and not document.tools:
+            text = "The profile goes by a tool table, and this file has none. List the tools under `tools`."
+            self._wrong(draft, ("profile",), text)
 
     def _check_agents(self, draft: Draft) -> None:
         """A tool on an agent's list that is nearly one of the tables; others may well be tools that no table needs."""
@@ -179,6 +198,9 @@ class Compiler:
         if rule.ask is not None and "ask" not in (rule.then, rule.on_error):
             text = f"Rule `{rule.id}` says whom to ask and then does not ask. Write `then: ask`, or remove `ask`."
             self._wrong(draft, (*path, "ask"), text)
+        if rule.ask is not None and rule.ask.benefits and rule.on != "tool":
+            text = f"Rule `{rule.id}`: on stage {rule.on} there are no arguments that could name who benefits. "
+            self._wrong(draft, (*path, "ask", "benefits"), f"{text}Remove `benefits`, or say `on: tool`.")
         if rule.then == "downgrade":
             self._check_downgrade(draft, (*path, "then"))
         if rule.then in _ONLY_ON and rule.on not in _ONLY_ON[rule.then]:
@@ -198,9 +220,6 @@ class Compiler:
         elif draft.document.tools is not None and not self._tables(draft, tool):
             text = f"Rule `{rule.id}` can never match: no table lists `{tool}`. "
             self._wrong(draft, (*path, "tool"), text + did_you_mean(tool, draft.document.tools))
-        if rule.ask is not None and rule.ask.benefits and rule.on != "tool":
-            text = f"Rule `{rule.id}`: on stage {rule.on} there are no arguments that could name who benefits. "
-            self._wrong(draft, (*path, "ask", "benefits"), f"{text}Remove `benefits`, or say `on: tool`.")
 
     def _check_matches(self, draft: Draft, path: tuple[str | int, ...], rule: Written) -> None:
         why = why_never(rule.when, rule.tool or "*")
@@ -221,7 +240,7 @@ class Compiler:
 
 def _made(rule: str) -> bool:
     """Whether it is a name that tables give to what they say: `unlisted`, `tools.T.scope`, `agents.A.tools`."""
-    return rule == "unlisted" or rule.startswith(("tools.", "agents."))
+    return rule == "unlisted" or rule.startswith(("tools.", "agents.", "profile."))
 
 
 def _matching(tables: Mapping[str, Tool], tool: str) -> list[Tool]:
@@ -268,6 +287,26 @@ def _generated(rule: Written, policy: str) -> str:
     about = f"on {rule.on}" + (f" `{rule.tool}`" if rule.tool else "")
     when = " ".join(rule.when.split())
     return f"Rule `{rule.id}` of policy `{policy}` {about} says so" + (f" when {when}." if when != "true" else ".")
+
+
+def _judges(draft: Draft) -> dict[str, Judge]:
+    """What a file's profile says of each tool in its table."""
+    profile, tools = draft.document.profile, draft.document.tools
+    if profile is None or tools is None:
+        return {}
+    ask, shadow = _ask_for(profile.ask or Ask()), profile.mode == "shadow"
+    return {
+        name: judge_of(
+            name,
+            table,
+            draft.document.policy,
+            f"{draft.file.path}:{draft.lines.find(('tools', name))}",
+            profile.uncalled,
+            shadow,
+            ask,
+        )
+        for name, table in tools.items()
+    }
 
 
 def _ask_for(ask: Ask) -> AskFor:

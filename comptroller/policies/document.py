@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from comptroller.core.origin import Secrecy
 from comptroller.policies.amounts import read_cap, read_duration, read_rate
 from comptroller.policies.globs import check_glob, check_visible
 from comptroller.policies.values import check_type
@@ -95,9 +96,8 @@ class Tool(Frame):
 
     effect: Literal["read", "write", "external"] = "write"
     args: dict[Name, Annotated[str, AfterValidator(check_type)]] | None = None
-    returns: Literal["trusted", "untrusted"] = "trusted"
+    returns: Literal["trusted", "names", "untrusted", "foreign"] = "trusted"
     scope: Name | None = None
-
     own: list[Name] = Field(default_factory=list)  # fields of an untrusted result that the system itself fills in
     secrecy: Secrecy = "public"
     sensitive: list[Name] | None = None  # arguments that say who gets it, what is changed, where it goes
@@ -121,6 +121,7 @@ class Profile(Frame):
     mode: Literal["enforce", "shadow"] = "enforce"
     ask: "Ask | None" = None
 
+
 class Ask(Frame):
     """Who must approve, and how long they may take."""
 
@@ -129,7 +130,6 @@ class Ask(Frame):
     wait: Wait = 0.0
     within: Duration = 14_400.0
     otherwise: Literal["allow", "deny"] = "deny"
-
     benefits: list[Name] = Field(default_factory=list)  # arguments that name who must not approve
     remind: Duration = 0.0
     escalate: Escalate | None = None
@@ -143,6 +143,7 @@ class Ask(Frame):
         if self.escalate is not None and self.escalate.after >= self.within:
             raise ValueError("Nobody is asked as well once the time is over. Make `after` shorter than `within`")
         return self
+
 
 class Rule(Frame):
     """One rule: where it looks, when it matches, what happens then."""
@@ -221,6 +222,7 @@ class ExampleCall(Frame):
     spent: str = "0 USD"
     calls: int = 0
     now: str = ""
+    said: str = ""  # by the user
     known: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -232,6 +234,10 @@ class Example(Frame):
     by: str = ""
 
 
+def _profile(value: Any) -> Any:
+    return {"of": value} if isinstance(value, str) else value
+
+
 class Document(Frame):
     """A whole policy file."""
 
@@ -241,6 +247,7 @@ class Document(Frame):
     agents: dict[Glob, Agent] = Field(default_factory=dict)
     tools: dict[Name, Tool] | None = None
     unlisted: Literal["allow", "ask", "deny"] | None = None
+    profile: Annotated[Profile | None, BeforeValidator(_profile)] = None
     rules: list[Rule] = Field(default_factory=list)
     budgets: list[Budget] = Field(default_factory=list)
     downgrade: Downgrade | None = None

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from comptroller.core.mistakes import did_you_mean
 from comptroller.core.money import NANOS
+from comptroller.core.origin import Origins
 from comptroller.core.verdict import Case
 from comptroller.policies.syntax import BadCondition, spell
 from comptroller.policies.values import ABSENT, Missing, cel_type, clean, fit, plain
@@ -41,6 +42,44 @@ def _known(name: str, kind: str) -> Get:
         if value is None:
             raise Missing("is not known: nothing fills it yet")
         return read(value)
+
+    return get
+
+
+def _label(field: str) -> Get:
+    """The worst label of an argument."""
+    said = _known(f"provenance.args.{field}", "string")
+
+    def get(case: Case, scopes: Scopes) -> object:
+        if case.origins is None or f"provenance.args.{field}" in case.known:
+            return said(case, scopes)
+        origin = case.origins.of(field)
+        if origin is None:
+            raise Missing("is null" if field in _arguments(case) else "is absent")
+        return origin.label
+
+    return get
+
+
+def _sources(field: str) -> Get:
+    """Where the parts of an argument came from; nowhere, where it is absent."""
+    said = _known(f"sources.args.{field}", "list<string>")
+
+    def get(case: Case, scopes: Scopes) -> object:
+        if case.origins is None or f"sources.args.{field}" in case.known:
+            return said(case, scopes)
+        origin = case.origins.of(field)
+        return [] if origin is None else list(origin.sources)
+
+    return get
+
+
+def _of_run(name: str, kind: str, read: Callable[[Origins], object]) -> Get:
+    """What the data flow says of the whole run."""
+    said = _known(name, kind)
+
+    def get(case: Case, scopes: Scopes) -> object:
+        return said(case, scopes) if case.origins is None or name in case.known else read(case.origins)
 
     return get
 
@@ -94,8 +133,10 @@ INPUTS: Mapping[str, Input] = {
     "run.spent": Input("double", _IN_A_CALL, lambda case, _: case.spent_nanos() / NANOS),
     "run.calls": Input("int", _IN_A_CALL, lambda case, _: case.run_calls()),
     "run.depth": Input("int", _EVERYWHERE, lambda case, _: case.identity.depth),
-    "run.tainted": Input("bool", _EVERYWHERE, _known("run.tainted", "bool")),
-    "run.labels": Input("list<string>", _EVERYWHERE, _known("run.labels", "list<string>")),
+    "run.tainted": Input("bool", _EVERYWHERE, _of_run("run.tainted", "bool", lambda flow: flow.tainted)),
+    "run.labels": Input(
+        "list<string>", _EVERYWHERE, _of_run("run.labels", "list<string>", lambda flow: list(flow.labels))
+    ),
     "now": Input("timestamp", _EVERYWHERE, _now),
 }
 
@@ -132,8 +173,12 @@ class Vocabulary:
         if name.startswith("has."):
             return self._presence(name.removeprefix("has."))
         if name.startswith("sources."):
-            return Input("list<string>", _WITH_ARGS, _known(name, "list<string>"))
+            return Input("list<string>", _WITH_ARGS, self._origin(name.removeprefix("sources.")))
         return INPUTS[name]
+
+    def _origin(self, name: str) -> Get:
+        field = self._fields.get(name)
+        return _known(f"sources.{name}", "list<string>") if field is None else _sources(field)
 
     def _presence(self, name: str) -> Input:
         field = self._fields.get(name)
@@ -162,7 +207,7 @@ class Vocabulary:
     def _labelled(self, field: str) -> str:
         self._argument(field)
         name = spell("provenance.args", field)
-        self._inputs[name] = Input("string", _WITH_ARGS, _known(f"provenance.args.{field}", "string"))
+        self._inputs[name] = Input("string", _WITH_ARGS, _label(field))
         return name
 
     def _unknown(self, path: tuple[str, ...]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from comptroller.core.verdict import ALLOWED, STRICTNESS, Case, Decision, Verdict
 from comptroller.policies.condition import Condition, Fused, Undecided
 from comptroller.policies.inputs import Get, Scopes
+from comptroller.policies.profile import Judge
 from comptroller.policies.rule import Rule, gather
 from comptroller.policies.syntax import BadCondition
 
@@ -45,15 +46,19 @@ class Plan:
     needs: tuple[tuple[str, Verdict], ...] = ()  # scopes the tool wants, and what is said without them
     scopes: Scopes = None  # what the agents' tables leave
     settled: Decision = field(default=ALLOWED)  # the answer when no condition matches
+    judges: tuple[Judge, ...] = ()  # profiles, and what they say of this tool
 
     def decide(self, case: Case) -> Decision:
         """The strictest of all that is said, and the rest."""
-        said: list[tuple[Rule | None, Verdict]] = []
+        said: list[tuple[Rule | Judge | None, Verdict]] = []
         for group in self.groups:
             said += group.judge(case, self.scopes)
         held = case.identity.scopes
         if self.needs and held is not None:
             said += [(None, verdict) for scope, verdict in self.needs if scope not in held]
+        for judge in self.judges:
+            if (verdict := judge.judge(case)) is not None:
+                said.append((judge, verdict))
         return sum_up([*self.always, *said]) if said else self.settled
 
     def never(self, held: Scopes) -> bool:
@@ -62,7 +67,7 @@ class Plan:
         return lacking or self.settled.action == "deny"
 
 
-def sum_up(said: Sequence[tuple[Rule | None, Verdict]]) -> Decision:
+def sum_up(said: Sequence[tuple[Rule | Judge | None, Verdict]]) -> Decision:
     """One decision of many verdicts: the strictest enforced one wins, the earliest of equals."""
     shadows = tuple(verdict for rule, verdict in said if rule is not None and rule.shadow)
     enforced = [verdict for rule, verdict in said if rule is None or not rule.shadow]

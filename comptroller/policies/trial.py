@@ -1,12 +1,15 @@
 """The tests inside policy files: made-up calls, and whether the book says of them what their authors expect."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from comptroller.core.call import Identity
+from comptroller.core.intent import Wish, acts_in, asked_to_follow
 from comptroller.core.money import parse_money
+from comptroller.core.origin import Origin
 from comptroller.core.verdict import Case, Decision, Stage
 from comptroller.policies.book import Book, Policy
 from comptroller.policies.document import Example, ExampleCall
@@ -28,6 +31,42 @@ class TestOutcome:
     rule: str
     passed: bool
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Supposed:
+    """The data flow a test supposes: what it does not say is the model's own, in a run that read nothing untrusted."""
+
+    known: Mapping[str, Any]
+    said: str = ""
+
+    @property
+    def tainted(self) -> bool:
+        """As the test says."""
+        return bool(self.known.get("run.tainted", False))
+
+    @property
+    def labels(self) -> list[str]:
+        """As the test says."""
+        return list(self.known.get("run.labels", ["untrusted" if self.tainted else "trusted", "public"]))
+
+    @property
+    def handed_over(self) -> bool:
+        """As the user's words say."""
+        return asked_to_follow(self.said)
+
+    def called_for(self, wish: Wish) -> bool | None:
+        """As the user's words say; None where they are left out."""
+        if not self.said:
+            return None
+        said = re.findall(r"[^\W_]+", self.said.lower())
+        return wish.among(set(acts_in(said)))
+
+    def of(self, name: str) -> Origin | None:
+        """As the test says; of an address in one piece."""
+        label = self.known.get(f"provenance.args.{name}", "model")
+        sources = tuple(self.known.get(f"sources.args.{name}", [label]))
+        return Origin(label, sources, whole=label != "model", reach=label if label == "untrusted" else None)
 
 
 def run_tests(book: Book) -> list[TestOutcome]:
@@ -105,6 +144,7 @@ def case_of(call: ExampleCall) -> Case:
         run_calls=lambda: call.calls,
         now_ns=_time(call.now),
         known=call.known,
+        origins=Supposed(call.known, call.said) if call.said or call.known else None,
     )
 
 

@@ -1,0 +1,151 @@
+"""Text as it reads rather than as it was written: invisible characters gone, look-alikes folded, payloads decoded.
+
+Whoever hides a value from a reader of bytes writes it so that a model still understands it. All of this is bounded:
+a text is gone over a fixed number of times, and what it decodes to may not outgrow it without end.
+"""
+
+import base64
+import binascii
+import html
+import re
+import unicodedata
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+MOST_PAYLOADS = 64  # pieces decoded of one text
+MOST_DECODED = 65_536  # characters they may have together
+DEEPEST = 3  # encodings inside encodings
+
+# Characters nobody sees: zero-width, bidi controls, soft hyphen, variation selectors, fillers, tags.
+_HIDDEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+_TAGS = re.compile("[\U000e0020-\U000e007e]+")
+# Letters that look like Latin ones; compatibility forms (full width, mathematical, circled) Unicode itself folds.
+_FROM = "абвгдеѕіјкԛмһоорсртухԝүҺѵԁӏ" + "αβγεζηικνορτυχω" + "ıɑɡⅼ" + "օսրհց" + "ᴀʙᴄᴅᴇɢʜɪᴊᴋʟᴍɴᴏᴘʀᴛᴜᴠᴡʏᴢ"
+_INTO = "a6brdesijkqmhoopcptyxwyhvdl" + "abyeznikvoptuxw" + "iagl" + "ouphg" + "abcdeghijklmnoprtuvwyz"
+_LATIN = {ord(odd): plain for odd, plain in zip(_FROM, _INTO, strict=True)} | {ord("в"): "b", ord("н"): "h"}
+_PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2})+")
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
+_ENTITY = re.compile(r"&(?:#\d{2,7}|#[xX][0-9a-fA-F]{2,6}|[a-zA-Z]{2,8});")
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{16,}(?:\s?[A-Za-z0-9+/_-]{16,}){0,200}={0,2}")
+_HEX = re.compile(r"(?<![0-9a-zA-Z])(?:0x)?(?:[0-9a-fA-F]{2}[ :]?){8,}(?![0-9a-zA-Z])")
+_ODD = re.compile(r"[A-Za-z0-9+/_-]{16,}|%[0-9a-fA-F]{2}|\\[ux][0-9a-fA-F]|&[#a-zA-Z]|(?:[0-9a-fA-F]{2}[ :]){7,}")
+
+
+def is_odd(text: str) -> bool:
+    """Whether anything in a text could be hidden or encoded: a cheap test before the dear ones."""
+    return not text.isascii() or _ODD.search(text) is not None
+
+
+def normal(text: str) -> str:
+    """The text in one case and without tricks of Unicode. Not for showing: letters of other scripts are folded too."""
+    if text.isascii():
+        return text.lower()
+    text = _HIDDEN.sub("", text)
+    return unicodedata.normalize("NFKC", text).casefold().translate(_LATIN)
+
+
+def visible(text: str) -> str:
+    """The text without the characters nobody sees; letters stay what they are."""
+    return text if text.isascii() else _HIDDEN.sub("", text)
+
+
+def tagged(text: str) -> str:
+    """What is written in tag characters, which no screen shows and models read."""
+    if text.isascii():
+        return ""
+    return " ".join("".join(chr(ord(c) - 0xE0000) for c in run[0]) for run in _TAGS.finditer(text))
+
+
+def payloads(text: str) -> list[str]:
+    """The readable texts that are encoded inside a text, and inside those."""
+    found: list[str] = []
+    left, ahead = MOST_DECODED, [text]
+    for _ in range(DEEPEST):
+        inner: list[str] = []
+        for outer in ahead:
+            for piece in _decoded(outer):
+                if len(found) >= MOST_PAYLOADS or left <= 0:
+                    return found
+                piece = piece[:left]
+                left -= len(piece)
+                found.append(piece)
+                inner.append(piece)
+        if not inner:
+            return found
+        ahead = inner
+    return found
+
+
+def spans(text: str) -> Iterator[tuple[int, int, str]]:
+    """Where each payload stands in a text, and what it reads as."""
+    for number, (start, end, piece) in enumerate(_places(text)):
+        if number >= MOST_PAYLOADS:
+            return
+        yield start, end, piece
+
+
+def _decoded(text: str) -> Iterator[str]:
+    hidden = tagged(text)
+    if hidden:
+        yield hidden
+    if "%" in text and _PERCENT.search(text):
+        yield unquote(text, errors="replace")
+    if "\\" in text and _ESCAPE.search(text):
+        yield _ESCAPE.sub(_escaped, text)
+    if "&" in text and _ENTITY.search(text):
+        plain = html.unescape(text)
+        if plain != text:
+            yield plain
+    for _, _, piece in _places(text):
+        yield piece
+
+
+def _places(text: str) -> Iterator[tuple[int, int, str]]:
+    for match in _HEX.finditer(text):
+        piece = _of_hex(match[0])
+        if piece:
+            yield match.start(), match.end(), piece
+    for match in _BASE64.finditer(text):
+        piece = _of_base64(match[0])
+        if piece:
+            yield match.start(), match.end(), piece
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return chr(int(match[1] or match[2], 16))
+
+
+def _of_hex(text: str) -> str:
+    digits = re.sub(r"0x|[ :]", "", text)
+    try:
+        return _readable(bytes.fromhex(digits[:MOST_DECODED]))
+    except ValueError:
+        return ""
+
+
+def _of_base64(text: str) -> str:
+    letters = re.sub(r"\s|=", "", text)[:MOST_DECODED].translate({45: "+", 95: "/"})
+    if letters.isalpha() and (letters.islower() or letters.isupper()):
+        return ""  # a long word
+    try:
+        return _readable(base64.b64decode(letters[: len(letters) // 4 * 4 or None] + _tail(letters)))
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _tail(letters: str) -> str:
+    rest = len(letters) % 4
+    return letters[-rest:] + "=" * (4 - rest) if rest > 1 else ""
+
+
+def _readable(data: bytes) -> str:
+    """The text that bytes hold; nothing where they are no text."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return ""
+    printable = sum(c.isprintable() or c in "\n\r\t" for c in text)
+    return text if len(text) >= 4 and printable * 20 >= len(text) * 19 else ""
