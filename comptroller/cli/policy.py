@@ -50,6 +50,21 @@ def try_out(paths: Paths = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def judge(
+    policies: Annotated[
+        list[str] | None,
+        typer.Option("--policies", metavar="PATH", help="Files, folders or pack:NAME; else those of comptroller.yaml."),
+    ] = None,
+    agent: Annotated[str, typer.Option("--agent", metavar="NAME", help="Judge every call as this agent's.")] = "",
+    workflow: Annotated[str, typer.Option("--workflow", metavar="NAME", help="The workflow of all runs.")] = "",
+) -> None:
+    """Judge a transcript, a JSON object a line on standard input; exit 2 where a line could not be read."""
+    from comptroller.cli import judging
+
+    judging.judge(_load(policies, False), agent, workflow)
+
+
+@app.command()
 def show(
     version: Annotated[
         str, typer.Argument(metavar="[VERSION]", help="A version or a unique beginning of one; without any, a list.")
