@@ -16,7 +16,7 @@ from comptroller.core.approval import Told
 from comptroller.core.call import Identity
 from comptroller.core.errors import Denied, NotApproved, Refused, StoreError
 from comptroller.core.facts import APPROVAL_USED, ASK, Fact
-from comptroller.core.verdict import Action, AskFor, Verdict
+from comptroller.core.verdict import Action, AskFor, Decision, Verdict
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.effects import Ask, Effect, Pause, Use
 from comptroller.wrapper.queue import Ticket
@@ -101,6 +101,23 @@ def use(entry: "Entry") -> Generator[Effect, Any, None]:
         entry.run.cleared.update(binding for binding in passes if binding[2] == "result")
     entry.approvals = [*entry.approvals, *[_record(told) for told in passes.values()]]
     entry.passes = {}
+
+
+def passed(desk: Desk, identity: Identity, decision: Decision, matter: Matter) -> list[str]:
+    """The same where no flow is, for what opens or is claimed: nothing waits; returns the approvals it passed on."""
+    found = []
+    for said in (decision.verdict, *decision.notes):
+        if said is None or said.action != "ask":
+            continue
+        told = desk.ledger.ask(ask_fact(desk, identity, matter, said, matter.stage, "", desk.book.version))
+        if not told.passes:
+            raise refusal_of(told, said, {})
+        found.append(told.approval)
+    data = {**who_is(identity), "approvals": found}
+    why = desk.ledger.use(Fact(APPROVAL_USED, desk.clock.new_id(), desk.clock.now_ns(), identity.run, "", data))
+    if why:
+        raise NotApproved(f"The same has passed on its approval a moment before ({why}). Try again to ask anew.", {})
+    return found
 
 
 def ask_fact(

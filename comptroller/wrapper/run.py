@@ -11,11 +11,12 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from comptroller.core.call import Identity
-from comptroller.core.errors import Denied, NotApproved, SettingsError
+from comptroller.core.errors import Denied, Refused, SettingsError
 from comptroller.core.facts import AGENT_CLOSED, AGENT_OPENED, CLAIM, RUN_CLOSED, RUN_OPENED, Fact
 from comptroller.core.money import parse_money
 from comptroller.core.verdict import Cap, Case, Decision
 from comptroller.tracing.context import ambient_trace, parse_traceparent
+from comptroller.wrapper.asking import Matter, passed
 from comptroller.wrapper.boundary import Boundary
 from comptroller.wrapper.context import RunState, Scope, carry_across_threads, current, place, within
 from comptroller.wrapper.desk import Desk, the_desk
@@ -184,11 +185,12 @@ class Agent(_Span):
         opened = Fact(AGENT_OPENED, self.id, desk.clock.now_ns(), identity.run, data=data)
         desk.note(opened, must=desk.must_record(is_hard((*outer.run.caps, *desk.caps(identity)))))
         scope = Scope(identity, outer.run)
-        if decision.action in ("deny", "ask"):
-            refused = _refused(decision)
+        try:
+            _carry_out(desk, identity, decision, _agent_matter(identity))
+        except Refused as refused:
             self.scope = scope
             self._close(refused)
-            raise refused
+            raise
         return scope
 
     def _close(self, error: BaseException | None) -> None:
@@ -224,9 +226,15 @@ def claim(
     digest = desk.ledger.keep([body], identity.tenant, identity.customer or identity.user or identity.tenant)[0]
     data.update(type=type, subject=subject, degree=share, evidence=digest)
     _note(data, decision)
+    refused: Refused | None = None
+    try:
+        if approvals := _carry_out(desk, identity, decision, _claim_matter(type, subject, share, body, evidence)):
+            data.update(action="note", approvals=approvals)
+    except Refused as error:
+        refused = error
     desk.ledger.sync(Fact(CLAIM, id, desk.clock.now_ns(), scope.run.id, data=data))
-    if decision.action in ("deny", "ask"):
-        raise _refused(decision)
+    if refused is not None:
+        raise refused
     return id
 
 
@@ -285,10 +293,27 @@ def _note(data: dict[str, object], decision: Decision) -> None:
         data.update(action=decision.action, rule=decision.verdict.rule, because=decision.verdict.because)
 
 
-def _refused(decision: Decision) -> Denied | NotApproved:
-    assert decision.verdict is not None
-    kind = NotApproved if decision.action == "ask" else Denied
-    return kind(decision.verdict.because, {"rule": decision.verdict.rule, "place": decision.verdict.place})
+def _carry_out(desk: Desk, identity: Identity, decision: Decision, matter: Matter) -> list[str]:
+    """Raise what the rules refuse; returns the approvals on which it passed."""
+    said = decision.verdict
+    if said is None or decision.action not in ("deny", "ask"):
+        return []
+    if decision.action == "deny":
+        raise Denied(said.because, {"rule": said.rule, "place": said.place})
+    return passed(desk, identity, decision, matter)
+
+
+def _agent_matter(identity: Identity) -> Matter:
+    seen: dict[str, object] = {"agent": identity.agent, "depth": identity.depth}
+    if identity.scopes is not None:
+        seen["scopes"] = sorted(identity.scopes)
+    return Matter("agent", identity.agent, msgspec.json.encode(seen, order="sorted"), lambda: seen)
+
+
+def _claim_matter(type: str, subject: str, share: str, body: bytes, evidence: Mapping[str, object]) -> Matter:
+    what = msgspec.json.encode([type, subject, share]) + body
+    seen = {"type": type, "subject": subject, "degree": share, "evidence": evidence}
+    return Matter("outcome", type, what, lambda: seen)
 
 
 def _shrunk(outer: frozenset[str] | None, own: frozenset[str] | None) -> frozenset[str] | None:
