@@ -107,7 +107,7 @@ def application(settings: Settings, wanted: Wanted) -> "Served":
     switchboard = Switchboard(ledger)
     streamlit = _streamlit(settings, digest(b"comptroller console cookies 1"), wanted)
     reception = Reception(settings, switchboard, sessions, digest)
-    front = Front(reception, hosts, streamlit, SYSTEM)
+    front = Front(reception, hosts, streamlit, SYSTEM, settings.console.url or wanted.url)
     return Served(Door(streamlit, front.app, sessions, hosts))
 
 

@@ -46,8 +46,9 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class Front:
     """The pages, and what they do."""
 
-    def __init__(self, reception: Reception, hosts: Hosts, streamlit: ASGIApp, clock: Clock) -> None:
+    def __init__(self, reception: Reception, hosts: Hosts, streamlit: ASGIApp, clock: Clock, url: str) -> None:
         self._reception, self._hosts, self._streamlit, self._clock = reception, hosts, streamlit, clock
+        self._url = url
         self._oidc = reception.settings.console.oidc
         routes = [
             Route("/signin", self.signin, methods=["GET"]),
@@ -109,6 +110,9 @@ class Front:
         """Send the browser to the provider, by Streamlit's own sign-in."""
         from streamlit.auth_util import encode_provider_token
 
+        # The provider sends browsers back to one name of ours, where the cookie of this step has to be.
+        if request.headers.get("host", "").lower() != urlsplit(self._url).netloc:
+            return RedirectResponse(f"{self._url}/signin/oidc", 303)
         query = f"provider={quote(encode_provider_token(PROVIDER))}"
         status, headers, _ = await _asked(self._streamlit, request, "/auth/login", query)
         to = headers.get("location", [""])[0]
