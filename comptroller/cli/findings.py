@@ -72,7 +72,7 @@ def write_diff(diff: Diff, limit: int) -> None:
         workflow = screen.short(run.workflow, 40) or "-"
         screen.say(f"{side}  {screen.clean(run.id)}  {workflow}  {screen.status(run.status)}  {costs_in_words(costs)}")
     screen.say()
-    screen.say(screen.paint(_said(verdict(diff)), "1"))
+    screen.say(screen.paint(_said(verdict(diff), 800), "1"))
     for change in diff.versions:
         screen.say(f"Not the same {_said(change_in_words(change))}.")
     rows = [(row, lane.path) for lane in diff.lanes for row in lane.rows]
@@ -80,7 +80,7 @@ def write_diff(diff: Diff, limit: int) -> None:
         return
     screen.say()
     heads = ("", "IN", "CALL", "BAD", "GOOD", "DIFFERENCE")
-    screen.table(heads, [_row(row, path, row is diff.first) for row, path in rows[:limit]])
+    screen.table(heads, [_row(row, path, row in (diff.first, diff.course)) for row, path in rows[:limit]])
     if len(rows) > limit:
         screen.say(f"{limit:,} of {len(rows):,} rows, see --limit")
 

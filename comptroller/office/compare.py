@@ -82,6 +82,7 @@ def as_json(diff: Diff) -> Row:
         "kind": diff.kind,
         "verdict": verdict(diff),
         "first": _pair(diff.first, diff.first_path) if diff.first else None,
+        "course": _pair(diff.course, diff.course_path) if diff.course else None,
         "counts": {what: diff.count(what) for what in counts},  # type: ignore[arg-type]
         "versions": [_change(change) for change in diff.versions],
         "costs": {"bad": costs_in_json(diff.bad_costs), "good": costs_in_json(diff.good_costs)},

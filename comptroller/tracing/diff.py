@@ -1,7 +1,7 @@
 """Two runs laid side by side: where they first part, and whether in what went in or in what came back."""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Literal
@@ -15,7 +15,9 @@ from comptroller.tracing.texts import Texts
 What = Literal["equal", "changed", "only_bad", "only_good", "not_reached"]
 Kind = Literal["same", "input", "output", "extra", "missing"]
 INPUTS = ("model", "prompt", "args")
+COURSE = frozenset(("model", "status", "error"))  # another step was taken, not only other words said
 OUTPUTS = ("status", "error", "reply", "result", "answered by")  # in the order in which they say most
+DEARER = 2  # times as much
 SLOWER = 2  # times as long, and
 SECOND = timedelta(seconds=1)  # at least this much longer: less is chance
 
@@ -55,6 +57,11 @@ class Row:
         return self.what != "equal" and not (self.what == "changed" and not _courses(self))
 
     @property
+    def steps_aside(self) -> bool:
+        """Whether another step is taken here, whatever was said."""
+        return self.what not in ("equal", "changed") or any(change.what in COURSE for change in self.changes)
+
+    @property
     def kind(self) -> Kind:
         """What differs: equal inputs with different outputs are the model's or the tool's doing."""
         if self.what == "only_bad":
@@ -75,13 +82,19 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """Two runs compared. `first` is where they part in time; None where they took the same course."""
+    """Two runs compared. `first` is where they part in time; None where nothing differs.
+
+    Two runs of one workflow mostly begin with different cases, and so with different texts: `course` is where they
+    first take another step, whatever was said. It may be the same row.
+    """
 
     bad: Run
     good: Run
     lanes: tuple[Lane, ...]
     first: Row | None
     first_path: tuple[str, ...]
+    course: Row | None
+    course_path: tuple[str, ...]
     versions: tuple[Change, ...]  # of policies, prices and models
     bad_costs: Costs
     good_costs: Costs
@@ -98,24 +111,38 @@ class Diff:
 def compare(bad: Side, good: Side) -> Diff:
     """Lay two runs side by side, agent by agent."""
     theirs, ours = _lanes(good.steps), _lanes(bad.steps)
-    cut_short = bad.run.status != "ok"
-    lanes: list[Lane] = []
-    parts: list[tuple[datetime, int, Row, tuple[str, ...]]] = []
-    for path in [*ours, *(path for path in theirs if path not in ours)]:
-        rows = _rows(ours.get(path, []), theirs.get(path, []), bad.texts, good.texts, cut_short)
-        parts += [(*when, row, path) for when, row in _moments(rows, bad, good) if row.parts]
-        lanes.append(Lane(path, tuple(_folded(rows))))
-    first = min(parts, key=lambda part: part[:2], default=None)
+    paths = [*ours, *(path for path in theirs if path not in ours)]
+    laid = {path: _rows(ours.get(path, []), theirs.get(path, []), bad.texts, good.texts) for path in paths}
+    if bad.run.status != "ok":
+        _cut_short(laid)
+    parts = [
+        (moment, row, path) for path, rows in laid.items() for moment, row in _moments(rows, bad, good) if row.parts
+    ]
+    _, first, first_path = min(parts, key=lambda part: part[0], default=(None, None, ()))
+    steps = (part for part in parts if part[1].steps_aside)
+    _, course, course_path = min(steps, key=lambda part: part[0], default=(None, None, ()))
     return Diff(
         bad.run,
         good.run,
-        tuple(lanes),
-        first[2] if first else None,
-        first[3] if first else (),
+        tuple(Lane(path, tuple(_folded(rows))) for path, rows in laid.items()),
+        first,
+        first_path,
+        course,
+        course_path,
         _versions(bad.steps, good.steps),
         costs_of(_calls(bad.steps)),
         costs_of(_calls(good.steps)),
     )
+
+
+def _cut_short(laid: dict[tuple[str, ...], list[Row]]) -> None:
+    """What the good run did after the last thing both did was not reached; before that the bad one left it out."""
+    both = [row.good.started for rows in laid.values() for row in rows if row.bad and row.good]
+    reach = max(both, default=None)
+    for rows in laid.values():
+        for number, row in enumerate(rows):
+            if row.what == "only_good" and row.good and (reach is None or row.good.started > reach):
+                rows[number] = replace(row, what="not_reached")
 
 
 def _calls(steps: Iterable[Step]) -> list[Step]:
@@ -137,7 +164,7 @@ def _lanes(steps: Sequence[Step]) -> dict[tuple[str, ...], list[Step]]:
     return lanes
 
 
-def _rows(bad: Sequence[Step], good: Sequence[Step], said: Texts, says: Texts, cut_short: bool) -> list[Row]:
+def _rows(bad: Sequence[Step], good: Sequence[Step], said: Texts, says: Texts) -> list[Row]:
     """Every call of both, once: equal inputs first, then those between them of one name, then any two models."""
     pairs = align([_key(step) for step in bad], [_key(step) for step in good])
     pairs = _between(pairs, bad, good, lambda step: (step.kind, step.name))
@@ -146,8 +173,7 @@ def _rows(bad: Sequence[Step], good: Sequence[Step], said: Texts, says: Texts, c
     i = j = 0
     for k, m in [*pairs, (len(bad), len(good))]:
         rows += [Row("only_bad", step, None) for step in bad[i:k]]
-        never = cut_short and k == len(bad)
-        rows += [Row("not_reached" if never else "only_good", None, step) for step in good[j:m]]
+        rows += [Row("only_good", None, step) for step in good[j:m]]
         if k < len(bad):
             changes = tuple(_changes(bad[k], good[m], said, says))
             rows.append(Row("changed" if changes else "equal", bad[k], good[m], 1, changes))
@@ -188,7 +214,7 @@ def _changes(bad: Step, good: Step, said: Texts, says: Texts) -> Iterable[Change
         yield Change("reply" if bad.kind == "model" else "result", "", "")
     if bad.name == good.name and bad.model != good.model and bad.model and good.model:
         yield Change("answered by", bad.model, good.model)
-    if (bad.nanos, bad.currency) != (good.nanos, good.currency) and bad.ended and good.ended:
+    if _dearer(bad, good):
         yield Change("cost", _money(bad), _money(good))
     took, takes = _took(bad), _took(good)
     if took and takes and abs(took - takes) >= SECOND and max(took, takes) >= SLOWER * min(took, takes):
@@ -205,6 +231,14 @@ def _input(bad: Step, good: Step, said: Texts, says: Texts) -> Change:
 
 def _messages(digests: Sequence[str]) -> str:
     return f"{len(digests):,} message{'s' * (len(digests) != 1)}" if digests else ""
+
+
+def _dearer(bad: Step, good: Step) -> bool:
+    """Another cost; where something else was asked only one that is worth telling."""
+    if not (bad.ended and good.ended) or (bad.nanos, bad.currency) == (good.nanos, good.currency):
+        return False
+    more, less = max(bad.nanos, good.nanos), min(bad.nanos, good.nanos)
+    return bad.asked == good.asked or bad.currency != good.currency or more >= DEARER * less
 
 
 def _took(step: Step) -> timedelta | None:

@@ -11,6 +11,7 @@ from comptroller.tracing.repeats import Loop, Repeat, loops_of, repeats_of
 from comptroller.tracing.step import FAILED, REFUSED, TROUBLE, Costs, Run, Step, costs_of, homes_of, path_of
 
 _TYPE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_WORD = re.compile(r"[A-Za-z]{3}")
 _RAISED = {"Denied": "denied", "OverBudget": "over_budget", "NotApproved": "pending", "RateLimited": "rate_limited"}
 _STATUSES = {  # what the SDKs raise for a provider's answer
     "BadRequestError": 400, "AuthenticationError": 401, "PermissionDeniedError": 403, "NotFoundError": 404,
@@ -67,7 +68,7 @@ def find(run: Run, steps: Sequence[Step]) -> Findings:
     cause = case.first_bad()
     path = path_of(cause, case.known, case.homes) if cause else ()
     reason, place, remedy = _words(run, cause, path)
-    bad = [step for step in case.bad if step.kind != "agent" and step is not cause]
+    bad = [step for step in case.bad if step.kind != "agent" and step not in path]
     return Findings(
         run,
         cause,
@@ -208,12 +209,19 @@ def _words(run: Run, cause: Step | None, path: Sequence[Step]) -> tuple[str, str
     if cause is not None:
         if cause.status == "open":
             return "the process ended while this call was under way", place_of(path), GONE
-        own = cause.error or cause.because
-        said = message_of(cause) if own or cause.kind != "agent" else run.error or "it ended in error by itself"
-        return said, place_of(path), remedy_for(cause)
+        return _reason(run, cause, path), place_of(path), remedy_for(cause)
     if run.status == "error":
         return run.error or "the program ended it in error", "", PROGRAM
     return ("its process ended without closing it", "", GONE) if run.status == "abandoned" else ("", "", "")
+
+
+def _reason(run: Run, cause: Step, path: Sequence[Step]) -> str:
+    if cause.kind == "agent" and not (cause.error or cause.because):
+        return run.error or "it ended in error by itself"
+    said = message_of(cause)
+    # A bare status code says too little: what it happened in may have read the answer.
+    above = path[-2].error if len(path) > 1 and path[-2].status in FAILED else ""
+    return above if above and said in above and not _WORD.search(said) else said
 
 
 def place_of(path: Iterable[Step]) -> str:

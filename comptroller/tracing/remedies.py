@@ -27,7 +27,7 @@ _UNREACHED = "The provider was not reached, or did not answer in time. Check add
 _BY_KIND = {
     "tool": "Mend the tool, or let the agent handle its failure.",
     "model": _UNREACHED,
-    "external": "Check the address that was called, or let the agent handle its failure.",
+    "external": "See what the service called has to say, and what was sent to it; or let the agent handle its failure.",
     "agent": "Look at what the agent did last: nothing it called went wrong.",
     "run": "Look into this inner run.",
 }
@@ -41,6 +41,6 @@ def remedy_for(step: Step) -> str:
         return _REFUSED[step.status].replace("{at}", f" in {step.place}" if step.place else "")
     if step.status in _ENDED:
         return _ENDED[step.status]
-    if step.upstream_status is not None and step.upstream_status >= 400:
+    if step.kind == "model" and step.upstream_status is not None and step.upstream_status >= 400:
         return _UPSTREAM.get(step.upstream_status) or (_ANY_5XX if step.upstream_status >= 500 else _ANY_4XX)
     return _BY_KIND.get(step.kind, _BY_KIND["external"])

@@ -8,18 +8,26 @@ _UNTOLD = {"args": "its arguments differ", "reply": "the reply differs", "result
 
 
 def verdict(diff: Diff) -> str:
-    """Where the runs part, in a sentence; texts of agents stand in it as they are."""
-    row = diff.first
-    if row is None:
-        return "Both runs took the same course."
-    where = named(row, diff.first_path)
+    """Where the runs part, in a sentence or two; texts of agents stand in it as they are."""
+    if diff.first is None:
+        return "Nothing differs: both runs took the same course."
+    first = _sentence(diff.first, diff.first_path)
+    if diff.course is diff.first:
+        return first
+    if diff.course is None:
+        return f"{first} Yet both took the same steps."
+    return f"{first} They first take another step here: {_sentence(diff.course, diff.course_path)}"
+
+
+def _sentence(row: Row, path: Iterable[str]) -> str:
+    where = named(row, path)
     if row.kind == "extra":
         return f"Only the bad run made this call: {where}."
     if row.kind == "missing":
         never = "the bad run ended before it" if row.what == "not_reached" else "the bad run went on without it"
         return f"Only the good run made this call, {never}: {where}."
     if row.kind == "input":
-        return f"Asked something else: {where}: {', '.join(_chosen(row, INPUTS))}."
+        return f"Asked something else: {where}: {', '.join(_chosen(row, (*INPUTS, 'status', 'error')))}."
     doer = "the model answered differently" if row.bad and row.bad.kind == "model" else "it ended differently"
     if row.bad and row.bad.asked is None:
         return f"Here {doer}: {where}: {', '.join(_chosen(row, OUTPUTS))}. What was asked was not kept."

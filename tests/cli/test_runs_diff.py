@@ -62,7 +62,7 @@ def test_diff_finds_the_good_run_itself_and_says_where_they_part(cli: Cli, world
     lines = said.out.splitlines()
     assert lines[0].startswith(f"bad   {bad}  refunds")
     assert lines[1].startswith(f"good  {good}  refunds")
-    assert "Asked something else: agent desk > tool pay: its arguments differ." in lines
+    assert "Asked something else: agent desk > tool pay: its arguments differ, status error instead of ok" in said.out
     assert "Not the same policy v2 instead of v1." in lines
     first = next(line for line in lines if line.startswith(">"))
     assert "its arguments differ; status error instead of ok; error ValueError in tool pay: no order" in first
@@ -82,7 +82,7 @@ def test_diff_of_two_named_runs_is_told_to_machines_in_full(cli: Cli, world: Any
 def test_equal_runs_are_said_to_be_so(cli: Cli, world: Any) -> None:
     one, two = a_run(world), a_run(world)
     out = cli("runs", "diff", two, one, "--ledger", world.path).out
-    assert "Both runs took the same course." in out
+    assert "both runs took the same course." in out
     assert "model gpt-4o and 1 more" in out
 
 

@@ -35,7 +35,7 @@ def whats(found: Diff) -> list[tuple[str, int]]:
 def test_equal_runs_are_one_row_whatever_their_ids() -> None:
     found = diff(turns("b"), turns("g"), "ok")
     assert (whats(found), found.first, found.kind) == ([("equal", 8)], None, "same")
-    assert verdict(found) == "Both runs took the same course."
+    assert verdict(found) == "Nothing differs: both runs took the same course."
 
 
 def test_another_message_is_told_by_its_number() -> None:
@@ -49,7 +49,7 @@ def test_another_message_is_told_by_its_number() -> None:
     assert (change.what, change.message, found.kind) == ("prompt", 3, "input")
     assert verdict(found) == (
         "Asked something else: model gpt-4o: its messages differ from number 3 on "
-        "(3 messages, the good run's 4 messages)."
+        "(3 messages, the good run's 4 messages). Yet both took the same steps."
     )
 
 
@@ -67,7 +67,9 @@ def test_the_same_question_with_another_answer_is_the_models_doing() -> None:
     good.model(asked=1, answered=2)
     found = diff(bad, good)
     assert found.kind == "output"
-    assert verdict(found) == "Asked the same, the model answered differently: model gpt-4o: the reply differs."
+    assert verdict(found) == (
+        "Asked the same, the model answered differently: model gpt-4o: the reply differs. Yet both took the same steps."
+    )
 
 
 def test_another_model_answering_under_one_name_is_told() -> None:
@@ -75,7 +77,9 @@ def test_another_model_answering_under_one_name_is_told() -> None:
     bad.model(asked=1, answered=1, model="gpt-4o-2026-01")
     good.model(asked=1, answered=1, model="gpt-4o-2025-01")
     found = diff(bad, good)
-    assert verdict(found).endswith("answered by gpt-4o-2026-01 instead of gpt-4o-2025-01.")
+    assert verdict(found).startswith(
+        "Asked the same, the model answered differently: model gpt-4o: answered by gpt-4o-2026-01 instead of gpt-4o-20"
+    )
     assert [change.what for change in found.versions] == ["model"]
 
 
@@ -126,6 +130,30 @@ def test_what_the_bad_run_left_out_comes_where_it_was_missed() -> None:
     assert (found.kind, found.first and found.first.what) == ("missing", "only_good")
     assert "the bad run went on without it: tool check" in verdict(found)
     assert (found.count("only_good"), found.count("only_bad"), found.count("equal")) == (1, 1, 2)
+
+
+def test_with_another_case_from_the_first_word_on_the_first_other_step_is_told_too() -> None:
+    plays = []
+    for prefix, case in (("b", 100), ("g", 200)):
+        play = Play(prefix)
+        desk = play.agent("desk")
+        asks = play.model(parent=desk, asked=case)
+        if prefix == "g":
+            play.tool("read_policy", parent=asks, asked=1)
+        adjuster = play.agent("adjuster", parent=desk)
+        play.tool("decide", "error" if prefix == "b" else "ok", adjuster, asked=case + 1)
+        play.tool("write", parent=adjuster, asked=3) if prefix == "g" else None
+        plays.append(play)
+    found = diff(*plays)
+    assert found.course is not None
+    assert found.course.good is not None
+    assert (found.course.what, found.course.good.name) == ("only_good", "read_policy")
+    assert verdict(found).startswith("Asked something else: agent desk > model gpt-4o")
+    assert verdict(found).endswith(
+        "They first take another step here: Only the good run made this call, the bad run went on without it: "
+        "agent desk > tool read_policy."
+    )
+    assert found.count("not_reached") == 1
 
 
 def test_a_call_too_many_is_told_as_such() -> None:

@@ -209,6 +209,16 @@ def test_an_agent_that_failed_by_itself_is_named_with_what_the_run_raised() -> N
     assert (found.place, found.reason, found.number) == ("agent desk", "KeyError in app.py:12", 0)
 
 
+def test_a_bare_status_code_is_told_in_the_words_of_what_read_the_answer() -> None:
+    play = Play()
+    decide = play.tool("decide", "error", error="ToolFailed in tool decide: 409 from claims: no policy", takes=9)
+    play.step("external", "POST claims.example", "error", decide, error="409", upstream_status=409)
+    found = look(play, error="ToolFailed")
+    assert (found.reason, found.others) == ("ToolFailed in tool decide: 409 from claims: no policy", 0)
+    assert found.place == "tool decide > external POST claims.example"
+    assert found.remedy.startswith("See what the service called has to say")
+
+
 def test_an_inner_run_that_failed_is_a_cause_and_costs_nothing_here() -> None:
     play = Play()
     play.model()
