@@ -19,6 +19,7 @@ from comptroller.gateway.api import (
     policies,
     query,
     receipts,
+    records,
     runs,
     talk,
 )
@@ -42,6 +43,7 @@ ROUTES = (
     *keys.ROUTES,
     *people.ROUTES,
     *audit.ROUTES,
+    *records.ROUTES,
     *query.ROUTES,
 )
 # Answered to whoever comes, as what they bring is signed, or to the console's own process. Not in the OpenAPI document,
