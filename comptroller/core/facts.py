@@ -25,7 +25,7 @@ ask           identity, kind, name, stage, rule, policy, place, because, version
               quorum, within, until, otherwise, remind?, escalate [..]?, after?: a person is asked; its id is the
               approval's
 approval.answered   approval, answer approve|deny, by, roles [..]?, stead?, edit (digest)?, digest?, because?, refused?
-approval.escalated  approval, to [role|person], by, because?, refused?: these may answer as well, and there is more time
+approval.escalated  approval, to [role|person], by, until?, because?, refused?: these may answer as well
 approval.delegated  approval, by, to, because?, refused?: one who may answer hands that over
 approval.reminded   approval, nth
 approval.expired    approval, otherwise, unused?: nobody answered in time, or it was approved and not used in time

@@ -189,6 +189,7 @@ class ApprovalDesk:
         """Let others answer as well, and give them the whole time."""
         names = _names(to)
         data: dict[str, object] = {"to": names, "by": who.name, **({"because": because} if because else {})}
+        data["until"] = self.desk.clock.now_ns() + approval.within
         return self._tell(APPROVAL_ESCALATED, approval, data, self.why_not(approval, who))
 
     def delegate(self, approval: Approval, to: str, who: Approver, because: str = "") -> Heard:

@@ -117,7 +117,7 @@ def _escalated(approval: Approval, fact: Fact) -> tuple[Approval, str]:
     said: Any = fact.data
     more = tuple(str(name) for name in said.get("to") or () if str(name) not in approval.of)
     of = (*approval.of, *more) if approval.of else ()  # whoever may approve at all still may
-    until = max(approval.until, fact.at + approval.within) if approval.until else 0
+    until = max(approval.until, int(said.get("until") or 0))  # somebody who escalates gives more time, a rule does not
     return replace(approval, of=of, escalated=True, until=until), ""
 
 
