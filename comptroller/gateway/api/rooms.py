@@ -21,6 +21,7 @@ from comptroller.gateway.api import (
     receipts,
     records,
     runs,
+    spend,
     talk,
 )
 
@@ -38,6 +39,7 @@ ROUTES = (
     *receipts.ROUTES,
     *approvals.ROUTES,
     *budgets.ROUTES,
+    *spend.ROUTES,
     *orders.ROUTES,
     *policies.ROUTES,
     *keys.ROUTES,

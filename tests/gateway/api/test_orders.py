@@ -55,3 +55,13 @@ def test_a_cap_set_by_hand_is_the_one_that_budgets_tell(house: Api) -> None:
     assert [(row["cap"], row["place"]) for row in rows] == [("7.50", f"comptroller budgets set --run {run}")]
     assert house.get(f"/api/orders?run={run}", ANN)["caps"][0]["cap"] == "7.50 USD"
     assert house.post("/api/orders/cap", {"run": run, "cap": "7.50 CHF"}, ANN).status == 400
+
+
+def test_the_months_end_is_told_to_whom_it_concerns_with_the_way_it_is_reckoned(house: Api) -> None:
+    told = house.get("/api/spend/forecast", ANN)
+    (row,) = told["rows"]
+    assert row["spent"] == row["expected"] != "0.00"
+    assert "last 7 whole days" in told["method"]
+    acme = replace(ANN, customer="acme")
+    assert house.get("/api/spend/forecast", acme)["rows"][0]["spent"] < row["spent"]
+    assert house.get("/api/spend/forecast?customer=bolt", acme).status == 403
