@@ -19,6 +19,7 @@ COURSE = frozenset(("model", "status", "error"))  # another step was taken, not 
 OUTPUTS = ("status", "error", "reply", "result", "answered by")  # in the order in which they say most
 DEARER = 2  # times as much
 SLOWER = 2  # times as long, and
+EXACT = 100  # prompts, the earliest, of which the first message that differs is looked for: each reads a conversation
 SECOND = timedelta(seconds=1)  # at least this much longer: less is chance
 
 
@@ -118,9 +119,12 @@ def compare(bad: Side, good: Side) -> Diff:
     parts = [
         (moment, row, path) for path, rows in laid.items() for moment, row in _moments(rows, bad, good) if row.parts
     ]
-    _, first, first_path = min(parts, key=lambda part: part[0], default=(None, None, ()))
-    steps = (part for part in parts if part[1].steps_aside)
-    _, course, course_path = min(steps, key=lambda part: part[0], default=(None, None, ()))
+    parts.sort(key=lambda part: part[0])
+    exact = {id(row): _numbered(row, bad.texts, good.texts) for _, row, _ in parts[:EXACT]}
+    parts = [(moment, exact.get(id(row), row), path) for moment, row, path in parts]
+    laid = {path: [exact.get(id(row), row) for row in rows] for path, rows in laid.items()}
+    _, first, first_path = next(iter(parts), (None, None, ()))
+    _, course, course_path = next((part for part in parts if part[1].steps_aside), (None, None, ()))
     return Diff(
         bad.run,
         good.run,
@@ -224,13 +228,22 @@ def _changes(bad: Step, good: Step, said: Texts, says: Texts) -> Iterable[Change
 def _input(bad: Step, good: Step, said: Texts, says: Texts) -> Change:
     if bad.kind != "model":
         return Change("args", "", "")
-    here, there = said.request(bad.id), says.request(good.id)
+    return Change("prompt", _messages(said.count(bad.id)), _messages(says.count(good.id)))
+
+
+def _messages(number: int) -> str:
+    return f"{number:,} message{'s' * (number != 1)}" if number else ""
+
+
+def _numbered(row: Row, said: Texts, says: Texts) -> Row:
+    """The row with the number of the first message that differs."""
+    if row.bad is None or row.good is None or not any(change.what == "prompt" for change in row.changes):
+        return row
+    here, there = said.request(row.bad.id), says.request(row.good.id)
     first = next((n for n, (a, b) in enumerate(zip(here, there, strict=False), 1) if a != b), 0)
-    return Change("prompt", _messages(here), _messages(there), first or min(len(here), len(there)) + 1)
-
-
-def _messages(digests: Sequence[str]) -> str:
-    return f"{len(digests):,} message{'s' * (len(digests) != 1)}" if digests else ""
+    number = first or min(len(here), len(there)) + 1
+    changes = (replace(change, message=number) if change.what == "prompt" else change for change in row.changes)
+    return replace(row, changes=tuple(changes))
 
 
 def _dearer(bad: Step, good: Step) -> bool:

@@ -51,5 +51,6 @@ def change_in_words(change: Change) -> str:
         return _UNTOLD[change.what]
     if change.what == "prompt":
         sides = f" ({change.bad}, the good run's {change.good})" if change.bad and change.good else ""
-        return f"its messages differ from number {change.message:,} on{sides}"
+        since = f" from number {change.message:,} on" if change.message else ""
+        return f"its messages differ{since}{sides}"
     return f"{change.what} {change.bad or 'none'} instead of {change.good or 'none'}"

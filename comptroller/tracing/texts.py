@@ -46,6 +46,11 @@ class Texts:
         text = self._texts.get(call)
         return hash(tuple(map(self._named, text.reply))) if text and text.reply else None
 
+    def count(self, call: str) -> int:
+        """How many messages a request has."""
+        text = self._texts.get(call)
+        return text.after_count + len(text.request) if text else 0
+
     def request(self, call: str) -> list[str]:
         """All messages of a request, as far back as they are known."""
         text = self._texts.get(call)

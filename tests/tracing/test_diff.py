@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comptroller.tracing.diff import Diff, Side, compare
+from comptroller.tracing.diff import EXACT, Diff, Side, compare
 from comptroller.tracing.step import Run
 from comptroller.tracing.telling import verdict
 from comptroller.tracing.texts import Text, Texts
@@ -59,6 +59,14 @@ def test_a_longer_conversation_differs_from_where_the_shorter_one_ends() -> None
     found = diff(bad, good, said=[Text(one, ("s", "u"))], says=[Text(two, ("s",))])
     assert found.first is not None
     assert found.first.changes[0].message == 2
+
+
+def test_the_message_is_looked_for_in_the_earliest_prompts_only() -> None:
+    bad, good = Play("b"), Play("g")
+    said = [Text(bad.model(asked=n), ("s", f"b{n}")) for n in range(EXACT + 2)]
+    says = [Text(good.model(asked=1_000 + n), ("s", f"g{n}")) for n in range(EXACT + 2)]
+    numbers = [row.changes[0].message for row in diff(bad, good, said=said, says=says).lanes[0].rows]
+    assert numbers == [2] * EXACT + [0, 0]
 
 
 def test_the_same_question_with_another_answer_is_the_models_doing() -> None:
