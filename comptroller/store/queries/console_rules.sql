@@ -1,6 +1,6 @@
 -- How often each rule spoke, enforced and in shadow; days are UTC.
 SELECT policy, rule, stage, action, shadow, sum(decisions)::BIGINT AS decisions, sum(errors)::BIGINT AS errors,
-  max(latest) AS latest, count(DISTINCT customer) AS customers, count(DISTINCT workflow) AS workflows
+  max(latest) AS latest
 FROM decisions_daily
 WHERE {only tenant, customer, workflow, policy, rule, action}
   AND ($shadow::BOOLEAN IS NULL OR shadow = $shadow::BOOLEAN)

@@ -1,11 +1,11 @@
 -- A page of runs. `rank` and `seq` of the last row are where the next begins; `offset` jumps. `search` is looked for in
--- id, customer, workflow, errors and refusals. `reason` says in short why a run went wrong, where it did.
+-- id, customer, workflow, errors and refusals; by cost they are sorted to the millionth. `reason` says in short why a run went wrong, where it did.
 WITH page AS (
   SELECT seq, CASE WHEN $rising::BOOLEAN THEN -1 ELSE 1 END * CASE $sort::VARCHAR
-      WHEN 'cost' THEN CAST(cost * 1000000000 AS HUGEINT) WHEN 'calls' THEN CAST(calls AS HUGEINT)
-      WHEN 'failed' THEN CAST(failed AS HUGEINT) WHEN 'refused' THEN CAST(refused AS HUGEINT)
-      WHEN 'took' THEN CAST(epoch_us(coalesce(ended, latest)) - epoch_us(started) AS HUGEINT)
-      ELSE CAST(epoch_us(started) AS HUGEINT) END AS rank
+      WHEN 'cost' THEN CAST(CAST(cost AS DOUBLE) * 1000000 AS BIGINT) WHEN 'calls' THEN calls
+      WHEN 'failed' THEN failed WHEN 'refused' THEN refused
+      WHEN 'took' THEN epoch_us(coalesce(ended, latest)) - epoch_us(started)
+      ELSE epoch_us(started) END AS rank
   FROM runs
   WHERE {only tenant, customer, workflow, user, currency}
     AND ($agent::VARCHAR IS NULL OR contains(chr(10) || agents || chr(10), chr(10) || $agent::VARCHAR || chr(10)))
@@ -18,7 +18,7 @@ WITH page AS (
       OR contains(lower(concat_ws(' ', run, customer, workflow, error, first_error, refusal)), lower($search::VARCHAR)))
     AND ($cause::VARCHAR IS NULL OR cause = $cause::VARCHAR OR run IN (SELECT c.run FROM calls AS c
       WHERE c.cause = $cause::VARCHAR AND ($since::VARCHAR IS NULL OR c.ended >= $since::VARCHAR::TIMESTAMPTZ)))
-    AND ($rank::HUGEINT IS NULL OR rank < $rank::HUGEINT OR (rank = $rank::HUGEINT AND seq < $seq::BIGINT))
+    AND ($rank::BIGINT IS NULL OR rank < $rank::BIGINT OR (rank = $rank::BIGINT AND seq < $seq::BIGINT))
   ORDER BY rank DESC, seq DESC LIMIT coalesce($limit::BIGINT, 50) OFFSET coalesce($offset::BIGINT, 0)
 )
 SELECT r.seq, run, tenant, customer, "user", workflow, agent, outer_run AS "outer",
