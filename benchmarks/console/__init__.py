@@ -1,0 +1,1 @@
+"""The console over books with ten million calls: a generator, and what its queries take."""
