@@ -11,7 +11,7 @@ from comptroller.gateway.api.frame import Ask, Route
 from comptroller.gateway.api.invoices import opened
 from comptroller.gateway.api.problem import Problem
 from comptroller.gateway.api.rights import READ
-from comptroller.gateway.api.shapes import Money, Name, Period, Said, Told
+from comptroller.gateway.api.shapes import Money, Name, Said, Told
 from comptroller.metering.contract_reader import read_contracts
 from comptroller.metering.contracts import Contract
 from comptroller.metering.invoice import Kind, Line
@@ -20,6 +20,8 @@ from comptroller.office.agreements import contract_files
 from comptroller.office.bookkeeper import Bookkeeper
 from comptroller.office.terms import Written, written
 from comptroller.office.whatif import Rerated, Side, given_to, reprice
+
+PERIOD = r"^2[01][0-9]{2}-[0-9]{2}(-[0-9]{2})?$"  # what the books can compare: an instant has 64 bits
 
 
 class PriceRow(Told):
@@ -93,7 +95,7 @@ class Trying(Said):
     """A contract's text (YAML), the period to rate again, and whom to give its terms to; else whom it is for."""
 
     text: Annotated[str, Field(min_length=1, max_length=500_000)]
-    period: Period
+    period: Annotated[str, Field(pattern=PERIOD, examples=["2026-11"])]
     customer: Name = ""
     others: Annotated[list[Name], Field(max_length=100)] = Field(default_factory=list)
 

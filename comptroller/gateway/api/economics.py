@@ -14,7 +14,7 @@ from comptroller.gateway.api.shapes import Money, Name, Said, Told
 from comptroller.metering.periods import Calendar, Period, period_at, period_before, period_named
 from comptroller.office.economics import Months, Movers, Row, Unit, compared, measured
 
-MONTH = r"^[1-9][0-9]{3}-(0[1-9]|1[0-2])$"
+MONTH = r"^2[01][0-9]{2}-(0[1-9]|1[0-2])$"  # what the books can compare: an instant has 64 bits
 LATE = 3  # months before those asked for in which a run may have begun whose outcome was verified later
 _UTC = Calendar()
 

@@ -72,3 +72,10 @@ def test_unit_economics_tell_what_outcomes_earn_and_cost(house: Api) -> None:
     assert [row["name"] for row in house.get("/api/economics?by=customer", ACME)["rows"]] == ["acme"]
     assert house.get("/api/economics?customer=bolt", ACME).status == 403
     assert house.get("/api/economics", replace(OURS, workflow="refunds")).status == 403
+
+
+def test_a_month_that_the_books_cannot_compare_is_refused_with_its_place(house: Api) -> None:
+    assert house.get("/api/economics?month=8830-06").error["place"] == "query.month"
+    assert house.get("/api/economics?month=2199-12&months=24").status == 200
+    tried = house.post("/api/contracts/try", {"text": DEARER, "period": "8830-06"})
+    assert tried.error["place"] == "body.period"
