@@ -1,7 +1,10 @@
 """The door: no page, no file and no socket for whoever is not let in, and nothing for pages from elsewhere."""
 
 import asyncio
+import base64
 import contextlib
+import hashlib
+import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
@@ -11,9 +14,10 @@ from comptroller.dashboards.hosts import Hosts
 from comptroller.dashboards.sessions import Sessions, cookies_of
 from comptroller.office.people import Person
 
-# As tight as Streamlit runs: its page has styles and a script of its own inline, and its charts compile what they draw.
+# As tight as Streamlit runs: it makes styles inline, and components of ours come as a script in a `blob:`. Nothing is
+# compiled from text, and of scripts within a page only those that Streamlit's own page has, by their digests.
 POLICY = (
-    "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+    "default-src 'none'; script-src 'self' blob: {scripts}; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; media-src 'self' blob:; "
     "worker-src 'self' blob:; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
@@ -30,6 +34,7 @@ FRONT = ("/signin", "/enter", "/leave", "/oauth2callback")
 SHUT = ("/auth/login", "/auth/logout")  # Streamlit's own, which `/signin` stands before
 SIGNIN = "/signin"
 READS = ("GET", "HEAD")
+_INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _LOOK_S = 0.5
 _GONE = 1008  # why a socket is closed: the policy, as its numbers have it
 _FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip")
@@ -39,13 +44,15 @@ Headers = dict[bytes, bytes]
 class Door:
     """Stands before Streamlit (`app`), and before our own few pages for signing in (`front`)."""
 
-    def __init__(self, app: ASGIApp, front: ASGIApp, sessions: Sessions, hosts: Hosts) -> None:
+    def __init__(self, app: ASGIApp, front: ASGIApp, sessions: Sessions, hosts: Hosts, page: str = "") -> None:
+        """`page` is Streamlit's own, in which the browser may run what stands there."""
         self._app, self._front, self._sessions, self._hosts = app, front, sessions, hosts
+        self._policy = policy_of(page)
         self._lines: dict[_Line, str] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._page(scope, receive, guarded(send))
+            await self._page(scope, receive, guarded(send, self._policy))
         elif scope["type"] == "websocket":
             await self._socket(scope, receive, send)
         else:
@@ -166,7 +173,13 @@ class _Line:
             await self._send(message)
 
 
-def guarded(send: Send) -> Send:
+def policy_of(page: str) -> str:
+    """What a browser may load and run, where that is the page."""
+    digests = (hashlib.sha256(script.encode()).digest() for script in _INLINE.findall(page))
+    return POLICY.format(scripts=" ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests))
+
+
+def guarded(send: Send, policy: str) -> Send:
     """Every response with the headers that keep browsers careful."""
 
     async def careful(message: Message) -> None:
@@ -174,7 +187,7 @@ def guarded(send: Send) -> Send:
             set_ = {name.lower(): value for name, value in message.get("headers", ())}
             for name, value in ALWAYS:
                 set_.setdefault(name.encode(), value.encode())
-            set_.setdefault(b"content-security-policy", POLICY.encode())
+            set_.setdefault(b"content-security-policy", policy.encode())
             if not _is_asset(set_):
                 set_[b"cache-control"] = b"no-store"
             cookies = [pair for pair in message.get("headers", ()) if pair[0].lower() == b"set-cookie"]

@@ -108,7 +108,7 @@ def application(settings: Settings, wanted: Wanted) -> "Served":
     streamlit = _streamlit(settings, digest(b"comptroller console cookies 1"), wanted)
     reception = Reception(settings, switchboard, sessions, digest)
     front = Front(reception, hosts, streamlit, SYSTEM, settings.console.url or wanted.url)
-    return Served(Door(streamlit, front.app, sessions, hosts))
+    return Served(Door(streamlit, front.app, sessions, hosts, _page()))
 
 
 class Served:
@@ -138,11 +138,18 @@ def _streamlit(settings: Settings, cookie_secret: str, wanted: Wanted) -> Any:
     from streamlit import config
     from streamlit.starlette import App
 
-    for name, value in OPTIONS.items():
+    app = App(Path(wanted.script) if wanted.script else SCRIPT, secrets=_secrets(settings, cookie_secret, wanted))
+    config.get_config_options(force_reparse=True)  # only now does it know the look that lies beside the script
+    for name, value in (OPTIONS | {"server.cookieSecret": cookie_secret, "server.port": wanted.port}).items():
         config.set_option(name, value)
-    config.set_option("server.cookieSecret", cookie_secret)
-    config.set_option("server.port", wanted.port)
-    return App(Path(wanted.script) if wanted.script else SCRIPT, secrets=_secrets(settings, cookie_secret, wanted))
+    return app
+
+
+def _page() -> str:
+    """Streamlit's own page, which all of the console's pages are made in."""
+    from streamlit import file_util
+
+    return (Path(file_util.get_static_dir()) / "index.html").read_text(encoding="utf-8")
 
 
 def _secrets(settings: Settings, cookie_secret: str, wanted: Wanted) -> dict[str, Any] | None:
