@@ -39,13 +39,6 @@ def series() -> None:
     told(chosen.isoformat() if chosen else "")
 
 
-def sparks() -> None:
-    from comptroller.dashboards.components.spark import spark
-
-    for columns in (False, True):
-        st.html(spark([3, 1, 4, 1, 5, 9, 2, 6], columns=columns))
-
-
 def messages() -> None:
     from comptroller.dashboards.components.messages import columns
     from comptroller.dashboards.components.messages import messages as mount
@@ -62,7 +55,6 @@ SHOWS: dict[str, Callable[[], None]] = {
     "waterfall": waterfall,
     "graph": graph,
     "series": series,
-    "spark": sparks,
     "messages": messages,
 }
 st.set_page_config(layout="wide")

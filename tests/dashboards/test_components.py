@@ -248,14 +248,6 @@ def test_a_time_without_spend_says_so_in_words(desk: Screen) -> None:
     desk.check()
 
 
-def test_sparks_reach_the_page(desk: Screen) -> None:
-    desk.open("/?show=spark")
-    sparks = desk.page.locator("span.spark")
-    sparks.first.wait_for()
-    assert sparks.count() == 2
-    assert "svg+xml" in sparks.first.evaluate("node => getComputedStyle(node).maskImage")
-
-
 def test_a_conversation_shows_what_is_new_opens_long_texts_and_finds_words_in_them(desk: Screen) -> None:
     desk.open("/?show=messages")
     page = desk.page

@@ -1,6 +1,6 @@
 """One run as its page needs it: the row, the tree, what policies said, why it failed; made once for each state."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -8,7 +8,8 @@ from typing import Any
 
 from comptroller.dashboards import frame
 from comptroller.dashboards.components import waterfall
-from comptroller.dashboards.components.waterfall import Fold, Marks
+from comptroller.dashboards.components.folding import folds_of
+from comptroller.dashboards.components.waterfall import Marks
 from comptroller.dashboards.source import Source
 from comptroller.office.steps import steps_of, texts_of
 from comptroller.tracing.findings import Findings, find
@@ -75,23 +76,13 @@ def _look(source: Source, row: Row, moment: datetime | None) -> Looked:
     steps = steps_of(rows, id, Texts(texts_of(rows, id)))
     found = find(Run(id, row["status"], row["error"] or "", row["workflow"] or ""), steps)
     marks = Marks(
-        folds=[*_loops(found, tree), *(Fold(one.calls, one.name, one.count) for one in found.repeats)],
+        folds=folds_of(found.loops, found.repeats, tree),
         first_bad=found.cause.id if found.cause else "",
         crossed=_crossed(row, tree),
         decisions=decisions,
         now=moment,
     )
     return Looked(row, tree, decisions, found, waterfall.columns(tree, marks))
-
-
-def _loops(found: Findings, tree: Sequence[Row]) -> Iterator[Fold]:
-    """Rounds that came again and again, as the calls beside one another that began in them."""
-    places = {row["id"]: at for at, row in enumerate(tree)}
-    for loop in found.loops:
-        if loop.first in places and loop.last in places:
-            round = tree[places[loop.first] : places[loop.last] + 1]
-            beside = tuple(row["id"] for row in round if row["parent"] == round[0]["parent"])
-            yield Fold(beside, " → ".join(loop.names), loop.rounds)
 
 
 def _crossed(row: Row, tree: Sequence[Row]) -> dict[str, str]:
