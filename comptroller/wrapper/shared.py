@@ -150,4 +150,7 @@ def refusal(dialect: Dialect, entry: Entry, refused: Refused) -> Answer:
 
 def refusal_headers(entry: Entry, refused: Refused) -> dict[str, str]:
     """No official client tries again, but for a limit that will have room soon."""
-    return {**REFUSING, **retry_headers(refused), **reply_headers(entry, whole=False)}
+    headers = {**REFUSING, **retry_headers(refused), **reply_headers(entry, whole=False)}
+    if entry.approval:
+        headers["comptroller-approval"] = entry.approval
+    return headers
