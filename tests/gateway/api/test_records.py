@@ -10,6 +10,7 @@ pytest.importorskip("duckdb")
 pytest.importorskip("starlette")
 
 from comptroller.store import segment
+from comptroller.wrapper.desk import Desk
 from tests.gateway.api.house import OURS, POLICY, THEIRS, Api, api
 
 
@@ -65,9 +66,9 @@ def test_versions_of_policies_are_told_whole_and_side_by_side(house: Api, tmp_pa
     whole = house.get(f"/api/policies/versions/{first}")
     assert whole["files"][0]["text"] == POLICY
     (tmp_path / "spend.yaml").write_text(POLICY.replace("cap: 1 USD", "cap: 2 USD"))
-    house.bureau.desk.refresh()
+    with Desk.open(house.bureau.ledger, {"policies": [str(tmp_path / "spend.yaml")]}) as another:
+        after = another.book.version  # on record from here on
     house.bureau.reader.refresh()
-    after = house.get("/api/policies")["version"]
     (file,) = house.get(f"/api/policies/diff?before={first}&after={after}&around=1")["files"]
     assert [(row["what"], row["text"].strip()) for row in file["rows"] if row["what"] in ("gone", "new")] == [
         ("gone", "- {per: run, cap: 1 USD}"),
