@@ -17,9 +17,9 @@ class Rollups:
     def add_calls(self, corrected: bool, seq: int) -> None:
         """After the calls and decisions behind record `seq` were booked. `corrected`: earlier rows were replaced."""
         self._do("call_moves")
-        day, hour = self._row(
+        day, hour, failed = self._row(
             "SELECT CAST(least(min(day), (SELECT CAST(min(happened) AS DATE) FROM fresh)) AS VARCHAR), "
-            "CAST(min(hour) AS VARCHAR) FROM call_moves"
+            "CAST(min(hour) AS VARCHAR), bool_or(failed <> 0) FROM call_moves"
         )
         if hour is None:
             return
@@ -28,7 +28,8 @@ class Rollups:
         if corrected:
             self._do("empty_days")
             self._do("empty_hours")
-        self._add_failures(corrected, day)
+        if corrected or failed:
+            self._add_failures(corrected, day)
         if self._row("SELECT count(*) FROM books.decisions WHERE seq > $seq", seq=seq)[0]:
             self._do("decisions_daily", seq=seq, day=day)
 
@@ -37,8 +38,7 @@ class Rollups:
         if corrected:
             for name in ("unfailed", "forget_causes", "failing_again"):
                 self._do(name)
-        if self._row("SELECT count(*) FROM failing")[0]:
-            self._do("causes_daily", day=day)
+        self._do("causes_daily", day=day)
 
     def watch_runs(self, lost: bool) -> None:
         """Before runs change: how those that will stand now."""

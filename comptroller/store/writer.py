@@ -144,8 +144,8 @@ class Writer:
                 self._read("fresh", _ODD, piece)
             except duckdb.Error as error:
                 raise StoreError(_unreadable(self.position, piece, str(error))) from error
-        counted, most, kinds, failed = self._rows(
-            "SELECT count(*), max(seq), list(DISTINCT fact), bool_or(error LIKE '{%') FROM fresh"
+        counted, most, kinds, failed, told = self._rows(
+            "SELECT count(*), max(seq), list(DISTINCT fact), bool_or(error LIKE '{%'), bool_or(error <> '') FROM fresh"
         )[0]
         expected = piece.end.sequence - self.position.sequence
         if (counted, most) != (expected, piece.end.sequence):
@@ -153,7 +153,8 @@ class Writer:
         self._kinds = set(kinds)  # type: ignore[call-overload]
         if failed:
             self._tell_failures()
-        self._do("causes")
+        if told:
+            self._do("causes")
         self._do("no_gone")
         self._do("new_calls")
         if HOLD_EXPIRED in self._kinds:
