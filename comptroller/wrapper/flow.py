@@ -25,6 +25,7 @@ from comptroller.wrapper.recall import Listening, again, copy_of, through
 from comptroller.wrapper.reply import Call
 from comptroller.wrapper.shared import (
     Job,
+    STOPPING,
     case_for,
     enforce,
     enforce_guard,
@@ -122,7 +123,9 @@ def _inbound(job: Job, entry: Entry, request: Request, admission: Admission) -> 
         case = case_for(entry, "model", request=request, admission=admission)
         decision = book.decide(case)
         entry.note("model", decision)
-        action = yield from enforce(entry, decision)
+        action = decision.action
+        if action in STOPPING:
+            action = yield from enforce(entry, decision)
         if action == "downgrade":
             admission.downgrade()
         plan = redacting(plan) if action == "redact" else plan

@@ -23,6 +23,7 @@ ACCOUNT = (
     *("openai-beta", "anthropic-version", "anthropic-beta"),
 )
 REFUSING: Mapping[str, str] = {"x-should-retry": "false", "content-type": "application/json"}
+STOPPING = frozenset(("deny", "ask"))  # looked for first: most calls then make no generator to be enforced by
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def enforce(
     approval lifts what it was asked for and nothing else: a redaction stays.
     """
     verdict = decision.verdict
-    if verdict is None or decision.action not in ("deny", "ask"):
+    if verdict is None or decision.action not in STOPPING:
         return decision.action
     if decision.action == "deny":
         raise Denied(verdict.because, _details(verdict))
@@ -109,7 +110,7 @@ def enforce_guard(
     entry: Entry, found: Inspection, matter: Matter | None = None, cleared: str = ""
 ) -> Generator[Effect, Any, None]:
     """Carry out what the guards decided, as far as it stops the call."""
-    if found.action not in ("deny", "ask"):
+    if found.action not in STOPPING:
         return
     guard = found.failed or (found.findings[0].guard if found.findings else "")
     said = found.because.rstrip(".")

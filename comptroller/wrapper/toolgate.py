@@ -20,7 +20,7 @@ from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.limits import draw, limit_of, refuse
 from comptroller.wrapper.orders import must_live
 from comptroller.wrapper.patience import Patience, cap_of, in_turn
-from comptroller.wrapper.shared import case_for, enforce, enforce_guard, redacting
+from comptroller.wrapper.shared import STOPPING, case_for, enforce, enforce_guard, redacting
 
 ROUNDS = 8  # how often approvers may edit one call, each upon the other
 
@@ -62,6 +62,9 @@ class Ruling:
 
 
 def judge(
+AS_IT_IS = Ruling()
+
+
     tool: Entry, name: str, args: Mapping[str, object] | None, text: str, plan: Mapping[str, Action]
 ) -> Generator[Effect, Any, Ruling]:
     """Rules and guards on a tool call; where an approver edited it, all of them on what it became."""
@@ -74,7 +77,9 @@ def judge(
             args = edited = change.arguments
             text, cleared = msgspec.json.encode(args).decode(), change.rule
         else:
-            return Ruling(text if found is None and edited is not None else found, edited)
+            if found is None and edited is None:
+                return AS_IT_IS
+            return Ruling(text if found is None else found, edited)
     because = f"The call of {name} was edited {ROUNDS} times, each time upon another edit. Approve or deny it as it is."
     raise Denied(because, {"rule": "approval"})
 
@@ -87,7 +92,10 @@ def _judged(
     case = case_for(tool, "tool", tool=name, args=args)
     decision: Decision = tool.desk.book.decide(case)
     tool.note("tool", decision, name)
-    if (yield from enforce(tool, decision, cleared=cleared)) == "redact":
+    action = decision.action
+    if action in STOPPING:
+        action = yield from enforce(tool, decision, cleared=cleared)
+    if action == "redact":
         plan = redacting(plan)
     found = tool.desk.inspect(text, plan, as_json=True)
     if found is None:
