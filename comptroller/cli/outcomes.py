@@ -24,6 +24,7 @@ from comptroller.policies.amounts import read_duration
 from comptroller.store.reader import Reader
 from comptroller.wrapper.boundary import Boundary
 from comptroller.wrapper.context import RunState, Scope
+from comptroller.wrapper.dataflow import OTHERS
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.run import claim as put_on_record
 
@@ -106,6 +107,7 @@ def claim(
         at = desk.registry.desk
         identity = _identity(Path(at.settings.ledger), at, run, customer, agent)
         scope = Scope(identity, RunState(identity.run, identity.run, Boundary()))
+        scope.run.flow.lose(OTHERS)
         made = put_on_record(at, scope, type, subject, shown, degree)
         desk.work()
         outcome = desk.registry.outcomes.get(made)

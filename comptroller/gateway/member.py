@@ -157,7 +157,7 @@ class SharedRuns(Runs):
         if not name or (name, parent) in run.agents or len(run.agents) >= MOST_AGENTS:
             return
         known = replace(identity, run=run.state.id, agent=name, depth=1, parent=self.desk.clock.new_id())
-        decision = self._judged(known)
+        decision = self._judged(known, run)
         opened, refused = self._introduced(known, parent, decision), decision.action in STOPS
         if fresh:
             self.desk.record(opened)

@@ -18,7 +18,7 @@ from comptroller.policies.book import Book
 from comptroller.wrapper.boundary import Boundary
 from comptroller.wrapper.context import RunState, Scope
 from comptroller.wrapper.desk import Desk
-from comptroller.wrapper.run import close_run, who
+from comptroller.wrapper.run import close_run, flow_of, who
 from comptroller.wrapper.toolgate import unanswered
 
 SHARED = ("customer", "user", "workflow")  # what all calls of a run have in common
@@ -210,7 +210,7 @@ class Runs:
             return identity, Denied(message, {"rule": "agents"})  # names that clients make up must not fill memory
         clock = self.desk.clock
         known = replace(identity, depth=1, parent=span or clock.new_id())
-        decision = self._judged(known)
+        decision = self._judged(known, run)
         if not span:
             run.agents[(identity.agent, parent)] = (known.parent, decision.action in STOPS)
             self.desk.note(self._introduced(known, parent, decision), must=self.desk.must_record(False))
@@ -219,8 +219,10 @@ class Runs:
         said = decision.verdict
         return known, Denied(said.because, {"rule": said.rule, "policy": said.policy, "place": said.place})
 
-    def _judged(self, known: Identity) -> Decision:
-        return self.desk.book.decide(Case("agent", known, kind="agent", now_ns=self.desk.clock.now_ns()))
+    def _judged(self, known: Identity, run: Open) -> Decision:
+        case = Case("agent", known, kind="agent", now_ns=self.desk.clock.now_ns())
+        case.origins = flow_of(self.desk, run.state)
+        return self.desk.book.decide(case)
 
     def _introduced(self, known: Identity, parent: str, decision: Decision) -> Fact:
         data = {**who(known), "parent": parent}
@@ -261,6 +263,7 @@ def end_run(desk: Desk, scope: Scope, agents: Agents, ours: bool) -> None:
     if ours:
         close_run(desk, scope)
         return
+    desk.flows.forget(scope.run.flow)
     for asked in scope.run.boundary.drain():
         unanswered(asked)
 

@@ -53,8 +53,8 @@ class Flow:
     """What one run has read, and where each piece of it came from. Thread-safe."""
 
     __slots__ = (
+        "_agent",
         "_asked",
-        "_count",
         "_index",
         "_replies",
         "_roots",
@@ -63,17 +63,19 @@ class Flow:
         "follows",
         "gap",
         "heard",
+        "live",
+        "made",
         "secrecy",
         "tainted",
         "told",
-        "turns",
     )
 
     def __init__(self) -> None:
         self._forget()
         self.gap = ""  # why not everything is known; then nothing is vouched for
         self.told = False  # of the gap, on record
-        self.turns = 0  # model calls known of: made through here, or told by a history
+        self.made = 0  # model calls known of: made through here, or told by a history
+        self.live = 0  # those under way
 
     def _forget(self) -> None:
         self._index = Index()
@@ -82,7 +84,7 @@ class Flow:
         self._roots: set[int] = set()  # messages of the conversation the user has, by their hashes
         self._replies: set[int] = set()
         self._stems: set[str] | None = None  # of the user's own words
-        self._count = 0
+        self._agent: str | None = None  # whom the user speaks to
         self.tainted = False
         self.follows = False
         self.heard = False  # anything at all
@@ -147,6 +149,16 @@ class Flow:
             self._asked[call] = Asked(tool, f" {said} ")
             if len(self._asked) > MOST_CALLS:
                 self._asked.popitem(last=False)
+
+    def repeated(self, call: str, tool: str, text: str) -> None:
+        """A history tells of a tool call: known here, unless it was made elsewhere."""
+        if call and call not in self._asked:
+            self.asked(call, tool, None, text)
+
+    def tool_of(self, source: str) -> str:
+        """The tool whose result a source is; nothing for any other source."""
+        asked = self._asked.get(source.partition(":")[2])
+        return asked.tool if asked is not None else ""
 
     def result(self, call: str, tool: str, text: str, trust: Trust) -> None:
         """What a tool returned."""
@@ -220,6 +232,18 @@ class Flow:
         return any(LABELS[source.label] > 1 for probe in probes for source in self._index.find(probe))
 
     # -- what is known of a request
+
+    def knows(self, text: str, call: str) -> bool:
+        """Whether a piece of a model's reply was seen before."""
+        return (call in self._asked) if call else ("r", hash(text)) in self._seen
+
+    def speaks_to(self, agent: str) -> None:
+        """The user speaks to this agent."""
+        self._agent = agent if self._agent is None else self._agent
+
+    def goes_on(self, agent: str) -> bool:
+        """Whether a request that brings only what is new may be of the user's conversation."""
+        return self._agent in (None, agent)
 
     def is_users(self, texts: Sequence[str]) -> bool:
         """Whether a request with these texts in the user's place is of the conversation the user has.

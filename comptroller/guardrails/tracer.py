@@ -123,8 +123,8 @@ class Tracer:
         values = values_in(text)
         reaches = any(value.kind in REACHING for value in values)
         hits = self.index.find(words)
-        if not hits and values and _is(values, text):
-            hits = self._spelt(values, text, words)
+        if values and _is(values, text):
+            hits = _in_order([*hits, *self._spelt(values, text, words)])
         if hits:
             return self._whole(hits, text, reaches)
         return self._parts(raw, text, words, values)
@@ -235,6 +235,11 @@ class Tracer:
         words = words_of(_without(text, covered))
         if len(words) >= QUOTE or (words and self.index.find(words)):
             self._quotations(words, found)
+
+
+def _in_order(sources: Sequence[Source]) -> list[Source]:
+    """Each source once, the earliest first."""
+    return sorted({source.number: source for source in sources}.values(), key=lambda source: source.number)
 
 
 def _is(values: Sequence[Value], text: str) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from comptroller.core.call import Identity
 from comptroller.core.verdict import Cap
+from comptroller.guardrails.provenance import Flow
 from comptroller.wrapper.boundary import Boundary
 from comptroller.wrapper.retries import Retries
 from comptroller.wrapper.thread import Thread
@@ -33,6 +34,7 @@ class RunState:
     caps: tuple[Cap, ...] = ()  # the run's own budget and those of the runs it is part of
     error: str = ""
     cleared: set[tuple[str, str, str]] = field(default_factory=set)  # results that were approved: history repeats them
+    flow: Flow = field(default_factory=Flow)  # what it has read; nothing, unless a policy asks
     standings: "dict[int, Standing]" = field(default_factory=dict)  # by the identity's place in memory
 
 

@@ -22,6 +22,7 @@ from comptroller.metering.prices import PriceBook
 from comptroller.policies.book import Book
 from comptroller.tracing.span import Tracer
 from comptroller.wrapper.cache import Cache
+from comptroller.wrapper.dataflow import Flows
 from comptroller.wrapper.kept import Kept
 from comptroller.wrapper.queue import Queue
 from comptroller.wrapper.shelf import Shelf, load_book, rates
@@ -107,6 +108,7 @@ class Desk:
         self._clean: dict[tuple[int, int, int], None] = {}
         self.queue = Queue()
         self.cache = Cache(settings.limits.cache_mb << 20, clock)
+        self.flows = Flows()
         self.at_close: list[Callable[[], None]] = []
         self.kept = Kept()
         self.watchers: list[Callable[[Fact], None]] = [self.kept.watch]  # told of each fact once it is on record

@@ -13,7 +13,9 @@ from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, HOLD_EXTENDED, LIVE
 from comptroller.core.money import decimal_text
 from comptroller.core.verdict import STRICTNESS, Action, Decision, Verdict
 from comptroller.guardrails.chain import Inspection
+from comptroller.guardrails.provenance import Flow
 from comptroller.metering.prices import Price
+from comptroller.wrapper import dataflow
 from comptroller.wrapper.asking import Binding, Matter
 from comptroller.wrapper.context import RunState
 from comptroller.wrapper.desk import Desk
@@ -67,6 +69,7 @@ class Entry:
     closed = False
     charged: tuple[int, str] | None = None  # once it is closed
     _standing: Standing | None = None
+    flow: Flow | None = None  # of the values it reads, where a policy asks
     hard = False  # a cap applies that must never be passed
     matter: Callable[[], Matter] | None = None  # what a person would be asked about
     passes: Mapping[Binding, Told] = MappingProxyType({})  # approvals that were found, and not used yet
@@ -226,6 +229,8 @@ class Entry:
         if self.if_lost is not None:
             with suppress(Refused):  # nobody is there any more to be refused anything
                 self.if_lost()
+        if self.flow is not None:
+            dataflow.ended(self)
         fact = self._closed()
         try:
             self.desk.record(fact)

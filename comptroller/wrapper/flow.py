@@ -17,6 +17,7 @@ from comptroller.wrapper import toolgate
 from comptroller.wrapper.admission import Admission, hold_unread
 from comptroller.wrapper.asking import use
 from comptroller.wrapper.capture import keep_request
+from comptroller.wrapper.dataflow import take_in
 from comptroller.wrapper.effects import Answer, Effect, Head, Send, UpstreamFault
 from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.external import look_at_bytes
@@ -24,8 +25,8 @@ from comptroller.wrapper.offer import not_on_offer, withheld
 from comptroller.wrapper.recall import Listening, again, copy_of, through
 from comptroller.wrapper.reply import Call
 from comptroller.wrapper.shared import (
-    Job,
     STOPPING,
+    Job,
     case_for,
     enforce,
     enforce_guard,
@@ -118,6 +119,7 @@ def _inbound(job: Job, entry: Entry, request: Request, admission: Admission) -> 
     """Rules and guards on the request; returns the texts to be replaced, by their path."""
     desk, book = job.desk, job.desk.book
     toolgate.answers(entry, request)
+    take_in(entry, request)
     plan, clean = entry.standing.guards_in, entry.standing.covers_in
     if book.watches("model", entry.identity):
         case = case_for(entry, "model", request=request, admission=admission)

@@ -15,6 +15,7 @@ from comptroller.core.errors import Denied, Refused, SettingsError
 from comptroller.core.facts import AGENT_CLOSED, AGENT_OPENED, CLAIM, RUN_CLOSED, RUN_OPENED, Fact
 from comptroller.core.money import parse_money
 from comptroller.core.verdict import Cap, Case, Decision
+from comptroller.guardrails.provenance import CallOrigins
 from comptroller.tracing.context import ambient_trace, parse_traceparent
 from comptroller.wrapper.asking import Matter, passed
 from comptroller.wrapper.boundary import Boundary
@@ -119,6 +120,8 @@ class Run(_Span):
         inherited = (*outer.run.caps, *_run_caps(desk, outer.identity)) if outer else ()
         own = (replace(self._budget, who=self.id),) if self._budget else ()
         state = RunState(self.id, trace, Boundary(), caps=(*inherited, *own))
+        if outer:
+            state.flow = outer.run.flow  # what the run around it has read may be in all that is done inside
         data = who(identity)
         data["parent"] = parent or (outer.identity.parent or outer.run.id if outer else "")
         if outer:
@@ -176,7 +179,9 @@ class Agent(_Span):
         identity = replace(
             outer.identity, agent=self.name, scopes=scopes, depth=outer.identity.depth + 1, parent=self.id
         )
-        decision = desk.book.decide(Case("agent", identity, kind="agent", now_ns=desk.clock.now_ns()))
+        case = Case("agent", identity, kind="agent", now_ns=desk.clock.now_ns())
+        case.origins = flow_of(desk, outer.run)
+        decision = desk.book.decide(case)
         data = who(identity)
         data["parent"] = outer.identity.parent
         if scopes is not None:
@@ -220,6 +225,7 @@ def claim(
         raise SettingsError(f"The degree of {type!r} is {share}; it must be above 0 and at most 1.") from None
     identity = scope.identity
     case = Case("outcome", identity, kind="outcome", now_ns=desk.clock.now_ns(), known={"outcome.type": type})
+    case.origins = flow_of(desk, scope.run)
     decision = desk.book.decide(case)
     id = desk.clock.new_id()
     data = who(identity)
@@ -256,9 +262,15 @@ def close_run(desk: Desk, scope: Scope, error: BaseException | None = None) -> N
     """Put the end of a run on record, after the tool calls whose results nobody saw."""
     for asked in scope.run.boundary.drain():
         unanswered(asked)
+    desk.flows.forget(scope.run.flow)
     data = who(scope.identity)
     data.update(_ending(error))
     desk.note(Fact(RUN_CLOSED, desk.clock.new_id(), desk.clock.now_ns(), scope.run.id, data=data))
+
+
+def flow_of(desk: Desk, run: RunState) -> CallOrigins | None:
+    """What rules may ask about what a run has read."""
+    return run.flow.origins(None) if desk.book.traces else None
 
 
 def who(identity: Identity) -> dict[str, object]:

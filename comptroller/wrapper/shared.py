@@ -12,6 +12,7 @@ from comptroller.guardrails.chain import Inspection
 from comptroller.wrapper.admission import Admission
 from comptroller.wrapper.asking import SHOWN, Binding, Matter, ask
 from comptroller.wrapper.context import RunState
+from comptroller.wrapper.dataflow import origins_of
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.effects import Answer, Effect
 from comptroller.wrapper.entry import Entry
@@ -22,8 +23,8 @@ ACCOUNT = (
     *("authorization", "x-api-key", "api-key", "x-goog-api-key", "openai-organization", "openai-project"),
     *("openai-beta", "anthropic-version", "anthropic-beta"),
 )
-REFUSING: Mapping[str, str] = {"x-should-retry": "false", "content-type": "application/json"}
 STOPPING = frozenset(("deny", "ask"))  # looked for first: most calls then make no generator to be enforced by
+REFUSING: Mapping[str, str] = {"x-should-retry": "false", "content-type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ def case_for(
     """What the rules may look at."""
     case = Case(stage, entry.identity, kind=entry.kind, now_ns=entry.desk.clock.now_ns(), **more)
     case.spent_nanos, case.run_calls = entry.run_spent, entry.run_calls
+    case.origins = origins_of(entry, case.args)
     if request is not None:
         case.model, case.stream, case.max_tokens = request.model, request.stream, request.max_tokens
         case.text = lambda: "\n".join(part.text for part in request.parts if part.role != "field")

@@ -11,6 +11,7 @@ from comptroller.core.errors import Denied, OverBudget, Refused
 from comptroller.core.facts import Line
 from comptroller.core.verdict import Action, Decision, Verdict
 from comptroller.metering.budget import lines_for
+from comptroller.wrapper import dataflow
 from comptroller.wrapper.admission import caps_for, reserve, short_details, short_reason
 from comptroller.wrapper.asking import SHOWN, Edited, Matter, ask, text_matter, use
 from comptroller.wrapper.boundary import Asked, Boundary
@@ -61,10 +62,10 @@ class Ruling:
     edited: Mapping[str, object] | None = None
 
 
-def judge(
 AS_IT_IS = Ruling()
 
 
+def judge(
     tool: Entry, name: str, args: Mapping[str, object] | None, text: str, plan: Mapping[str, Action]
 ) -> Generator[Effect, Any, Ruling]:
     """Rules and guards on a tool call; where an approver edited it, all of them on what it became."""
@@ -91,6 +92,7 @@ def _judged(
     tool.matter = lambda: _matter(name, args, text)
     case = case_for(tool, "tool", tool=name, args=args)
     decision: Decision = tool.desk.book.decide(case)
+    dataflow.note(tool, name, args, text, case.origins)
     tool.note("tool", decision, name)
     action = decision.action
     if action in STOPPING:
@@ -139,6 +141,7 @@ def hold_tool(tool: Entry) -> Generator[Effect, Any, None]:
 def tool_entry(entry: Entry, call: ToolCall) -> Entry:
     """The record of a tool call, inside the model call that asked for it."""
     tool = Entry(entry.desk, replace(entry.identity, parent=entry.id), entry.run, "tool", name=call.name)
+    tool.flow = entry.flow
     tool.tool = {"call_id": call.id, "args": digest_of(entry.desk, call.name, call.args, call.text)}
     known = entry.desk.book.tool(entry.identity, call.name)
     if known is not None:

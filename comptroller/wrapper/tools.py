@@ -13,6 +13,7 @@ from comptroller.core.verdict import Verdict
 from comptroller.wrapper import toolgate
 from comptroller.wrapper.asking import text_matter, use
 from comptroller.wrapper.context import Scope, current, within
+from comptroller.wrapper.dataflow import returned
 from comptroller.wrapper.desk import Desk, open_or_none
 from comptroller.wrapper.drive import run_awaiting, run_blocking
 from comptroller.wrapper.effects import Answer, Effect, Execute
@@ -160,6 +161,7 @@ def _look_at_result(entry: Entry, name: str, value: object) -> Generator[Effect,
     it enters a model's request.
     """
     text = value if isinstance(value, str) else _text({"result": value})
+    returned(entry, name, text)
     case = case_for(entry, "result", tool=name)
     case.text = lambda: text
     decision = entry.desk.book.decide(case)

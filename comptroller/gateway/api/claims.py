@@ -13,6 +13,7 @@ from comptroller.gateway.api.shapes import PLAIN, Name, Said, Told
 from comptroller.store.question import WHOSE
 from comptroller.wrapper.boundary import Boundary
 from comptroller.wrapper.context import RunState, Scope
+from comptroller.wrapper.dataflow import OTHERS
 from comptroller.wrapper.run import claim
 
 
@@ -43,6 +44,7 @@ def claim_outcome(ask: Ask) -> Claimed:
     fixed = {name: row[name] for name in WHOSE}
     identity = replace(who.identity, **fixed, run=row["run"], agent=said_or_fixed(who, "agent", said.agent))
     scope = Scope(identity, RunState(row["run"], row["run"], Boundary()))
+    scope.run.flow.lose(OTHERS)
     made = claim(desk, scope, said.type, said.subject, said.evidence, said.degree)
     return Claimed(claim=made, run=row["run"])
 
