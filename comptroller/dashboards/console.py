@@ -23,10 +23,11 @@ def show() -> None:
 
 
 def _signed_in(person: session.Person) -> Markup:
-    said = [tag("strong", person.name), f" · {person.role}"]
-    if person.who.customer:
-        said.append(f" · {person.who.customer}")
-    return tag("div", *said, cls="ct-who")
+    if not session.signed_in():
+        return tag("div", "Nobody signs in here: whoever sits at this machine sees and does all.", cls="ct-who")
+    whose = " · ".join(filter(None, (person.role, person.customer)))
+    leave = tag("a", "Sign out", href="/leave", target="_self")
+    return tag("div", tag("div", tag("strong", person.name), f" · {whose}"), leave, cls="ct ct-who")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from comptroller.dashboards.map import may_see
 from comptroller.office.people import Person
@@ -38,8 +39,12 @@ def as_person(who: Person) -> Iterator[None]:
 
 
 def person() -> Person:
-    """Who looks in this run of the script. A run whose session has ended stops here, with words."""
-    found = _stand_in if _sessions is None else _sessions.person(st.context.cookies.to_dict())
+    """Who looks in this run of the script. A run whose session has ended stops here, with words.
+
+    What a page does by itself, again and again, is no look: a session nobody uses ends although its page is open.
+    """
+    cookies = st.context.cookies.to_dict()
+    found = _stand_in if _sessions is None else _sessions.person(cookies, touch=not _of_itself())
     if found is None:
         st.html(
             '<div class="ct-banner" role="alert"><strong>Your session has ended.</strong> '
@@ -47,6 +52,12 @@ def person() -> Person:
         )
         st.stop()
     return found
+
+
+def _of_itself() -> bool:
+    """True in a run of a part of a page alone."""
+    run = get_script_run_ctx()
+    return run is not None and bool(run.fragment_ids_this_run)
 
 
 def signed_in() -> bool:

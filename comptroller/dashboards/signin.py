@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from html import escape
 from http.cookies import SimpleCookie
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -21,6 +21,7 @@ from comptroller.dashboards.hosts import Hosts
 from comptroller.dashboards.reception import Reception
 
 MOST = 4096  # bytes of a form
+WANTED_S = 900  # for which the page that somebody asked for is remembered while they sign in
 PROVIDER = "default"
 CALLBACK = "/oauth2callback"
 _PLAIN = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -48,7 +49,7 @@ class Front:
 
     def __init__(self, reception: Reception, hosts: Hosts, streamlit: ASGIApp, clock: Clock, url: str) -> None:
         self._reception, self._hosts, self._streamlit, self._clock = reception, hosts, streamlit, clock
-        self._url = url
+        self._url, self._wanted = url, f"{reception.sessions.cookie}_next"
         self._oidc = reception.settings.console.oidc
         routes = [
             Route("/signin", self.signin, methods=["GET"]),
@@ -67,7 +68,11 @@ class Front:
         to = safe_place(request.query_params.get("next", ""))
         if self._reception.sessions.person(request.cookies, touch=False) is not None:
             return RedirectResponse(to, 303)
-        return page("Sign in", _ways(self._oidc is not None))
+        reply = page("Sign in", _ways(self._oidc is not None))
+        if to != "/":  # remembered until they are in: neither a link nor a provider leads there
+            line = cookie_line(self._wanted, quote(to, safe=""), WANTED_S, self._safe(request))
+            reply.headers.append("set-cookie", line)
+        return reply
 
     async def ask(self, request: Request) -> Response:
         """Ask before a link is used: those who look through mail open links, but press no buttons."""
@@ -139,7 +144,8 @@ class Front:
         except ComptrollerError as error:
             return _refused(error, self._oidc is not None)
         sessions = self._reception.sessions
-        reply = RedirectResponse("/", 303)
+        reply = RedirectResponse(safe_place(unquote(request.cookies.get(self._wanted, ""))), 303)
+        reply.headers.append("set-cookie", cookie_line(self._wanted, "", 0, self._safe(request)))
         reply.headers.append("set-cookie", cookie_line(sessions.cookie, cookie, sessions.lasts_s, self._safe(request)))
         return reply
 

@@ -192,6 +192,17 @@ def test_sign_in_leads_back_to_where_somebody_wanted_to_go(house: Console) -> No
         )
 
 
+@pytest.mark.parametrize(
+    ("wanted", "there"), [("/run?id=7&tab=a,b;c", "/run?id=7&tab=a,b%3Bc"), ("//evil.example", "/"), ("", "/")]
+)
+def test_a_link_leads_to_the_page_that_was_asked_for_before(house: Console, wanted: str, there: str) -> None:
+    token = house.invite(f"Next{len(wanted)}")
+    with house.browser() as browser:
+        browser.get("/signin", params={"next": wanted})
+        assert house.post(browser, "/enter", token=token).headers["location"] == there
+        assert not [name for name in browser.cookies if name.endswith("_next")]
+
+
 def test_without_keys_and_invitations_this_machine_is_let_in_until_the_first_one(tmp_path: Path) -> None:
     with console(tmp_path, first="") as house, house.browser() as browser:
         assert browser.get("/").status_code == 200

@@ -5,7 +5,7 @@ export default function () {
   const follow = (event) => {
     if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
     const link = event.composedPath().find((node) => node instanceof HTMLAnchorElement)
-    if (!link || link.target === "_blank" || link.target === "_top" || link.hasAttribute("download")) return
+    if (!link || link.target === "_self" || link.target === "_blank" || link.hasAttribute("download")) return
     const address = link.getAttribute("href") || ""
     if (!address.startsWith("/") || address.startsWith("//") || link.closest('[data-testid="stSidebarNav"]')) return
     event.preventDefault()

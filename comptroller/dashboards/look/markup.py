@@ -5,7 +5,9 @@ from html import escape
 from typing import TypeAlias
 
 # What may stand in an attribute: nothing that loads, runs or posts. Addresses stay within the console.
-_ATTRIBUTES = frozenset(("class", "title", "href", "role", "id", "lang", "dir", "tabindex", "colspan", "scope"))
+_ATTRIBUTES = frozenset(
+    {"class", "title", "href", "target", "role", "id", "lang", "dir", "tabindex", "colspan", "scope"}
+)
 _TAGS = frozenset(
     {"a", "article", "aside", "b", "br", "code", "dd", "div", "dl", "dt", "em", "footer", "h1", "h2", "h3", "h4", "hr"}
     | {"header", "kbd", "li", "ol", "p", "pre", "s", "section", "small", "span", "strong", "sub", "sup", "table"}

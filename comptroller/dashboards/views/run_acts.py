@@ -5,7 +5,7 @@ import streamlit as st
 from comptroller.dashboards import frame, session
 from comptroller.dashboards.source import Document
 from comptroller.dashboards.views.run_look import Looked
-from comptroller.office.keys import WRITE
+from comptroller.office.keys import ORDERS
 
 
 def draw(shown: Looked) -> None:
@@ -17,7 +17,7 @@ def draw(shown: Looked) -> None:
             frame.put(frame.link("Compare with the last good run", compare))
     with right:
         _file(shown)
-    if shown.live and WRITE in session.person().rights:
+    if shown.live and ORDERS in session.person().rights:
         _orders(shown)
 
 
