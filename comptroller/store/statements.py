@@ -75,9 +75,14 @@ def views() -> dict[str, str]:
     return _by_name("views.sql")
 
 
-def _by_name(file: str) -> dict[str, str]:
-    _, *parts = _HEAD.split(_text("schema", file))
+def written(script: str) -> dict[str, str]:
+    """The statements of a script, each under the name that stands above it."""
+    _, *parts = _HEAD.split(_filled(script))
     return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def _by_name(file: str) -> dict[str, str]:
+    return written(files("comptroller.store").joinpath("schema", file).read_text(encoding="utf-8"))
 
 
 def _folder(name: str) -> Iterator[Traversable]:
@@ -85,8 +90,11 @@ def _folder(name: str) -> Iterator[Traversable]:
 
 
 def _text(folder: str, name: str) -> str:
-    """A file's SQL, what is written short in it written out."""
-    text = files("comptroller.store").joinpath(folder, name).read_text(encoding="utf-8")
+    return _filled(files("comptroller.store").joinpath(folder, name).read_text(encoding="utf-8"))
+
+
+def _filled(text: str) -> str:
+    """SQL with what is written short in it written out."""
     return _SHORT.sub(lambda found: _LONG[found[1]](found[2]), text)
 
 
