@@ -42,7 +42,8 @@ SELECT *, '0' || lower(to_hex(began // 1000)) || '7' || lpad(lower(to_hex(draw(r
 -- name: agents
 -- Four agents a run: the first opens the others. Of two workflows in fifteen they open one another.
 INSERT INTO books.agents
-SELECT n.r + 1, span_of, n.run, CASE k WHEN 0 THEN n.run ELSE CASE WHEN chain THEN before ELSE first_span END END,
+SELECT n.r + 1, span_of, n.run,
+  CASE k WHEN 0 THEN n.run ELSE CASE WHEN chain THEN before ELSE first_span END END,
   agent, customer, workflow, NULL, make_timestamptz(began + k * 1000), make_timestamptz(began + size * step),
   CASE WHEN draw(n.r, k, 'f') % 40 = 0 THEN 'error' ELSE 'ok' END, 'allow', '', '', tenant,
   CASE k WHEN 0 THEN '' ELSE 'agent-' || CASE WHEN chain THEN (flow * 3 + k - 1) % 40 ELSE (flow * 3) % 40 END END
@@ -54,21 +55,26 @@ FROM (SELECT *, k, 'agent-' || ((flow * 3 + k) % 40) AS agent, flow % 7 = 3 AS c
 -- name: part
 CREATE OR REPLACE TEMP TABLE part AS
 SELECT seq, call, run, parent, kind, name, CASE kind WHEN 'model' THEN name ELSE '' END AS model,
-  CASE kind WHEN 'model' THEN CASE WHEN m < 6 THEN 'openai_chat' ELSE 'anthropic' END ELSE '' END, tenant, customer, "user", workflow,
-  agent, 'key-' || (r % 24), status,
+  CASE kind WHEN 'model' THEN CASE WHEN m < 6 THEN 'openai_chat' ELSE 'anthropic' END ELSE '' END,
+  tenant, customer, "user", workflow, agent, 'key-' || (r % 24), status,
   CASE WHEN status IN ('denied', 'over_budget') THEN 'deny' WHEN p = 7 THEN 'redact' ELSE 'allow' END,
   CASE WHEN status IN ('denied', 'over_budget') THEN 'rule-' || (h % 40) ELSE '' END,
   CASE status WHEN 'denied' THEN 'Tool ' || name || ' is not allowed for ' || workflow
     WHEN 'over_budget' THEN customer || ' would pass its cap of 50 USD this month' ELSE '' END,
-  '0123456789abcdef', '', error, make_timestamptz(started), CASE kind WHEN 'model' THEN make_timestamptz(started + 150000) END,
-  make_timestamptz(ended), kind = 'model' AND m % 2 = 0, 1, tokens, tokens // 5, CASE WHEN m % 3 = 0 THEN tokens // 2 ELSE 0 END,
-  0, 0, cost, cost * 2, CASE WHEN cost > 0 THEN paid ELSE '' END, CASE WHEN cost > 0 THEN 'genai-prices-0.2.3@2026-01-01' ELSE '' END,
-  status IN ('cut', 'expired'), kind = 'model' AND h % 5003 = 0, CASE WHEN h % 9973 = 0 THEN cost / 10 ELSE 0 END, false,
+  '0123456789abcdef', '', error, make_timestamptz(started),
+  CASE kind WHEN 'model' THEN make_timestamptz(started + 150000) END,
+  make_timestamptz(ended), kind = 'model' AND m % 2 = 0, 1, tokens, tokens // 5,
+  CASE WHEN m % 3 = 0 THEN tokens // 2 ELSE 0 END,
+  0, 0, cost, cost * 2, CASE WHEN cost > 0 THEN paid ELSE '' END,
+  CASE WHEN cost > 0 THEN 'genai-prices-0.2.3@2026-01-01' ELSE '' END,
+  status IN ('cut', 'expired'), kind = 'model' AND h % 5003 = 0,
+  CASE WHEN h % 9973 = 0 THEN cost / 10 ELSE 0 END, false,
   CASE kind WHEN 'tool' THEN CASE WHEN m % 2 = 0 THEN 'read' ELSE 'write' END ELSE '' END,
   CASE kind WHEN 'tool' THEN 'call_' || right(call, 12) ELSE '' END,
   CASE WHEN status = 'error' AND kind = 'model' THEN 429 WHEN kind = 'model' AND status = 'ok' THEN 200 END,
   CASE WHEN kind = 'model' AND status = 'ok' THEN 'req_' || right(call, 12) ELSE '' END,
-  CASE WHEN kind = 'model' AND h % 211 = 0 THEN call ELSE '' END, CASE WHEN kind = 'model' AND h % 211 = 0 THEN cost ELSE 0 END
+  CASE WHEN kind = 'model' AND h % 211 = 0 THEN call ELSE '' END,
+  CASE WHEN kind = 'model' AND h % 211 = 0 THEN cost ELSE 0 END
 FROM (
   SELECT *, CASE WHEN kind <> 'model' OR status IN ('denied', 'over_budget') THEN 0 ELSE 200 + h % 6000 END AS tokens,
     CAST(CASE WHEN kind <> 'model' OR status IN ('denied', 'over_budget') THEN 0
@@ -78,11 +84,13 @@ FROM (
       WHEN 'cancelled' THEN 'CancelledError: the caller left after ' || h % 30 || '.' || h % 10 || ' s'
       WHEN 'expired' THEN 'its process ended before the call did'
       ELSE CASE h % 9
-        WHEN 0 THEN 'RateLimitError: 429 Too many requests for org-' || right(call, 8) || ', try again in ' || h % 60 || ' s'
+        WHEN 0 THEN 'RateLimitError: 429 Too many requests for org-' || right(call, 8)
+          || ', try again in ' || h % 60 || ' s'
         WHEN 1 THEN 'APITimeoutError: no answer to ' || call || ' within ' || 30 + h % 60 || ' s'
         WHEN 2 THEN 'ToolError: ' || name || ' said "row ' || h % 100000 || ' not found"'
         WHEN 3 THEN 'ConnectError: [Errno 111] connection to 10.0.' || h % 256 || '.7:5432 refused'
-        WHEN 4 THEN 'ValidationError: field ''amount'' of ' || workflow || ' is missing in document ' || right(call, 12)
+        WHEN 4 THEN 'ValidationError: field ''amount'' of ' || workflow || ' is missing in document '
+          || right(call, 12)
         WHEN 5 THEN 'BadRequestError: context of ' || 128000 + h % 9000 || ' tokens is longer than 128000'
         WHEN 6 THEN 'InternalServerError: 500 upstream of ' || customer || ' (request req_' || right(call, 12) || ')'
         WHEN 7 THEN 'JSONDecodeError: expecting value at line ' || h % 40 || ' column ' || h % 9
