@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from comptroller.core.errors import StoreError
+from comptroller.core.money import decimal_text
 from comptroller.office.account import Vault
 from comptroller.office.steps import Row, Rows, run_of, steps_of, texts_of
 from comptroller.office.why import costs_in_json
@@ -76,6 +77,8 @@ def _bare(value: Any) -> Any:
 def as_json(diff: Diff) -> Row:
     """The comparison for machines."""
     counts = ("equal", "changed", "only_bad", "only_good", "not_reached")
+    rows = [(row, lane.path) for lane in diff.lanes for row in lane.rows]
+    places = {id(row): at for at, (row, _) in enumerate(rows)}
     return {
         "bad": diff.bad.id,
         "good": diff.good.id,
@@ -83,10 +86,12 @@ def as_json(diff: Diff) -> Row:
         "verdict": verdict(diff),
         "first": _pair(diff.first, diff.first_path) if diff.first else None,
         "course": _pair(diff.course, diff.course_path) if diff.course else None,
+        "first_at": places.get(id(diff.first)),
+        "course_at": places.get(id(diff.course)),
         "counts": {what: diff.count(what) for what in counts},  # type: ignore[arg-type]
         "versions": [_change(change) for change in diff.versions],
         "costs": {"bad": costs_in_json(diff.bad_costs), "good": costs_in_json(diff.good_costs)},
-        "rows": [_pair(row, lane.path) for lane in diff.lanes for row in lane.rows],
+        "rows": [_pair(row, path) for row, path in rows],
     }
 
 
@@ -106,7 +111,19 @@ def _pair(row: Pair, path: tuple[str, ...]) -> Row:
 
 
 def _side(step: Step | None) -> Row | None:
-    return {"call": step.id, "status": step.status, "error": step.error} if step else None
+    if step is None:
+        return None
+    return {
+        "call": step.id,
+        "name": step.name,
+        "agent": step.agent,
+        "status": step.status,
+        "error": step.error,
+        "started": step.started.isoformat(),
+        "ended": step.ended.isoformat() if step.ended else None,
+        "cost": decimal_text(step.nanos),
+        "currency": step.currency,
+    }
 
 
 def _change(change: Change) -> Row:

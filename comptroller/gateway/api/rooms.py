@@ -9,6 +9,7 @@ from comptroller.gateway.api import (
     calls,
     claims,
     contracts,
+    diff,
     economics,
     invoices,
     keys,
@@ -26,6 +27,7 @@ from comptroller.gateway.api import (
 )
 
 ROUTES = (
+    *diff.ROUTES,  # before runs, whose ids may hold slashes
     *runs.ROUTES,
     *calls.ROUTES,
     *talk.ROUTES,
