@@ -37,13 +37,17 @@ MOST_NAMES = 20
 
 @dataclass(frozen=True, slots=True)
 class Approver:
-    """Who answers. `any_role` where nobody is on the list of people: whoever sits at the machine may do all."""
+    """Who answers, and whether they may answer where a rule names nobody.
+
+    `any_role` where nobody is on the list of people: whoever sits at the machine may do all.
+    """
 
     name: str
     roles: frozenset[str] = frozenset()
     key: str = ""
     customer: str = ""
     any_role: bool = False
+    may: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +151,12 @@ class ApprovalDesk:
             return f"{who.name} benefits from this call, and whoever benefits cannot answer"
         if who.name in approval.delegates:
             return f"{who.name} has handed the answer over to {approval.delegates[who.name]}"
-        if who.any_role or not approval.of or ANY in who.roles or {who.name, *who.roles} & set(approval.of):
+        if who.any_role or ANY in who.roles or {who.name, *who.roles} & set(approval.of):
             return ""
         if who.name in approval.delegates.values():
             return ""
+        if not approval.of:
+            return "" if who.may else f"{who.name} is not on the list of people who may answer"
         whom = " or ".join(approval.of)
         return f"it is for {whom} to answer, and {who.name} is {' and '.join(sorted(who.roles)) or 'neither'}"
 

@@ -1,7 +1,7 @@
 """Who answers an approval: a person of the list with their role, a key with its own, or whoever sits at the machine."""
 
 from comptroller.office.approvals import Approver
-from comptroller.office.keys import ROLE
+from comptroller.office.keys import APPROVALS, ROLE
 from comptroller.office.people import LOCAL, Register
 from comptroller.office.who import Who
 
@@ -14,7 +14,7 @@ def approver_of(who: Who, people: Register) -> Approver:
         roles = {scope[len(ROLE) :] for scope in who.scopes or () if scope.startswith(ROLE)}
         roles |= {who.name} if who.name else set()  # a rule may name a key as it may name a person
         return Approver(who.signature, frozenset(roles), who.key, who.customer)
-    return Approver(LOCAL, customer=who.customer, any_role=True)
+    return approver_named(LOCAL, who.tenant, people)
 
 
 def approver_named(name: str, tenant: str, people: Register) -> Approver:
@@ -27,5 +27,6 @@ def approver_named(name: str, tenant: str, people: Register) -> Approver:
 def _person(name: str, tenant: str, people: Register) -> Approver:
     entry = people.live(name, tenant)
     if entry is None:
-        return Approver(name)
-    return Approver(name, frozenset((entry.person.role,)), customer=entry.person.customer)
+        return Approver(name, may=False)
+    person = entry.person
+    return Approver(name, frozenset((person.role,)), customer=person.customer, may=APPROVALS in person.rights)

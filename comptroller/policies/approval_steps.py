@@ -87,6 +87,18 @@ def due(approval: Approval, now_ns: int) -> Iterator[tuple[str, dict[str, object
         yield APPROVAL_REMINDED, {"approval": id, "nth": approval.reminders + 1}
 
 
+def next_due(approval: Approval) -> int:
+    """When time does something to it next."""
+    times = [1 << 63]
+    if approval.state in ("pending", "approved") and approval.until:
+        times.append(approval.until)
+    if approval.state == "pending" and approval.escalate and not approval.escalated:
+        times.append(approval.asked + approval.after)
+    if approval.state == "pending" and approval.remind:
+        times.append(max(approval.asked, approval.reminded) + approval.remind)
+    return min(times)
+
+
 def _answered(approval: Approval, fact: Fact) -> tuple[Approval, str]:
     said: Any = fact.data
     if why := _why_over(approval, fact.at):

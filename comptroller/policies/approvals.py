@@ -5,17 +5,30 @@ any number of processes one passes. Whoever shows approvals keeps all of them, w
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from comptroller.core.approval import Approval, Told, told
 from comptroller.core.clock import Clock
+from comptroller.core.errors import StoreError
 from comptroller.core.facts import APPROVAL_USED, APPROVAL_VOIDED, ASK, Fact
-from comptroller.policies.approval_steps import STEPS, answers, asked, due, is_let_pass, state_at, step, usable
+from comptroller.policies.approval_steps import (
+    STEPS,
+    answers,
+    asked,
+    due,
+    is_let_pass,
+    next_due,
+    state_at,
+    step,
+    usable,
+)
 
 FOLDED = frozenset((ASK, *STEPS))  # the kinds of all these facts
+MOST = 10_000  # that an owner knows; asking must not fill its memory
+NEVER = 1 << 63
 REMEMBERED_NS = 3_600_000_000_000  # how long the owner knows an approval that has ended: requests may be sent again
 CHANGED = "the policies have changed since it was asked for"
 
@@ -35,6 +48,7 @@ class Approvals:
     history: bool = False
     approvals: dict[str, Approval] = field(default_factory=dict)
     said: dict[str, list[Said]] = field(default_factory=dict)
+    _quiet_until: int = field(default=0, compare=False)
     _of_call: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     # -- folding
@@ -47,6 +61,7 @@ class Approvals:
 
     def apply(self, fact: Fact) -> None:
         """Take one fact in; one of another kind changes nothing."""
+        self._quiet_until = 0
         if fact.kind == ASK:
             if fact.id not in self.approvals and fact.data.get("digest"):  # before approvals existed it had none
                 self._put(asked(fact))
@@ -72,6 +87,9 @@ class Approvals:
 
     def look(self, ask: Fact, now_ns: int, clock: Clock) -> tuple[list[Fact], Told]:
         """What a call that needs approval is told, and the facts that have to be on record before it is."""
+        own = self.approvals.get(ask.id)
+        if own is not None:  # it waits, or was not heard the first time
+            return [], _told(own, now_ns)
         wanted, facts = asked(ask), list[Fact]()
         found: Approval | None = None
         for id in self._of_call.get((wanted.digest, wanted.rule), ()):
@@ -80,9 +98,13 @@ class Approvals:
                 facts.append(_fact(clock, APPROVAL_VOIDED, known, {"approval": id, "because": CHANGED}))
             elif known.version == wanted.version and answers(known, now_ns):
                 found = known
-        if found is None:
-            return [*facts, ask], told(wanted, "pending")
-        return facts, told(found, "expired" if is_let_pass(found, now_ns) else state_at(found, now_ns))
+        if found is not None:
+            return facts, _told(found, now_ns)
+        if len(self.approvals) >= MOST:
+            raise StoreError(
+                f"{MOST} calls wait for a person or have just been answered. Answer some, or ask for less."
+            )
+        return [*facts, ask], told(wanted, "pending")
 
     def may_use(self, use: Fact, now_ns: int) -> str:
         """Why a call may not pass on the approvals it names; empty where it may, `done` where it has."""
@@ -97,10 +119,14 @@ class Approvals:
         return ""
 
     def due(self, now_ns: int, clock: Clock) -> Iterator[Fact]:
-        """The facts that time alone brings."""
+        """The facts that time alone brings; costs nothing while there are none."""
+        if now_ns < self._quiet_until:
+            return
+        self._quiet_until = 0  # what is put on record meanwhile makes it look again
         for approval in list(self.approvals.values()):
             for kind, data in due(approval, now_ns):
                 yield _fact(clock, kind, approval, data, now_ns)
+        self._quiet_until = min((next_due(each) for each in self.approvals.values()), default=NEVER)
 
     # -- keeping small
 
@@ -127,6 +153,10 @@ class Approvals:
         return register
 
 
+def _told(approval: Approval, now_ns: int) -> Told:
+    return told(approval, "expired" if is_let_pass(approval, now_ns) else state_at(approval, now_ns))
+
+
 def meant_by(fact: Fact) -> list[str]:
     """The approvals a fact is about."""
     said: Any = fact.data
@@ -144,8 +174,3 @@ def _is_over(approval: Approval, now_ns: int) -> bool:
     if approval.state in ("pending", "approved"):
         return False
     return now_ns >= max(approval.until, approval.decided, approval.asked) + REMEMBERED_NS
-
-
-def with_state(approval: Approval, now_ns: int) -> Approval:
-    """As it stands at a time."""
-    return replace(approval, state=state_at(approval, now_ns))

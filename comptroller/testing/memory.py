@@ -9,7 +9,7 @@ from comptroller.core.clock import SYSTEM, Clock
 from comptroller.core.facts import Fact, Line, Shortfall
 from comptroller.metering.budget import Purse, held_by
 from comptroller.metering.orders import ORDERED, Stop
-from comptroller.policies.approvals import Approvals
+from comptroller.policies.approvals import FOLDED, Approvals
 
 
 class MemoryLedger:
@@ -131,5 +131,6 @@ class MemoryLedger:
         self.purse.apply(fact)
         if fact.kind in ORDERED and self.on_stops:
             self.on_stops()
-        self.approvals.apply(fact)
+        if fact.kind in FOLDED:
+            self.approvals.apply(fact)
         self.facts.append(fact)

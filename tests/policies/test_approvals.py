@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from comptroller.core.clock import FrozenClock
+from comptroller.core.errors import StoreError
 from comptroller.core.facts import (
     APPROVAL_ANSWERED,
     APPROVAL_DELEGATED,
@@ -211,3 +212,24 @@ def test_an_ask_that_cannot_be_answered_is_refused_when_it_loads(ask: str, cause
     with pytest.raises(PolicyErrors) as errors:
         load_policies([("p.yaml", text)])
     assert cause in str(errors.value)
+
+
+def test_a_call_that_waits_is_told_of_its_own_question_and_never_asks_twice() -> None:
+    office = Office()
+    now = office.clock.now_ns()
+    data = {"rule": "big", "digest": "d1", "version": "v1", "within": HOUR, "until": now + HOUR}
+    ask = office.fact(ASK, **data)
+    office.register.fold(office.register.look(ask, now, office.clock)[0])
+    office.clock.tick(3601)
+    facts, told = office.register.look(ask, office.clock.now_ns(), office.clock)
+    assert (facts, told.state, told.passes) == ([], "expired", False)
+
+
+def test_more_calls_than_anybody_could_answer_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("comptroller.policies.approvals.MOST", 2)
+    office = Office()
+    office.ask("d1")
+    office.ask("d2")
+    with pytest.raises(StoreError, match="wait for a person"):
+        office.ask("d3")
+    assert office.ask("d1") in office.register.approvals

@@ -136,7 +136,8 @@ def test_the_state_is_told_to_whoever_made_the_call(held: Api) -> None:
     agent = Who("ours", key="key_other", rights=("api:write",))
     assert held.get(f"{path}/state", agent).status == 404
     assert held.get(f"{path}/state", LOCAL)["passes"] is False
-    held.post(f"{path}/approve", {}, LOCAL)
+    assert held.post(f"{path}/approve", {}, LOCAL)["not_done"] == "it is for finance to answer, and local is neither"
+    held.post(f"{path}/approve", {}, JANE)
     told: Any = held.get(f"{path}/state", LOCAL)
     assert (told["state"], told["passes"]) == ("approved", True)
 
