@@ -76,29 +76,39 @@ def _bare(value: Any) -> Any:
 
 def as_json(diff: Diff) -> Row:
     """The comparison for machines."""
+    return head_in_json(diff) | {"rows": [row_in_json(row, path, at) for at, row, path in rows_of(diff)]}
+
+
+def rows_of(diff: Diff, differences: bool = False) -> list[tuple[int, Pair, tuple[str, ...]]]:
+    """All rows with their number and what they happened in; or those alone where something differs."""
+    rows = ((row, lane.path) for lane in diff.lanes for row in lane.rows)
+    return [(at, row, path) for at, (row, path) in enumerate(rows) if not (differences and row.what == "equal")]
+
+
+def head_in_json(diff: Diff) -> Row:
+    """What holds of the whole comparison."""
     counts = ("equal", "changed", "only_bad", "only_good", "not_reached")
-    rows = [(row, lane.path) for lane in diff.lanes for row in lane.rows]
-    places = {id(row): at for at, (row, _) in enumerate(rows)}
+    places = {id(row): at for at, row, _ in rows_of(diff)}
+    first, course = places.get(id(diff.first), -1), places.get(id(diff.course), -1)
     return {
         "bad": diff.bad.id,
         "good": diff.good.id,
         "kind": diff.kind,
         "verdict": verdict(diff),
-        "first": _pair(diff.first, diff.first_path) if diff.first else None,
-        "course": _pair(diff.course, diff.course_path) if diff.course else None,
-        "first_at": places.get(id(diff.first)),
-        "course_at": places.get(id(diff.course)),
+        "first": row_in_json(diff.first, diff.first_path, first) if diff.first else None,
+        "course": row_in_json(diff.course, diff.course_path, course) if diff.course else None,
         "counts": {what: diff.count(what) for what in counts},  # type: ignore[arg-type]
         "versions": [_change(change) for change in diff.versions],
         "costs": {"bad": costs_in_json(diff.bad_costs), "good": costs_in_json(diff.good_costs)},
-        "rows": [_pair(row, path) for row, path in rows],
     }
 
 
-def _pair(row: Pair, path: tuple[str, ...]) -> Row:
+def row_in_json(row: Pair, path: tuple[str, ...], at: int) -> Row:
+    """One row; `at` is its number among all."""
     step = row.bad or row.good
     assert step is not None
     return {
+        "at": at,
         "what": row.what,
         "path": list(path),
         "kind": step.kind,

@@ -21,6 +21,7 @@ from comptroller.policies.book import Book
 from comptroller.store.bodies import Bodies
 from comptroller.store.ledger import Ledger
 from comptroller.store.reader import Reader
+from comptroller.tracing.diff import Diff
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.shelf import load_book
 
@@ -46,6 +47,7 @@ class Bureau:
         self._approvals: ApprovalDesk | None = None
         self._keeper: Bookkeeper | None = None
         self._books_turn = threading.Lock()
+        self.diffs: dict[tuple[object, ...], Diff] = {}  # the last few comparisons of runs
         self.audits: dict[str, object] = {}  # what the audit's room remembers between requests
 
     @property

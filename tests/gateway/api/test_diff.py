@@ -19,7 +19,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 
 def test_two_runs_are_told_call_by_call_with_the_place_where_they_part(house: Api) -> None:
     told = house.get(f"/api/runs/{house.runs[1]}/diff?good={house.runs[0]}")
-    assert (told["kind"], told["first_at"], told["course_at"]) == ("input", 0, None)
+    assert (told["kind"], told["first"]["at"], told["course"]) == ("input", 0, None)
     (row,) = told["rows"]
     assert (row["path"], row["bad"]["agent"], row["good"]["status"]) == (["agent clerk"], "clerk", "ok")
     assert [(change["what"], change["message"]) for change in row["changes"]] == [("prompt", 1)]
@@ -41,3 +41,10 @@ def test_runs_of_somebody_else_are_not_there_on_either_side(house: Api) -> None:
     assert house.get(f"/api/runs/{ours}/diff?good={theirs}").status == 404
     assert house.get(f"/api/runs/{theirs}/diff", THEIRS).error["code"] == "nothing_to_compare"
     assert house.get(f"/api/runs/{house.runs[1]}/diff", replace(OURS, customer="bolt")).status == 404
+
+
+def test_a_long_comparison_is_read_page_by_page(house: Api) -> None:
+    path = f"/api/runs/{house.runs[1]}/diff?differences=true&limit=1"
+    assert [house.get(f"{path}&{more}")["offset"] for more in ("around=0", "offset=0", "offset=5")] == [0, 0, 5]
+    assert house.get(f"{path}&offset=5")["rows"] == []
+    assert house.get(path)["total"] == 1
