@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from comptroller.cli import screen
+from comptroller.cli.dossier import proof
 from comptroller.cli.main import Json, Ledger, Misuse
 from comptroller.cli.pack import pack, verify_pack
 from comptroller.cli.place import ledger_of
@@ -22,6 +23,7 @@ def group() -> None:
 
 
 app.command("pack")(pack)
+app.command("proof")(proof)
 
 
 @app.command("verify")

@@ -14,7 +14,7 @@ call.closed   identity, kind, name, dialect, stream, policy, started, first, end
               decisions [..], usage {..}, cost, currency, worst, price, estimated, unpriced, overrun, waited_ms,
               hold {id, lines, rates?},
               request [digest], request_after [call, n]?, reply [digest], error, upstream {status, id},
-              model (that answered), attempt, tool {call_id, effect, args}, trace, opaque,
+              model (that answered), attempt, tool {call_id, effect, args, origins?}, trace, opaque,
               approvals [{id, people, edited?}] it passed on, approval (it waits for), parked_ms (waiting for a person),
               cached (the call whose reply this one was given), saved (nanos it would have cost)
 hold.extended hold {id, nth, lines}          a stream that outlives its hold: what its live hold grows by
@@ -47,6 +47,8 @@ person.entered  person, session, until, link? (the first to name it used it); fr
 person.left   person, session
 person.changed  person, role, by
 person.removed  person, by: ends every session and link of theirs
+evidence.given  pack, tenant, to, by, because, since, until, subjects [..], records, bytes, sha256, head, journal:
+              an evidence pack was made for somebody
 contracts.loaded  version, files [{path, digest, text}]: contracts, as policy.loaded says policies
 types.loaded  version, files [{path, digest, text}]: an outcome type, before the first claim taken in under it
 outcome       the fields of core.outcome.OutcomeEvent; ignored, state: what the fold made of it when it was written
@@ -67,6 +69,7 @@ request): history is named, not repeated. A hold's `lines` are [key, unit, amoun
 fold of holds over facts. A line in the unit `live` is a call under way: held, never charged. `rates` are rows of the
 same shape for limits per second, minute, hour or day; what they count is not folded, and an end tells only those that
 were used otherwise than held.
+`origins` are of a tool call's arguments, where a policy asks: [{arg, label, sources, tools}], names of what was read.
 status of a call: ok | denied | over_budget | rate_limited | pending | error | cut | cancelled | expired
 """
 
@@ -117,6 +120,7 @@ PERSON_ENTERED = "person.entered"
 PERSON_LEFT = "person.left"
 PERSON_CHANGED = "person.changed"
 PERSON_REMOVED = "person.removed"
+EVIDENCE_GIVEN = "evidence.given"
 CONTRACTS_LOADED = "contracts.loaded"
 TYPES_LOADED = "types.loaded"
 OUTCOME = "outcome"
