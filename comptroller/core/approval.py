@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+FOR_THE_RUN = ("agent", "result")  # stages whose approval holds for the run it was used in: they come again and again
 State = Literal["pending", "approved", "denied", "expired", "void", "used"]
 
 
@@ -67,6 +68,7 @@ class Approval:
     ended: str = ""  # why it is void, or expired though approved
     used_by: str = ""  # id of the fact that used it, so that a request sent twice is one
     used_in: str = ""  # the call
+    used_run: str = ""
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -85,11 +87,12 @@ class Told:
     people: tuple[str, ...] = ()
     because: str = ""
     otherwise: str = "deny"
+    again: bool = False  # it was used in this run, and holds for all of it
 
     @property
     def passes(self) -> bool:
         """True where the call may go out once: approved, or unanswered where the rule lets such calls pass."""
-        return self.state == "approved" or (self.state == "expired" and self.otherwise == "allow")
+        return self.again or self.state == "approved" or (self.state == "expired" and self.otherwise == "allow")
 
 
 def told(approval: Approval, state: State) -> Told:

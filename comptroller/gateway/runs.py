@@ -15,6 +15,7 @@ from comptroller.gateway.stitch import Thread
 from comptroller.gateway.stop import Stop
 from comptroller.office.keys import Key
 from comptroller.policies.book import Book
+from comptroller.wrapper.asking import Held
 from comptroller.wrapper.boundary import Boundary
 from comptroller.wrapper.context import RunState, Scope
 from comptroller.wrapper.desk import Desk
@@ -56,6 +57,8 @@ class Place:
 
     def refusal(self) -> Denied | None:
         """The conflict as an error of this call's own: whoever raises one writes into it."""
+        if isinstance(self.conflict, Held):
+            return Held(self.conflict.decision)
         return None if self.conflict is None else Denied(str(self.conflict), dict(self.conflict.details))
 
 
@@ -217,6 +220,8 @@ class Runs:
         if decision.verdict is None or decision.action not in STOPS:
             return known, None
         said = decision.verdict
+        if decision.action == "ask":
+            return known, Held(decision)
         return known, Denied(said.because, {"rule": said.rule, "policy": said.policy, "place": said.place})
 
     def _judged(self, known: Identity, run: Open) -> Decision:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from comptroller.core.approval import Approval, State, Vote
+from comptroller.core.approval import FOR_THE_RUN, Approval, State, Vote
 from comptroller.core.facts import (
     APPROVAL_ANSWERED,
     APPROVAL_DELEGATED,
@@ -56,6 +56,11 @@ def answers(approval: Approval, now_ns: int) -> bool:
     if state == "denied":
         return not 0 < approval.until <= now_ns  # who was refused does not get to ask again at once
     return is_let_pass(approval, now_ns)
+
+
+def holds(approval: Approval, run: str) -> bool:
+    """Whether it was used in a run and holds for the rest of it."""
+    return approval.state == "used" and approval.stage in FOR_THE_RUN and run == approval.used_run != ""
 
 
 def is_let_pass(approval: Approval, now_ns: int) -> bool:
@@ -166,7 +171,7 @@ def _used(approval: Approval, fact: Fact) -> tuple[Approval, str]:
     unanswered = approval.otherwise == "allow" and not approval.decided and approval.state in ("pending", "expired")
     if approval.state != "approved" and not unanswered:
         return approval, f"it is {approval.state}"
-    return replace(approval, state="used", used_by=fact.id, used_in=fact.call), ""
+    return replace(approval, state="used", used_by=fact.id, used_in=fact.call, used_run=fact.run), ""
 
 
 def _why_over(approval: Approval, now_ns: int) -> str:

@@ -5,7 +5,7 @@ any number of processes one passes. Whoever shows approvals keeps all of them, w
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from comptroller.policies.approval_steps import (
     answers,
     asked,
     due,
+    holds,
     is_let_pass,
     next_due,
     state_at,
@@ -96,6 +97,8 @@ class Approvals:
             known = self.approvals[id]
             if known.version != wanted.version and known.state in ("pending", "approved"):
                 facts.append(_fact(clock, APPROVAL_VOIDED, known, {"approval": id, "because": CHANGED}))
+            elif known.version == wanted.version and holds(known, ask.run):
+                return facts, replace(told(known, "used"), again=True)
             elif known.version == wanted.version and answers(known, now_ns):
                 found = known
         if found is not None:

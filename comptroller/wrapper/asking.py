@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from comptroller.core.approval import Told
+from comptroller.core.approval import FOR_THE_RUN, Told
 from comptroller.core.call import Identity
 from comptroller.core.errors import Denied, NotApproved, Refused, StoreError
 from comptroller.core.facts import APPROVAL_USED, ASK, Fact
@@ -52,6 +52,37 @@ class Edited(Exception):
         self.arguments, self.rule = args, rule
 
 
+class Held(Denied):
+    """Whoever calls is an agent that a rule asks about: found before the flow began, settled in it."""
+
+    def __init__(self, decision: Decision) -> None:
+        assert decision.verdict is not None, "a rule asks"
+        super().__init__(decision.verdict.because, {"rule": decision.verdict.rule, "place": decision.verdict.place})
+        self.decision = decision
+
+
+def settle(entry: "Entry", conflict: Denied) -> Generator[Effect, Any, None]:
+    """Refuse a call for what was found before it began, unless a person has approved its agent for this run."""
+    if not isinstance(conflict, Held):
+        entry.say("model", Verdict("deny", str(conflict.details.get("rule", "")), "", str(conflict)))
+        raise conflict
+    entry.note("agent", conflict.decision)
+    matter = agent_matter(entry.identity)
+    for said in (conflict.decision.verdict, *conflict.decision.notes):
+        if said is not None and said.action == "ask":
+            yield from ask(entry, said, {"rule": said.rule, "policy": said.policy, "place": said.place}, matter)
+    if entry.passes:
+        yield from use(entry)
+
+
+def agent_matter(identity: Identity) -> Matter:
+    """An agent that opens as what is asked about: its name and what it may do."""
+    seen: dict[str, object] = {"agent": identity.agent, "depth": identity.depth}
+    if identity.scopes is not None:
+        seen["scopes"] = sorted(identity.scopes)
+    return Matter("agent", identity.agent, msgspec.json.encode(seen, order="sorted"), lambda: seen)
+
+
 def text_matter(stage: str, name: str, text: str) -> Matter:
     """A text as what is asked about."""
     return Matter(stage, name, text.encode("utf-8", "replace"), lambda: {"text": text[:SHOWN]})
@@ -75,6 +106,9 @@ def ask(
     if not told.passes:
         entry.approval = told.approval
         raise refusal_of(told, verdict, details)
+    if told.again:
+        entry.run.cleared.add(binding)
+        return
     entry.passes = {**entry.passes, binding: told}
     if told.edit:
         raise Edited(_edited(entry, matter, told), verdict.rule)
@@ -98,7 +132,7 @@ def use(entry: "Entry") -> Generator[Effect, Any, None]:
     else:
         entry.used = set(passes)
     if len(entry.run.cleared) < CLEARED:
-        entry.run.cleared.update(binding for binding in passes if binding[2] == "result")
+        entry.run.cleared.update(binding for binding in passes if binding[2] in FOR_THE_RUN)
     entry.approvals = [*entry.approvals, *[_record(told) for told in passes.values()]]
     entry.passes = {}
 
@@ -112,7 +146,10 @@ def passed(desk: Desk, identity: Identity, decision: Decision, matter: Matter) -
         told = desk.ledger.ask(ask_fact(desk, identity, matter, said, matter.stage, "", desk.book.version))
         if not told.passes:
             raise refusal_of(told, said, {})
-        found.append(told.approval)
+        if not told.again:
+            found.append(told.approval)
+    if not found:
+        return found
     data = {**who_is(identity), "approvals": found}
     why = desk.ledger.use(Fact(APPROVAL_USED, desk.clock.new_id(), desk.clock.now_ns(), identity.run, "", data))
     if why:

@@ -13,7 +13,7 @@ from comptroller.core.call import Identity
 from comptroller.core.errors import Denied, Refused
 from comptroller.core.verdict import Verdict
 from comptroller.wrapper.admission import hold_unread
-from comptroller.wrapper.asking import text_matter, use
+from comptroller.wrapper.asking import settle, text_matter, use
 from comptroller.wrapper.context import RunState
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.effects import Answer, Effect, Head, Send, UpstreamFault
@@ -90,8 +90,7 @@ def _passed(
 ) -> Generator[Effect, Any, Answer]:
     try:
         if job.conflict is not None:
-            entry.say("model", Verdict("deny", str(job.conflict.details.get("rule", "")), "", str(job.conflict)))
-            raise job.conflict
+            yield from settle(entry, job.conflict)
         body = yield from check
         yield from hold_unread(entry)
         if entry.passes:

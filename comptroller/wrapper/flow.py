@@ -15,7 +15,7 @@ from comptroller.core.verdict import Verdict
 from comptroller.dialects.dialect import Demanded, Unreadable
 from comptroller.wrapper import toolgate
 from comptroller.wrapper.admission import Admission, hold_unread
-from comptroller.wrapper.asking import use
+from comptroller.wrapper.asking import settle, use
 from comptroller.wrapper.capture import keep_request
 from comptroller.wrapper.dataflow import take_in
 from comptroller.wrapper.effects import Answer, Effect, Head, Send, UpstreamFault
@@ -46,8 +46,7 @@ def model_call(job: Job) -> Flow:
     entry.dialect, entry.provider, entry.attempt = dialect.name, job.provider or dialect.provider, job.attempt
     try:
         if job.conflict is not None:
-            entry.say("model", Verdict("deny", str(job.conflict.details.get("rule", "")), "", str(job.conflict)))
-            raise job.conflict
+            yield from settle(entry, job.conflict)
         try:
             request = job.request or dialect.read(job.body, job.path)
         except Unreadable as error:

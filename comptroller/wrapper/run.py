@@ -17,7 +17,7 @@ from comptroller.core.money import parse_money
 from comptroller.core.verdict import Cap, Case, Decision
 from comptroller.guardrails.provenance import CallOrigins
 from comptroller.tracing.context import ambient_trace, parse_traceparent
-from comptroller.wrapper.asking import Matter, passed
+from comptroller.wrapper.asking import Matter, agent_matter, passed
 from comptroller.wrapper.boundary import Boundary
 from comptroller.wrapper.context import RunState, Scope, carry_across_threads, current, place, within
 from comptroller.wrapper.desk import Desk, the_desk
@@ -191,7 +191,7 @@ class Agent(_Span):
         desk.note(opened, must=desk.must_record(is_hard((*outer.run.caps, *desk.caps(identity)))))
         scope = Scope(identity, outer.run)
         try:
-            _carry_out(desk, identity, decision, _agent_matter(identity))
+            _carry_out(desk, identity, decision, agent_matter(identity))
         except Refused as refused:
             self.scope = scope
             self._close(refused)
@@ -313,13 +313,6 @@ def _carry_out(desk: Desk, identity: Identity, decision: Decision, matter: Matte
     if decision.action == "deny":
         raise Denied(said.because, {"rule": said.rule, "place": said.place})
     return passed(desk, identity, decision, matter)
-
-
-def _agent_matter(identity: Identity) -> Matter:
-    seen: dict[str, object] = {"agent": identity.agent, "depth": identity.depth}
-    if identity.scopes is not None:
-        seen["scopes"] = sorted(identity.scopes)
-    return Matter("agent", identity.agent, msgspec.json.encode(seen, order="sorted"), lambda: seen)
 
 
 def _claim_matter(type: str, subject: str, share: str, body: bytes, evidence: Mapping[str, object]) -> Matter:

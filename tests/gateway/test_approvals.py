@@ -98,6 +98,17 @@ def test_many_at_once_pass_once() -> None:
         assert said == {200: 1, 409: 15}
 
 
+def test_an_agent_that_a_rule_asks_about_is_approved_for_its_run() -> None:
+    policy = "policy: p\nrules:\n  - {id: spies, on: agent, when: 'agent == \"spy\"', then: ask}\n"
+    spy = {"comptroller-run": "r1", "comptroller-agent": "spy"}
+    with house(policy=policy) as at:
+        assert at.post(headers=spy).json()["error"]["code"] == "approval_pending"
+        answer(at)
+        assert [at.post(headers=spy).status_code for _ in range(2)] == [200, 200]
+        assert at.post(headers={**spy, "comptroller-run": "r2"}).status_code == 409
+        assert len(at.desk.ledger.of(APPROVAL_USED)) == 1
+
+
 # -- as processes
 
 

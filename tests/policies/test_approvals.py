@@ -233,3 +233,15 @@ def test_more_calls_than_anybody_could_answer_are_refused(monkeypatch: pytest.Mo
     with pytest.raises(StoreError, match="wait for a person"):
         office.ask("d3")
     assert office.ask("d1") in office.register.approvals
+
+
+def test_what_was_approved_for_a_run_holds_in_all_of_it_and_in_no_other() -> None:
+    office = Office(stage="result")
+    office.say(office.ask(), by="jane", answer="approve")
+    office.ask()
+    assert len(office.passed) == 1
+    now, data = office.clock.now_ns(), {"rule": "big", "digest": "d1", "version": "v1", "stage": "result"}
+    told = [
+        office.register.look(Fact(ASK, f"a-{run}", now, run, "c", data), now, office.clock)[1] for run in ("r", "other")
+    ]
+    assert [(each.again, each.passes) for each in told] == [(True, True), (False, False)]
