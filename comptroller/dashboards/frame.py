@@ -173,8 +173,12 @@ def act(
     confirm: str = "",
     disabled: bool = False,
     about: str = "",
+    show: Callable[[], None] | None = None,
 ) -> None:
-    """A button that asks before it does something. `do` is given the reason and returns what to say afterwards."""
+    """A button that asks before it does something. `do` is given the reason and returns what to say afterwards.
+
+    `show` draws what somebody should look at before they say yes.
+    """
     pressed = st.button(
         as_text(label),
         key=key,
@@ -183,7 +187,7 @@ def act(
         help=as_text(about) or None,
     )
     if pressed:
-        _confirm(label, do, question, key, because, confirm or label)
+        _confirm(label, do, question, key, because, confirm or label, show)
 
 
 def download(label: str, make: Callable[[], Document], name: str, media: str, *, key: str) -> None:
@@ -258,8 +262,18 @@ def _drawing(page: Page) -> Callable[[], None]:
 
 
 @st.dialog("Please confirm")
-def _confirm(label: str, do: Callable[[str], str], question: str, key: str, because: bool, confirm: str) -> None:
+def _confirm(
+    label: str,
+    do: Callable[[str], str],
+    question: str,
+    key: str,
+    because: bool,
+    confirm: str,
+    show: Callable[[], None] | None,
+) -> None:
     st.write(as_text(question))
+    if show is not None:
+        show()
     reason = st.text_input("Why? It goes on record with your name.", key=f"{key}_why", max_chars=500) if because else ""
     if not st.button(as_text(confirm), key=f"{key}_yes", type="primary"):
         return

@@ -110,11 +110,21 @@ def measured(
     for txn in txns:
         taken = known.get(txn.about.get("outcome", "")) if txn.kind in _BACK else None
         if taken is not None and taken.fee is not None:
-            back = sum(one.nanos for one in txn.postings if one.account in (DEFERRED, CLAWBACK) and one.nanos > 0)
-            months.add(month_of(txn.at), _place(taken), taken.fee.currency, Unit(back=back))
+            months.add(month_of(txn.at), _place(taken), taken.fee.currency, Unit(back=_back(txn)))
     for row in rows:
         _spend(months, row, sharing.get(str(row["run"]), []) if row["run"] else [], main, rates)
     return months
+
+
+def taken_back(txns: Iterable[Txn], month: str) -> frozenset[str]:
+    """The outcomes of which something was taken back in a month."""
+    return frozenset(
+        txn.about.get("outcome", "") for txn in txns if txn.kind in _BACK and _back(txn) and month_of(txn.at) == month
+    )
+
+
+def _back(txn: Txn) -> int:
+    return sum(one.nanos for one in txn.postings if one.account in (DEFERRED, CLAWBACK) and one.nanos > 0)
 
 
 def compared(months: Months, month: str, before: str, by: By) -> list[Row]:

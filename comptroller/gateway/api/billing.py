@@ -26,7 +26,7 @@ from comptroller.gateway.api.billing_shapes import (
 )
 from comptroller.gateway.api.frame import Ask, Route
 from comptroller.gateway.api.invoices import PDF, meant, opened
-from comptroller.gateway.api.pages import after
+from comptroller.gateway.api.pages import Offset, after
 from comptroller.gateway.api.problem import Problem
 from comptroller.gateway.api.rights import BODIES, READ
 from comptroller.gateway.api.shapes import PLAIN, Name, Period, Said
@@ -71,6 +71,7 @@ class BilledAsked(Said):
     rising: bool = False
     limit: Limit = 50
     after: After | None = None
+    offset: Offset = 0
 
 
 class DraftBilledAsked(BilledAsked):
@@ -306,7 +307,7 @@ def _billed(ask: Ask, keeper: Bookkeeper, invoice: Invoice) -> BilledPage:
     ]
     if said.sort != "line":
         found.sort(key=lambda one: one[2].fee if said.sort == "fee" else one[2].verified_at, reverse=not said.rising)
-    page, following = after(found, lambda one: one[2].outcome, said.after, said.limit)
+    page, following = after(found, lambda one: one[2].outcome, said.after, said.limit, said.offset)
     costs = _costs(ask, keeper, invoice, [item for _, _, item in page])
     known = keeper.registry.outcomes
     rows = [_billed_row(*one, known.get(one[2].outcome), costs[one[2].outcome]) for one in page]

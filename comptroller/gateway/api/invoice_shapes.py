@@ -40,9 +40,10 @@ class InvoiceRow(Told):
 
 
 class InvoicePage(Told):
-    """Invoices; `next` is the number to go on after."""
+    """Invoices, and how many there are in all; `next` is the number to go on after."""
 
     invoices: list[InvoiceRow]
+    total: int
     next: str | None
 
 

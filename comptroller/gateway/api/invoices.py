@@ -1,7 +1,8 @@
 """Invoices: listed, told whole or drawn; paid, credited, given up and taken back by who may keep the books."""
 
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
@@ -11,7 +12,7 @@ from comptroller.core.money import Money as Amount
 from comptroller.core.money import parse_money
 from comptroller.gateway.api.frame import JSON, Ask, Route
 from comptroller.gateway.api.invoice_shapes import InvoicePage, InvoiceRow, InvoiceTold, NoteTold
-from comptroller.gateway.api.pages import after
+from comptroller.gateway.api.pages import Offset, after
 from comptroller.gateway.api.problem import Problem
 from comptroller.gateway.api.rights import BOOKS, READ
 from comptroller.gateway.api.shapes import AMOUNT, PLAIN, Because, Id, Name, Period, Said
@@ -34,8 +35,17 @@ class InvoicesAsked(Said):
     status: Status | None = None
     period: Period | None = None
     search: Annotated[Name, Field(description="In the number or the customer.")] = ""
+    sort: Literal["issued", "due", "total", "open", "customer"] = "issued"
+    rising: bool = False
     limit: Annotated[int, Field(ge=1, le=1000)] = 50
     after: Annotated[str, Field(max_length=128, pattern=PLAIN)] | None = None
+    offset: Offset = 0
+
+
+class InvoiceAsked(Said):
+    """In which form, for whoever says no `accept`."""
+
+    form: Literal["json", "pdf", "html"] | None = None
 
 
 class Paying(Said):
@@ -72,20 +82,20 @@ class Closing(Said):
 
 
 def list_invoices(ask: Ask) -> InvoicePage:
-    """Those that are theirs to see, the latest first."""
+    """Those that are theirs to see, the latest first unless sorted otherwise."""
     wanted = ask.query
     with opened(ask) as keeper:
         now = keeper.desk.clock.now_ns()
         known = list(keeper.invoices.invoices.values())
     found = [one for one in known if ask.who.owns(one) and _fits(one, wanted, now)]
-    found.sort(key=lambda one: (one.at, one.number), reverse=True)
-    page, following = after(found, lambda one: one.number, wanted.after, wanted.limit)
-    return InvoicePage(invoices=[_row(one, now) for one in page], next=following)
+    found.sort(key=_SORTS[wanted.sort], reverse=not wanted.rising)
+    page, following = after(found, lambda one: one.number, wanted.after, wanted.limit, wanted.offset)
+    return InvoicePage(invoices=[_row(one, now) for one in page], total=len(found), next=following)
 
 
 async def show_invoice(ask: Ask) -> Response:
     """One whole: as JSON, or drawn where PDF or HTML is asked for."""
-    accepted = ask.request.headers.get("accept", "")
+    accepted = _FORMS.get(ask.query.form) or ask.request.headers.get("accept", "")
     draw = next((draw for media, draw in _DRAWN.items() if media in accepted and JSON not in accepted), _as_json)
     return await run_in_threadpool(draw, ask)
 
@@ -104,6 +114,14 @@ def _as_page(ask: Ask) -> Response:
 
 
 _DRAWN = {PDF: _as_pdf, HTML: _as_page}
+_FORMS = {"json": JSON, "pdf": PDF, "html": HTML}
+_SORTS: Mapping[str, Callable[[Invoice], tuple[Any, ...]]] = {
+    "issued": lambda one: (one.at, one.number),
+    "due": lambda one: (one.due_on, one.number),
+    "total": lambda one: (one.currency, one.totals.total, one.number),
+    "open": lambda one: (one.currency, one.open, one.number),
+    "customer": lambda one: (one.customer, one.at),
+}
 
 
 def pay_invoice(ask: Ask) -> InvoiceTold:
@@ -148,7 +166,8 @@ def close_periods(ask: Ask) -> InvoicePage:
         need_contracts(keeper)
         ask.bureau.reader.refresh()  # what calls cost, up to now
         made = closing.close(keeper, said.period or "", customer, ask.who.tenant, said.early)
-        return InvoicePage(invoices=[_row(one, keeper.desk.clock.now_ns()) for one in made], next=None)
+        rows = [_row(one, keeper.desk.clock.now_ns()) for one in made]
+        return InvoicePage(invoices=rows, total=len(rows), next=None)
 
 
 def opened(ask: Ask) -> AbstractContextManager[Bookkeeper]:
@@ -227,6 +246,7 @@ ROUTES = (
         READ,
         show_invoice,
         InvoiceTold,
+        InvoiceAsked,
         fails=(404,),
         own=True,
         media=_MEDIA,

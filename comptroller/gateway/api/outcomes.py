@@ -1,19 +1,23 @@
 """Outcomes: listed, told whole, and what people and systems have to say of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from functools import lru_cache
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, Field, JsonValue
 
 from comptroller.core.money import decimal_text
 from comptroller.core.outcome import Outcome, State
 from comptroller.gateway.api.frame import Ask, Route
-from comptroller.gateway.api.pages import after
+from comptroller.gateway.api.invoices import opened
+from comptroller.gateway.api.pages import Offset, after
 from comptroller.gateway.api.problem import Problem
 from comptroller.gateway.api.rights import BODIES, OUTCOMES, READ
-from comptroller.gateway.api.shapes import AMOUNT, PLAIN, Because, Moment, Money, Name, Said, Time, Told
-from comptroller.office.costs import Costs
+from comptroller.gateway.api.shapes import AMOUNT, PLAIN, Because, Costs, Moment, Money, Name, Said, Time, Told
+from comptroller.metering.periods import Calendar, Period, period_named
+from comptroller.office.costs import Costs as Spent
+from comptroller.office.economics import taken_back
 from comptroller.office.evidence import body_of
 from comptroller.office.links import LIVES_NS, write_link
 from comptroller.office.outcome_desk import OutcomeDesk
@@ -25,6 +29,8 @@ from comptroller.policies.amounts import read_duration
 T = TypeVar("T", bound=BaseModel)
 DEGREE = r"^(1|1\.0{1,9}|0\.(0{0,8}[1-9][0-9]{0,8}))$"
 FOREVER = 1 << 63
+STATES = rf"^({'|'.join(get_args(State))})(,({'|'.join(get_args(State))}))*$"
+Month = Annotated[str, Field(pattern=r"^2[01][0-9]{2}-(0[1-9]|1[0-2])$", examples=["2026-11"])]
 DURATION = r"^[0-9]{1,4}(s|m|h|d)$"
 Evidence = dict[str, JsonValue]
 
@@ -58,6 +64,9 @@ class OutcomeRow(Told):
     verified: Moment | None
     billed: Moment | None
     due: Moment | None
+    cost: Annotated[Money | None, Field(description="Its part of what its run spent; null without a rate.")]
+    cost_currency: str
+    margin: Money | None
 
 
 class OutcomePage(Told):
@@ -83,14 +92,20 @@ class EventRow(Told):
     ignored: str | None
 
 
+class CheckSaid(Told):
+    """A check that its type asks for, and what it said; null where it has said nothing yet."""
+
+    check: str
+    verdict: str | None
+
+
 class OutcomeAccount(OutcomeRow):
     """An outcome with its whole life."""
 
     evidence: list[str]
     shares: dict[str, str]
-    cost: Annotated[Money | None, Field(description="Its part of what its run spent; null without a rate.")]
-    cost_currency: str
-    margin: Money | None
+    checks: list[CheckSaid]
+    clawback_reasons: list[str]
     disputable_until: Moment | None
     events: list[EventRow]
 
@@ -113,7 +128,7 @@ class EvidenceTold(Told):
 class OutcomesAsked(Said):
     """Which."""
 
-    state: State | None = None
+    state: Annotated[str, Field(pattern=STATES, description="One, or several with commas between.")] | None = None
     type: Name | None = None
     customer: Name | None = None
     workflow: Name | None = None
@@ -121,11 +136,40 @@ class OutcomesAsked(Said):
     invoice: Name | None = None
     since: Annotated[Time | None, Field(description="Claimed since then.")] = None
     until: Annotated[Time | None, Field(description="Claimed before then.")] = None
+    verified: Annotated[Month | None, Field(description="Verified in that month (UTC).")] = None
+    taken_back: Annotated[Month | None, Field(description="Of which something was taken back in that month.")] = None
     search: Annotated[Name, Field(description="In its id, subject, run or reason.")] = ""
     sort: Literal["claimed", "verified", "fee", "due"] = "claimed"
     rising: bool = False
     limit: Annotated[int, Field(ge=1, le=1000)] = 50
     after: Annotated[str, Field(max_length=128, pattern=PLAIN)] | None = None
+    offset: Offset = 0
+
+
+class StandingAsked(Said):
+    """Whose, and claimed when."""
+
+    customer: Name | None = None
+    since: Time | None = None
+    until: Time | None = None
+
+
+class StandingRow(Told):
+    """Outcomes in one state: how many, what they come to, and what of it was taken back."""
+
+    state: State
+    outcomes: int
+    fees: Costs
+    reversed: Costs
+
+
+class Standing(Told):
+    """By state; and the types, customers and workflows that occur."""
+
+    states: list[StandingRow]
+    types: list[str]
+    customers: list[str]
+    workflows: list[str]
 
 
 class Saying(Said):
@@ -201,11 +245,44 @@ class Linked(Told):
 def list_outcomes(ask: Ask) -> OutcomePage:
     """Those that are theirs to see."""
     desk, wanted = desk_of(ask), ask.query
-    found = [each for each in desk.registry.outcomes.values() if _sees(ask.who, each) and _fits(each, wanted)]
+    only = _taken_back(ask, wanted.taken_back) if wanted.taken_back else None
+    among = desk.registry.outcomes.values()
+    found = [one for one in among if _sees(ask.who, one) and _fits(one, wanted) and (only is None or one.key in only)]
     found.sort(key=_SORTS[wanted.sort], reverse=not wanted.rising)
-    page, following = after(found, lambda each: each.key, wanted.after, wanted.limit)
-    rows = [_row(OutcomeRow, described(each)) for each in page]
+    page, following = after(found, lambda each: each.key, wanted.after, wanted.limit, wanted.offset)
+    costs = _costs(ask, desk, page)
+    rows = [_row(OutcomeRow, described(each) | _economy(each, costs[each.key])) for each in page]
     return OutcomePage(outcomes=rows, total=len(found), next=following)
+
+
+def show_standing(ask: Ask) -> Standing:
+    """How they stand."""
+    desk, said = desk_of(ask), ask.query
+    since, until = _nanos(said.since), _nanos(said.until) or FOREVER
+    mine = [
+        one
+        for one in desk.registry.outcomes.values()
+        if _sees(ask.who, one) and said.customer in (None, one.customer) and since <= one.claimed_at < until
+    ]
+    by_state: dict[State, list[Outcome]] = {}
+    for one in mine:
+        by_state.setdefault(one.state, []).append(one)
+    return Standing(
+        states=[_standing(state, found) for state, found in sorted(by_state.items())],
+        types=sorted({one.type for one in mine}),
+        customers=sorted({one.customer for one in mine if one.customer}),
+        workflows=sorted({one.workflow for one in mine if one.workflow}),
+    )
+
+
+def _standing(state: State, found: Sequence[Outcome]) -> StandingRow:
+    fees, back = dict[str, int](), dict[str, int]()
+    for one in found:
+        if one.fee is not None:
+            fees[one.fee.currency] = fees.get(one.fee.currency, 0) + one.fee.nanos
+            back[one.fee.currency] = back.get(one.fee.currency, 0) + one.reversed_nanos
+    texts = [{unit: decimal_text(nanos) for unit, nanos in sorted(each.items())} for each in (fees, back)]
+    return StandingRow(state=state, outcomes=len(found), fees=texts[0], reversed=texts[1])
 
 
 def show_outcome(ask: Ask) -> OutcomeAccount:
@@ -214,21 +291,44 @@ def show_outcome(ask: Ask) -> OutcomeAccount:
     outcome = meant(ask, desk)
     whole: dict[str, Any] = told(outcome, desk.registry.events(outcome.key))
     whole["events"] = [EventRow.model_validate(event) for event in whole["events"]]
-    return _row(OutcomeAccount, whole | _economy(ask, desk, outcome))
+    whole |= _economy(outcome, _costs(ask, desk, [outcome])[outcome.key])
+    whole["checks"] = _checks(outcome)
+    whole["clawback_reasons"] = list(outcome.terms.clawback_for) if outcome.terms else []
+    whole["disputable_until"] = moment(outcome.due_at) if outcome.state == "billed" else None
+    return _row(OutcomeAccount, whole)
 
 
-def _economy(ask: Ask, desk: OutcomeDesk, outcome: Outcome) -> dict[str, object]:
+def _checks(outcome: Outcome) -> list[CheckSaid]:
+    """Those that its terms ask for first, then whoever else spoke."""
+    said = {verifier: verdict for verifier, verdict, _ in outcome.verdicts}
+    asked = dict.fromkeys((*(outcome.terms.checks if outcome.terms else ()), *said))
+    return [CheckSaid(check=name, verdict=said.get(name)) for name in asked]
+
+
+def _costs(ask: Ask, desk: OutcomeDesk, found: Sequence[Outcome]) -> dict[str, int | None]:
+    """What outcomes cost us, each in the currency of its fee."""
+    known = Spent(ask.bureau.reader, ask.bureau.desk.fx, desk.registry.outcomes.values())
+    by_unit: dict[str, dict[str, str]] = {}
+    for one in found:
+        by_unit.setdefault(_unit(one), {})[one.key] = one.run
+    costs: dict[str, int | None] = {}
+    for unit, wanted in by_unit.items():
+        costs |= known.of(ask.who.tenant, wanted, unit)
+    return costs
+
+
+def _unit(outcome: Outcome) -> str:
+    return outcome.fee.currency if outcome.fee else "USD"
+
+
+def _economy(outcome: Outcome, cost: int | None) -> dict[str, object]:
     """What it cost us, and what is left of its fee."""
-    unit = outcome.fee.currency if outcome.fee else "USD"
-    known = Costs(ask.bureau.reader, ask.bureau.desk.fx, desk.registry.outcomes.values())
-    cost = known.of(outcome.tenant, {outcome.key: outcome.run}, unit, outcome.customer)[outcome.key]
     earned = outcome.fee.nanos - outcome.reversed_nanos if outcome.fee else None
     margin = None if cost is None or earned is None else decimal_text(earned - cost)
     return {
         "cost": None if cost is None else decimal_text(cost),
-        "cost_currency": unit,
+        "cost_currency": _unit(outcome),
         "margin": margin,
-        "disputable_until": moment(outcome.due_at) if outcome.state == "billed" else None,
     }
 
 
@@ -333,8 +433,22 @@ def _sees(who: Who, outcome: Outcome) -> bool:
     return who.sees(row)
 
 
+def _taken_back(ask: Ask, month: str) -> frozenset[str]:
+    with opened(ask) as keeper:
+        return taken_back(keeper.accounts.txns.values(), month)
+
+
+@lru_cache(maxsize=64)
+def _month(label: str) -> Period:
+    return period_named(Calendar(), label)
+
+
 def _fits(outcome: Outcome, wanted: OutcomesAsked) -> bool:
     if not all(getattr(wanted, name) in (None, getattr(outcome, name)) for name in _NAMED):
+        return False
+    if wanted.state is not None and outcome.state not in wanted.state.split(","):
+        return False
+    if wanted.verified is not None and outcome.verified_at not in _month(wanted.verified):
         return False
     if not _nanos(wanted.since) <= outcome.claimed_at < (_nanos(wanted.until) or FOREVER):
         return False
@@ -345,7 +459,7 @@ def _nanos(at: datetime | None) -> int:
     return 0 if at is None else int(at.timestamp()) * 1_000_000_000 + at.microsecond * 1_000
 
 
-_NAMED = ("state", "type", "customer", "workflow", "run", "invoice")
+_NAMED = ("type", "customer", "workflow", "run", "invoice")
 _TEXTS = ("key", "subject", "run", "because", "customer")
 _SORTS: Mapping[str, Callable[[Outcome], tuple[int, str]]] = {
     "claimed": lambda one: (one.claimed_at, one.key),
@@ -368,6 +482,15 @@ def _saying(word: str, does: str, answer: Any, body: Any) -> Route:
 
 ROUTES = (
     Route("GET", "/api/outcomes", "List outcomes, the latest first.", READ, list_outcomes, OutcomePage, OutcomesAsked),
+    Route(
+        "GET",
+        "/api/books/outcomes",
+        "How outcomes stand: by state, with what they come to.",
+        READ,
+        show_standing,
+        Standing,
+        StandingAsked,
+    ),
     Route("GET", _ONE, "One outcome with its whole life.", READ, show_outcome, OutcomeAccount, fails=(404,)),
     _saying("confirm", "Attest an outcome.", confirm_outcome, Confirming),
     _saying("reject", "Say that it was not reached.", reject_outcome, Saying),

@@ -15,6 +15,7 @@ from comptroller.store.question import WHOSE
 
 Row = dict[str, Any]
 T = TypeVar("T")
+Offset = Annotated[int, Field(ge=0, le=10_000_000, description="So many are left out before the page.")]
 _MARK = re.compile(r"(-?\d{1,37}):(\d{1,18})")
 
 
@@ -62,13 +63,19 @@ def cut(rows: list[Row], limit: int) -> tuple[list[Row], str | None]:
     return rows[:limit], base64.urlsafe_b64encode(mark.encode()).decode().rstrip("=")
 
 
-def after(found: list[T], id_of: Callable[[T], str], last: str | None, limit: int) -> tuple[list[T], str | None]:
-    """The page of a list in memory that begins after an id, and the id to go on after where there is more."""
+def after(
+    found: list[T], id_of: Callable[[T], str], last: str | None, limit: int, offset: int = 0
+) -> tuple[list[T], str | None]:
+    """The page of a list in memory that begins after an id, and the id to go on after where there is more.
+
+    `offset` leaves so many more out, for whoever goes to a page by its number.
+    """
     if last is not None:
         ids = [id_of(one) for one in found]
         if last not in ids:
             raise Problem(400, "bad_cursor", "There is no such one here.", "Give the `next` of a page before.")
         found = found[ids.index(last) + 1 :]
+    found = found[offset:]
     page = found[:limit]
     return page, id_of(page[-1]) if len(found) > limit else None
 

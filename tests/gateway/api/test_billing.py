@@ -92,3 +92,49 @@ def test_a_recount_pack_is_a_file_and_its_evidence_needs_a_right(house: Api) -> 
     assert "manifest.json" in zipfile.ZipFile(io.BytesIO(made.body)).namelist()
     reader = replace(OURS, rights=("api:read",))
     assert house.get(f"/api/invoices/{number}/pack?evidence=true", reader).status == 403
+
+
+def test_invoices_are_sorted_counted_and_drawn_for_whoever_says_no_accept(house: Api) -> None:
+    house.post("/api/books/close", {"early": True})
+    page = house.get("/api/invoices?sort=customer&rising=true&limit=1&offset=1")
+    whole = house.get("/api/invoices?sort=customer&rising=true")
+    assert (page["total"], page["invoices"]) == (len(whole["invoices"]), whole["invoices"][1:2])
+    assert [row["customer"] for row in whole["invoices"]] == sorted(row["customer"] for row in whole["invoices"])
+    number = whole["invoices"][0]["number"]
+    assert house.get(f"/api/invoices/{number}?form=pdf").body.startswith(b"%PDF")
+    assert b"<html" in house.get(f"/api/invoices/{number}?form=html").body.lower()
+    assert house.get(f"/api/invoices/{number}?form=json")["number"] == number
+
+
+def test_outcomes_are_told_by_state_with_what_they_come_to(house: Api) -> None:
+    told = house.get("/api/books/outcomes")
+    assert [(row["state"], row["outcomes"], row["fees"]) for row in told["states"]] == [
+        ("verified", 2, {"USD": "3.00"})
+    ]
+    assert (told["types"], told["customers"]) == (["refund.resolved"], ["acme", "bolt"])
+    assert house.get("/api/books/outcomes?until=2020-01-01")["states"] == []
+    only = house.get("/api/books/outcomes", ACME)
+    assert (only["customers"], only["states"][0]["fees"]) == (["acme"], {"USD": "1.50"})
+
+
+def test_outcomes_are_found_by_states_and_by_the_month_something_was_taken_back_in(house: Api) -> None:
+    listed = house.get("/api/outcomes?state=verified,billed&sort=fee&offset=1")
+    assert (listed["total"], len(listed["outcomes"])) == (2, 1)
+    row = listed["outcomes"][0]
+    assert (row["fee"], row["cost"], row["margin"]) == ("1.50", "0.00", "1.50")
+    assert house.get("/api/outcomes?state=lost").status == 400
+    month = row["verified"][:7]
+    assert house.get(f"/api/outcomes?verified={month}")["total"] == 2
+    assert house.get("/api/outcomes?verified=2020-01")["total"] == 0
+    key = row["outcome"]
+    house.post(f"/api/outcomes/{key}/dispute", {"because": "Not done."})
+    assert house.get(f"/api/outcomes?taken_back={month}")["total"] == 0
+    house.post(f"/api/outcomes/{key}/resolve", {"upheld": True, "because": "They are right."})
+    assert [one["outcome"] for one in house.get(f"/api/outcomes?taken_back={month}")["outcomes"]] == [key]
+    assert house.get(f"/api/outcomes?taken_back={month}", THEIRS)["total"] == 0
+
+
+def test_an_outcome_tells_its_checks_and_what_they_said(house: Api) -> None:
+    told = house.get(f"/api/outcomes/{house.runs[0]}")
+    assert told["checks"] == [{"check": "paid", "verdict": "pass"}]
+    assert told["clawback_reasons"] == []
