@@ -1,5 +1,6 @@
 """Approvals as they are listed, shown and counted."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ _PLAIN = ("run", "call", "rule", "policy", "version", "stage", "kind", "name", "
 _MORE = ("because", "place", "state", "quorum", "otherwise", "digest", "ended", "reminders", "escalated")
 _TOLD = ("by", "answer", "to", "because", "edit", "roles", "stead", "nth", "otherwise", "unused")
 SECOND = 1_000_000_000
+ALIKE_DAYS = 30
+AMOUNTS = ("amount", "total", "sum", "price", "value")  # how arguments call what is at stake
 
 
 def described(approval: Approval) -> Row:
@@ -34,12 +37,40 @@ def told(desk: ApprovalDesk, approval: Approval, texts: bool) -> Row:
     """One whole: what is asked about where `texts` may be seen, all that was said, and others like it."""
     row = described(approval)
     row["request"] = desk.shown(approval) if texts else None
+    row["types"] = desk.takes(approval)
+    row["alike"] = alike(desk, approval)
     row["kept"] = bool(approval.request)
     row["edits"] = _edits(desk, approval) if texts else []
     row["outdated"] = approval.state in ("pending", "approved") and desk.outdated(approval)
     row["history"] = [_event(said) for said in desk.history(approval.id)]
     row["similar"] = [described(each) for each in desk.similar(approval)]
     return row
+
+
+def worth(request: Mapping[str, Any] | None) -> tuple[str | None, str]:
+    """What is at stake, as far as the arguments say it: an amount as written, and its currency."""
+    args = (request or {}).get("args") or {}
+    found = next((args[name] for name in AMOUNTS if _is_number(args.get(name))), None)
+    unit = str(args.get("currency") or "")
+    return None if found is None else str(found), unit if len(unit) == 3 and unit.isascii() and unit.isupper() else ""
+
+
+def alike(desk: ApprovalDesk, approval: Approval) -> Row:
+    """What became lately of what the same rule asked for the same tool or model."""
+    since = desk.desk.clock.now_ns() - ALIKE_DAYS * 86_400 * SECOND
+    states = [_became(each) for each in desk.similar(approval, sys.maxsize) if each.asked >= since]
+    return {"days": ALIKE_DAYS, **{state: states.count(state) for state in ("approved", "denied", "expired")}}
+
+
+def _became(approval: Approval) -> str:
+    """What people said of it, whatever the caller did with that."""
+    if approval.state in ("used", "approved") or (approval.state == "expired" and approval.people):
+        return "approved"
+    return approval.state
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _edits(desk: ApprovalDesk, approval: Approval) -> list[Row]:

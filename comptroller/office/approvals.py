@@ -120,6 +120,11 @@ class ApprovalDesk:
         """What an approver changed: `set` and `drop`."""
         return self._body(digest)
 
+    def takes(self, approval: Approval) -> Mapping[str, str] | None:
+        """The types of the arguments of the tool that is asked about, as the policies have them; None: nobody says."""
+        table = self.desk.book.tool(_identity(approval), approval.name) if approval.stage == "tool" else None
+        return table.args if table is not None else None
+
     def similar(self, approval: Approval, most: int = 10) -> list[Approval]:
         """The latest others that the same rule asked for the same tool or model."""
         like = [each for each in self.all() if _alike(each, approval) and each.id != approval.id]
@@ -245,10 +250,9 @@ class ApprovalDesk:
             return "only the arguments of a tool call can be edited. Approve or deny it as it is"
         if "args" not in (self.shown(approval) or {}):
             return "its arguments were not kept, so nobody can edit them. Approve or deny it as it is"
-        book, who = self.desk.book, _identity(approval)
-        table = book.tool(who, approval.name)
+        book, who, types = self.desk.book, _identity(approval), self.takes(approval)
         for name, value in change["set"].items():
-            if why := _why_unfit(name, value, table.args if table is not None else None):
+            if why := why_unfit(name, value, types):
                 return f"{approval.name} cannot be called so: {why}"
         if book.version != approval.version:
             return ""
@@ -282,7 +286,8 @@ class ApprovalDesk:
             self._latest.setdefault(paths, version)
 
 
-def _why_unfit(name: str, value: object, types: Mapping[str, str] | None) -> str:
+def why_unfit(name: str, value: object, types: Mapping[str, str] | None) -> str:
+    """Why a tool does not take this argument; empty where it does, or where nobody says what it takes."""
     if types is None:
         return ""
     if name not in types:

@@ -10,7 +10,7 @@ from comptroller.gateway.api.pages import after
 from comptroller.gateway.api.problem import Problem
 from comptroller.gateway.api.rights import APPROVALS, BODIES, READ, WRITE
 from comptroller.gateway.api.shapes import PLAIN, Because, Moment, Name, Said, Told
-from comptroller.office.approval_list import counted, described, told
+from comptroller.office.approval_list import counted, described, told, worth
 from comptroller.office.approvals import ApprovalDesk, Approver, Heard
 from comptroller.office.approvers import approver_of
 
@@ -30,7 +30,10 @@ class VoteRow(Told):
 
 
 class ApprovalRow(Told):
-    """A call that a person must approve, as it stands. `why_not` says why whoever asks here may not answer it."""
+    """A call that a person must approve, as it stands. `why_not` says why whoever asks here may not answer it.
+
+    `amount` and `currency` are what its arguments say is at stake, for whoever may see them.
+    """
 
     approval: str
     state: State
@@ -66,6 +69,8 @@ class ApprovalRow(Told):
     used_in: str
     may_answer: bool
     why_not: str
+    amount: str | None = None
+    currency: str = ""
 
 
 class ApprovalPage(Told):
@@ -104,11 +109,21 @@ class EditRow(Told):
     dropped: list[str]
 
 
+class Alike(Told):
+    """What became of what the same rule asked for the same tool or model in so many days."""
+
+    days: int
+    approved: int
+    denied: int
+    expired: int
+
+
 class ApprovalAccount(ApprovalRow):
     """An approval with what it is about, all that was said of it, and others like it.
 
     `request` is `{tool, args}` or `{model, tools, text}` or `{text}`; null where it was not kept (`kept`), was erased,
-    or is not for whoever asks here to see. `outdated`: the policies have changed since, so no answer counts any more.
+    or is not for whoever asks here to see. `types`: of the tool's arguments, where a policy says them.
+    `outdated`: the policies have changed since, so no answer counts any more.
     """
 
     request: Args | None
@@ -117,6 +132,8 @@ class ApprovalAccount(ApprovalRow):
     outdated: bool
     history: list[ApprovalEvent]
     similar: list[ApprovalRow]
+    types: dict[str, str] | None
+    alike: Alike
 
 
 class ApprovalRule(Told):
@@ -226,8 +243,8 @@ def show_approval(ask: Ask) -> ApprovalAccount:
     desk, who = _desk(ask), _approver(ask)
     approval = _meant(ask, desk)
     why_not = desk.why_not(approval, who)
-    texts = BODIES in ask.who.rights or (APPROVALS in ask.who.rights and not why_not)
-    whole = told(desk, approval, texts)
+    whole = told(desk, approval, _reads(ask, why_not))
+    whole["amount"], whole["currency"] = worth(whole["request"])
     whole["similar"] = [_row(ask, desk, each, who) for each in desk.similar(approval) if _sees(ask, each)]
     return ApprovalAccount.model_validate({**whole, "why_not": why_not, "may_answer": _may(ask, approval, why_not)})
 
@@ -304,9 +321,16 @@ def _may(ask: Ask, approval: Approval, why_not: str) -> bool:
     return not why_not and approval.state == "pending" and APPROVALS in ask.who.rights
 
 
+def _reads(ask: Ask, why_not: str) -> bool:
+    """Whether what is asked about is theirs to see."""
+    return BODIES in ask.who.rights or (APPROVALS in ask.who.rights and not why_not)
+
+
 def _row(ask: Ask, desk: ApprovalDesk, approval: Approval, who: Approver) -> ApprovalRow:
     why_not = desk.why_not(approval, who)
     row = {**described(approval), "why_not": why_not, "may_answer": _may(ask, approval, why_not)}
+    if approval.state == "pending" and _reads(ask, why_not):
+        row["amount"], row["currency"] = worth(desk.shown(approval))
     return ApprovalRow.model_validate(row)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,25 @@ def test_arguments_are_shown_to_who_may_answer_and_to_nobody_else(held: Api) -> 
     assert held.get(path, VIC)["request"] is None
     assert held.get(path, VIC)["kept"] is True
     assert held.get(path, Who("theirs", rights=ALL)).status == 404
+
+
+def test_what_is_at_stake_and_the_types_of_arguments_are_told_with_the_call(held: Api) -> None:
+    [row] = held.get("/api/approvals", JANE)["approvals"]
+    assert (row["amount"], row["currency"]) == ("250.0", "")
+    [hidden] = held.get("/api/approvals", VIC)["approvals"]
+    assert hidden["amount"] is None
+    told = held.get(f"/api/approvals/{held.runs[0]}", JANE)
+    assert told["types"] == {"order": "string", "amount": "double"}
+    assert told["alike"] == {"days": 30, "approved": 0, "denied": 0, "expired": 0}
+
+
+def test_what_became_of_like_calls_is_counted(held: Api) -> None:
+    first = held.bureau.approvals.catch_up().register.approvals[held.runs[0]]
+    held.post(f"/api/approvals/{first.id}/deny", {"because": "No."}, JANE)
+    known = held.bureau.approvals.register.approvals
+    known["again"] = replace(first, id="again", call="another")
+    known["old"] = replace(known[first.id], id="old", asked=first.asked - 31 * 86_400 * 10**9)
+    assert held.get("/api/approvals/again", JANE)["alike"] == {"days": 30, "approved": 0, "denied": 1, "expired": 0}
 
 
 def test_an_edit_is_checked_and_then_approved_with_who_did_it(held: Api) -> None:
