@@ -1,12 +1,15 @@
 """Calls that need a person: parked, refused, and let through once, in-process and at the model's boundary."""
 
+import asyncio
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from comptroller.core.call import Identity
+from comptroller.core.clock import SYSTEM
 from comptroller.core.errors import Denied, NotApproved, StoreError
 from comptroller.core.facts import APPROVAL_USED, APPROVAL_VOIDED, ASK, CALL_CLOSED
 from comptroller.dialects.routes import dialect_for
@@ -450,3 +453,64 @@ def test_a_rule_in_shadow_asks_nobody_and_is_counted(refund: Any, done: list[Any
         assert (row["rule"], row["action"], row["shadow"]) == ("big", "ask", True)
         assert not held.facts(ASK)
     assert done
+
+
+WAITING = """
+policy: p
+tools: {issue_refund: {effect: write, args: {order: string, amount: double, to: string?}}}
+rules: [{id: big, on: tool, tool: issue_refund, when: args.amount > 100.0, then: ask, ask: {of: [finance], wait: 1m}}]
+"""
+
+
+def approve_soon(held: TestDesk) -> threading.Thread:
+    """Somebody who answers as soon as something is asked."""
+
+    def watch() -> None:
+        while not held.ledger.of(ASK):
+            pass
+        say(held, "approve", edit={"order": "2", "amount": 101.0})
+
+    made = threading.Thread(target=watch)
+    made.start()
+    return made
+
+
+def test_a_tool_waits_in_its_thread_and_is_called_as_it_was_edited(refund: Any, done: list[Any]) -> None:
+    with desk(WAITING, clock=SYSTEM) as held, Run("support"):
+        someone = approve_soon(held)
+        refund(**BIG)
+        someone.join()
+    assert done == [("2", 101.0, None)]
+
+
+async def _awaited(held: TestDesk, done: list[Any]) -> list[Any]:
+    @tool(effect="write")
+    async def issue_refund(order: str, amount: float) -> None:
+        done.append((order, amount))
+
+    async def beside() -> None:
+        done.append("beside")
+
+    someone = approve_soon(held)
+    await asyncio.gather(issue_refund(**BIG), beside())  # type: ignore[arg-type]
+    someone.join()
+    return done
+
+
+def test_an_async_tool_waits_without_keeping_its_loop_from_anything() -> None:
+    with desk(WAITING, clock=SYSTEM) as held, Run("support"):
+        assert asyncio.run(_awaited(held, [])) == ["beside", ("2", 101.0)]
+
+
+def test_the_sdks_own_error_is_ours_too_and_names_the_approval(held: TestDesk) -> None:
+    openai = pytest.importorskip("openai")
+    from comptroller.wrapper.wrap import wrap
+
+    with Run("support"):
+        held.book = load_policies([("p.yaml", POLICY.replace("wait: 30s", "wait: 0s"))])
+        client = wrap(openai.OpenAI(api_key="sk-none", base_url="http://127.0.0.1:9/v1"))
+        with pytest.raises(NotApproved) as refused:
+            client.chat.completions.create(model="gpt-4", messages=[{"role": "user", "content": "Hi"}])
+    assert isinstance(refused.value, openai.APIStatusError)
+    assert refused.value.details["approval"] == held.ledger.of(ASK)[0].id
+    assert len(held.ledger.of(ASK)) == 1
