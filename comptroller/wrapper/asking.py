@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from comptroller.wrapper.entry import Entry
 
 SECOND = 1_000_000_000
-FIRST_LOOK_S, LAST_LOOK_S = 0.05, 1.0  # how often a call that waits looks whether it was answered
+FIRST_LOOK_S, LAST_LOOK_S = 0.05, 0.5  # how often a call that waits looks whether it was answered
 SHOWN = 65_536  # characters of a text that an approver is shown
 CLEARED = 4_096  # results that a run remembers as approved
 REDACTING: dict[str, Action] = {"secrets": "redact", "privacy": "redact"}
@@ -220,6 +220,9 @@ def refusal_of(told: Told, verdict: Verdict, details: Mapping[str, object]) -> R
 
 def _answered(entry: "Entry", asking: Ask, wait_s: float) -> Generator[Effect, Any, Told]:
     """What the ledger says, after waiting for an answer as long as the rule allows."""
+    from comptroller.wrapper.orders import must_live  # which knows entries, as they know what is asked here
+
+    must_live(entry)
     told: Told = yield asking
     waited_s, look_s, clock = 0.0, FIRST_LOOK_S, entry.desk.clock
     while told.state == "pending" and waited_s < wait_s:
@@ -230,6 +233,7 @@ def _answered(entry: "Entry", asking: Ask, wait_s: float) -> Generator[Effect, A
         entry.parked_ns += passed_ns
         waited_s += passed_ns / SECOND
         look_s = min(look_s * 1.5, LAST_LOOK_S)
+        must_live(entry)  # nobody is asked for what was stopped meanwhile
         told = yield asking
     return told
 

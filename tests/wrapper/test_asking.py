@@ -14,6 +14,7 @@ from comptroller.core.errors import Denied, NotApproved, StoreError
 from comptroller.core.facts import APPROVAL_USED, APPROVAL_VOIDED, ASK, CALL_CLOSED
 from comptroller.dialects.routes import dialect_for
 from comptroller.office.approvals import ApprovalDesk, Approver, Heard
+from comptroller.office.orders import Target, kill
 from comptroller.policies.load import load_policies
 from comptroller.testing import Playbook, TestDesk, desk
 from comptroller.wrapper.boundary import Boundary
@@ -513,4 +514,16 @@ def test_the_sdks_own_error_is_ours_too_and_names_the_approval(held: TestDesk) -
             client.chat.completions.create(model="gpt-4", messages=[{"role": "user", "content": "Hi"}])
     assert isinstance(refused.value, openai.APIStatusError)
     assert refused.value.details["approval"] == held.ledger.of(ASK)[0].id
+    assert len(held.ledger.of(ASK)) == 1
+
+
+def test_a_call_of_a_run_that_was_stopped_waits_no_longer_and_asks_nobody(held: TestDesk) -> None:
+    run = RunState("r" * 32, "r" * 32, Boundary())
+    job = Job(held, Identity(run=run.id), run, CHAT, ask(model="gpt-4"))  # type: ignore[arg-type]
+    play = Playbook(model_call(job))
+    play.answer(at_desk(held, play.expect(Ask)))
+    play.expect(Pause)
+    kill(held.ledger, held.clock, Target("run", run.id, "default"), "jane", "It runs wild.")
+    assert play.answer().done().status == 403
+    assert drive(held, ask(model="gpt-4", max_tokens=7), run=run).status == 403  # type: ignore[union-attr]
     assert len(held.ledger.of(ASK)) == 1
