@@ -5,6 +5,7 @@ policies. Looking for an approval and passing on it are two steps, so that a cal
 uses nothing up; the second is the ledger owner's, so that of two identical calls one passes.
 """
 
+import json
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -80,7 +81,22 @@ def agent_matter(identity: Identity) -> Matter:
     seen: dict[str, object] = {"agent": identity.agent, "depth": identity.depth}
     if identity.scopes is not None:
         seen["scopes"] = sorted(identity.scopes)
-    return Matter("agent", identity.agent, msgspec.json.encode(seen, order="sorted"), lambda: seen)
+    return Matter("agent", identity.agent, packed(seen), lambda: seen)
+
+
+def packed(node: object) -> bytes:
+    """As JSON; halves of characters, which cannot be written, are escaped: no two texts become one."""
+    try:
+        return msgspec.json.encode(node, order="sorted")
+    except UnicodeEncodeError:
+        return json.dumps(node, sort_keys=True).encode()
+
+
+def claim_matter(type: str, subject: str, share: str, body: bytes, evidence: Mapping[str, object]) -> Matter:
+    """A claim as what is asked about: just this outcome with just this evidence."""
+    what = packed([type, subject, share]) + body
+    seen = {"type": type, "subject": subject, "degree": share, "evidence": evidence}
+    return Matter("outcome", type, what, lambda: seen)
 
 
 def text_matter(stage: str, name: str, text: str) -> Matter:
@@ -137,8 +153,18 @@ def use(entry: "Entry") -> Generator[Effect, Any, None]:
     entry.passes = {}
 
 
-def passed(desk: Desk, identity: Identity, decision: Decision, matter: Matter) -> list[str]:
-    """The same where no flow is, for what opens or is claimed: nothing waits; returns the approvals it passed on."""
+def carry_out(desk: Desk, identity: Identity, decision: Decision, matter: Matter) -> list[str]:
+    """The same for what opens or is claimed: raise what the rules refuse; returns the approvals it passed on."""
+    said = decision.verdict
+    if said is None or decision.action not in ("deny", "ask"):
+        return []
+    if decision.action == "deny":
+        raise Denied(said.because, {"rule": said.rule, "place": said.place})
+    return _passed(desk, identity, decision, matter)
+
+
+def _passed(desk: Desk, identity: Identity, decision: Decision, matter: Matter) -> list[str]:
+    """Ask where no flow is, so that nothing waits; returns the approvals it passed on."""
     found = []
     for said in (decision.verdict, *decision.notes):
         if said is None or said.action != "ask":

@@ -11,13 +11,13 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from comptroller.core.call import Identity
-from comptroller.core.errors import Denied, Refused, SettingsError
+from comptroller.core.errors import Refused, SettingsError
 from comptroller.core.facts import AGENT_CLOSED, AGENT_OPENED, CLAIM, RUN_CLOSED, RUN_OPENED, Fact
 from comptroller.core.money import parse_money
 from comptroller.core.verdict import Cap, Case, Decision
 from comptroller.guardrails.provenance import CallOrigins
 from comptroller.tracing.context import ambient_trace, parse_traceparent
-from comptroller.wrapper.asking import Matter, agent_matter, passed
+from comptroller.wrapper.asking import agent_matter
 from comptroller.wrapper.boundary import Boundary
 from comptroller.wrapper.context import RunState, Scope, carry_across_threads, current, place, within
 from comptroller.wrapper.desk import Desk, the_desk
@@ -191,7 +191,7 @@ class Agent(_Span):
         desk.note(opened, must=desk.must_record(is_hard((*outer.run.caps, *desk.caps(identity)))))
         scope = Scope(identity, outer.run)
         try:
-            _carry_out(desk, identity, decision, agent_matter(identity))
+            carry_out(desk, identity, decision, agent_matter(identity))
         except Refused as refused:
             self.scope = scope
             self._close(refused)
@@ -234,7 +234,7 @@ def claim(
     _note(data, decision)
     refused: Refused | None = None
     try:
-        if approvals := _carry_out(desk, identity, decision, _claim_matter(type, subject, share, body, evidence)):
+        if approvals := carry_out(desk, identity, decision, claim_matter(type, subject, share, body, evidence)):
             data.update(action="note", approvals=approvals)
     except Refused as error:
         refused = error
@@ -303,22 +303,6 @@ def _raised_at(trace: TracebackType | None) -> str:
 def _note(data: dict[str, object], decision: Decision) -> None:
     if decision.verdict is not None:
         data.update(action=decision.action, rule=decision.verdict.rule, because=decision.verdict.because)
-
-
-def _carry_out(desk: Desk, identity: Identity, decision: Decision, matter: Matter) -> list[str]:
-    """Raise what the rules refuse; returns the approvals on which it passed."""
-    said = decision.verdict
-    if said is None or decision.action not in ("deny", "ask"):
-        return []
-    if decision.action == "deny":
-        raise Denied(said.because, {"rule": said.rule, "place": said.place})
-    return passed(desk, identity, decision, matter)
-
-
-def _claim_matter(type: str, subject: str, share: str, body: bytes, evidence: Mapping[str, object]) -> Matter:
-    what = msgspec.json.encode([type, subject, share]) + body
-    seen = {"type": type, "subject": subject, "degree": share, "evidence": evidence}
-    return Matter("outcome", type, what, lambda: seen)
 
 
 def _shrunk(outer: frozenset[str] | None, own: frozenset[str] | None) -> frozenset[str] | None:

@@ -527,3 +527,9 @@ def test_a_call_of_a_run_that_was_stopped_waits_no_longer_and_asks_nobody(held: 
     assert play.answer().done().status == 403
     assert drive(held, ask(model="gpt-4", max_tokens=7), run=run).status == 403  # type: ignore[union-attr]
     assert len(held.ledger.of(ASK)) == 1
+
+
+def test_half_a_character_in_an_agents_name_or_a_claim_breaks_nothing() -> None:
+    half = "half \ud83d"
+    with desk() as at, Run("support", customer=half, desk=at) as run, run.agent(half):
+        assert run.claim("refund.resolved", subject=half)
