@@ -16,9 +16,9 @@ import httpx
 import yaml
 
 from comptroller.core.clock import SYSTEM, FrozenClock
-from comptroller.core.errors import NotApproved, Refused
+from comptroller.core.errors import Refused
 from comptroller.core.money import parse_money
-from comptroller.office import keys, orders, people, settle
+from comptroller.office import keys, orders, settle
 from comptroller.office.close import close
 from comptroller.office.keeping import keep_books
 from comptroller.office.outcome_desk import OutcomeDesk
@@ -51,7 +51,13 @@ rules:
     then: ask
     ask: {of: [finance], within: 30d}
     because: ASKED
-  - {id: payment-over-300, on: tool, tool: pay_invoice, when: args.amount > 300.0, then: ask, mode: shadow, because: WHAT}
+  - id: payment-over-300
+    on: tool
+    tool: pay_invoice
+    when: args.amount > 300.0
+    then: ask
+    mode: shadow
+    because: WHAT
 budgets:
   - {per: customer, every: month, cap: 50 USD, over: deny}
   - {per: run, cap: 2 USD, over: deny}
@@ -189,10 +195,18 @@ def _month_before(work: Work, this: datetime) -> None:
     work.clock.go(_ns(this) + NS)
     keeper = keep_books(work.desk, work.reader, work.outcomes)
     for invoice in close(keeper, f"{this - timedelta(days=1):%Y-%m}", early=True):
-        name = f"invoice {'foreign' if invoice.tenant != OURS else 'acme' if invoice.customer == work.said('acme') else 'bolt'}"
+        whose = "acme" if invoice.customer == work.said("acme") else "bolt"
+        name = f"invoice {whose if invoice.tenant == OURS else 'foreign'}"
         work.town.ids[name] = invoice.number
         if name == "invoice bolt":
-            settle.credit(keeper, invoice.number, parse_money("0.10 USD"), work.said("wrong address"), work.said("letters"), by="vera")
+            settle.credit(
+                keeper,
+                invoice.number,
+                parse_money("0.10 USD"),
+                work.said("wrong address"),
+                work.said("letters"),
+                by="vera",
+            )
     _write_policy(Path(work.town.config["policies"][0]), "5000.0", work.said)  # the second version
     work.clock.tick(2)
 
@@ -216,7 +230,9 @@ def _this_month(work: Work, now: datetime) -> None:
     work.match("inv-4", good, 2_400.0)  # waits for finance
     with work.run("refund-desk", "acme") as run, run.agent(said("lookup")):
         ids["run leaky"] = run.id
-        work.ask(f"{said('Write to ada@example.com')}, her card is 4111 1111 1111 1111.", said("You answer complaints."))
+        work.ask(
+            f"{said('Write to ada@example.com')}, her card is 4111 1111 1111 1111.", said("You answer complaints.")
+        )
     with work.run("invoice-matching", "bolt", budget="0.01 USD") as run, run.agent(said("clerk")):
         ids["run greedy"] = run.id
         for _ in range(4):
@@ -243,7 +259,9 @@ def _begin(work: Work) -> None:
 def _house(work: Work) -> None:
     """Keys, orders and people."""
     desk, clock, said = work.desk, work.clock, work.said
-    issued, _ = keys.issue(desk.ledger, clock, keys.Key("", OURS, agent=said("lookup"), name=said("edge")), said("vera"))
+    issued, _ = keys.issue(
+        desk.ledger, clock, keys.Key("", OURS, agent=said("lookup"), name=said("edge")), said("vera")
+    )
     work.town.ids["key"] = issued.id
     foreign, _ = keys.issue(desk.ledger, clock, keys.Key("", THEIRS, name="foreign-key"), "vera")
     work.town.theirs.append(foreign.id)
