@@ -10,6 +10,7 @@ from comptroller.core.settings import Settings
 from comptroller.office import receipts
 from comptroller.office.approvals import ApprovalDesk
 from comptroller.office.bookkeeper import Bookkeeper
+from comptroller.office.dossiers import Given
 from comptroller.office.follower import START, Follower
 from comptroller.office.keeping import keeper_of
 from comptroller.office.keys import KINDS, Register
@@ -17,6 +18,7 @@ from comptroller.office.orders import Standing, orders_of
 from comptroller.office.outcome_desk import OutcomeDesk
 from comptroller.office.receipts import Drawer
 from comptroller.office.roll import Roll
+from comptroller.office.webhooks import Post
 from comptroller.policies.book import Book
 from comptroller.store.bodies import Bodies
 from comptroller.store.ledger import Ledger
@@ -49,6 +51,9 @@ class Bureau:
         self._books_turn = threading.Lock()
         self.diffs: dict[tuple[object, ...], Diff] = {}  # the last few comparisons of runs
         self.audits: dict[str, object] = {}  # what the audit's room remembers between requests
+        self.packs: dict[str, str] = {}  # what the evidence's room does, and how the last of it ended
+        self.given: tuple[Follower, list[Given]] | None = None  # and what was given
+        self.post: tuple[Follower, Post] | None = None  # what webhooks are owed, for who asks how they do
 
     @property
     def desk(self) -> Desk:

@@ -7,7 +7,7 @@ from pydantic import Field
 from comptroller.core.verdict import Cap
 from comptroller.gateway.api.frame import Ask, Route
 from comptroller.gateway.api.problem import Problem, split
-from comptroller.gateway.api.rights import KEYS, RIGHTS
+from comptroller.gateway.api.rights import KEYS, READ, RIGHTS
 from comptroller.gateway.api.runs import said_or_fixed
 from comptroller.gateway.api.shapes import Moment, Name, Said, Told
 from comptroller.office import keys
@@ -105,6 +105,13 @@ def list_keys(ask: Ask) -> KeyList:
     return KeyList(keys=[_row(entry, now) for entry in mine[: ask.query.limit]])
 
 
+def show_access(ask: Ask) -> KeyList:
+    """The same for whoever checks who has access and hands out nothing: a person, as keys have `api:keys` for it."""
+    if not ask.who.person:
+        ask.who.must(KEYS)
+    return list_keys(ask)
+
+
 def issue_key(ask: Ask) -> KeyIssued:
     """Give out a key; it may not do more at `/api` than whoever gives it out."""
     said, who, bureau = ask.body, ask.who, ask.bureau
@@ -192,6 +199,7 @@ def _nanos(text: str) -> int:
 _ONE = "/api/keys/{key}"
 ROUTES = (
     Route("GET", "/api/keys", "List the keys.", KEYS, list_keys, KeyList, KeysAsked),
+    Route("GET", "/api/access", "The keys, for a person who only looks.", READ, show_access, KeyList, KeysAsked),
     Route(
         "POST",
         "/api/keys",

@@ -1,6 +1,7 @@
 """Policies: the version in force, and those that were."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from difflib import SequenceMatcher
 from typing import Annotated, Any, Literal
 
@@ -10,6 +11,9 @@ from comptroller.gateway.api.frame import Ask, Route
 from comptroller.gateway.api.problem import Problem
 from comptroller.gateway.api.rights import READ
 from comptroller.gateway.api.shapes import Moment, Said, Told, pick
+from comptroller.policies.listing import listed
+from comptroller.policies.load import load_policies
+from comptroller.policies.mistakes import PolicyErrors
 from comptroller.policies.trial import run_tests
 
 Version = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\w.-]+$")]
@@ -112,6 +116,47 @@ class TestList(Told):
     passed: int
     failed: int
     tests: list[TestRow]
+
+
+class PolicyRule(Told):
+    """A rule, guard, budget or limit, as the file says it; `place` is its file and line."""
+
+    kind: Literal["rule", "guard", "budget", "limit"]
+    policy: str
+    id: str
+    place: str
+    path: str
+    line: int
+    stage: str
+    about: str
+    when: str
+    then: str
+    mode: Literal["enforce", "shadow"]
+    because: str
+
+
+class RuleList(Told):
+    """All that a version says, file by file, from top to bottom."""
+
+    version: str
+    rules: list[PolicyRule]
+
+
+def list_rules(ask: Ask) -> RuleList:
+    """The rules of one version."""
+    version, book = ask.path["version"], ask.bureau.book
+    rows = _files(ask, version, "")
+    if version != book.version:
+        try:
+            book = load_policies([(row["path"], row["text"]) for row in rows])
+        except PolicyErrors as error:
+            raise Problem(
+                409,
+                "cannot_be_read",
+                f"Version {version[:12]} no longer loads here: {str(error)[:300]}",
+                "See its text.",
+            ) from None
+    return RuleList(version=version, rules=[PolicyRule(**asdict(said)) for said in listed(book)])
 
 
 def show_version(ask: Ask) -> PolicyWhole:
@@ -227,6 +272,15 @@ ROUTES = (
         show_version,
         PolicyWhole,
         fails=(404,),
+    ),
+    Route(
+        "GET",
+        "/api/policies/versions/{version}/rules",
+        "The rules, guards, budgets and limits of one version, each with its place.",
+        READ,
+        list_rules,
+        RuleList,
+        fails=(404, 409),
     ),
     Route(
         "GET",

@@ -11,6 +11,8 @@ from comptroller.gateway.api import (
     contracts,
     diff,
     economics,
+    evidence,
+    health,
     invoices,
     keys,
     orders,
@@ -48,6 +50,8 @@ ROUTES = (
     *people.ROUTES,
     *audit.ROUTES,
     *records.ROUTES,
+    *evidence.ROUTES,
+    *health.ROUTES,
     *query.ROUTES,
 )
 # Answered to whoever comes, as what they bring is signed, or to the console's own process. Not in the OpenAPI document,

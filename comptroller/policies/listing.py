@@ -1,0 +1,96 @@
+"""What policies say, one line for each rule, guard, budget and limit, with where it stands."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from comptroller.policies.book import Book, Policy
+from comptroller.policies.document import Ask, Budget, Limit, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One thing that a file says, in its own words."""
+
+    kind: Literal["rule", "guard", "budget", "limit"]
+    policy: str
+    id: str  # of a rule; the name of a guard; what a budget or limit is per
+    place: str  # file:line
+    path: str
+    line: int
+    stage: str  # where it looks
+    about: str  # the tool it is for, or who
+    when: str
+    then: str
+    mode: Literal["enforce", "shadow"]
+    because: str
+
+
+def listed(book: Book) -> Iterator[Said]:
+    """All of them, file by file, from top to bottom."""
+    for policy in book.policies:
+        said = [*_guards(policy), *_rules(policy), *_budgets(policy), *_limits(policy)]
+        yield from sorted(said, key=lambda one: one.line)
+
+
+def _rules(policy: Policy) -> Iterator[Said]:
+    for number, rule in enumerate(policy.document.rules):
+        when = "" if rule.when == "true" else rule.when
+        yield _said(
+            policy, ("rules", number), "rule", rule.id, rule.on, rule.tool or "", when, _then(rule), rule.mode,
+            rule.because,
+        )  # fmt: skip
+
+
+def _guards(policy: Policy) -> Iterator[Said]:
+    for name, guard in policy.document.guards.items():
+        then = ", ".join(f"{way}: {does}" for way, does in (("in", guard.into), ("out", guard.out)) if does != "allow")
+        yield _said(policy, ("guards", name), "guard", name, "texts", "", "", then or "allow")
+
+
+def _budgets(policy: Policy) -> Iterator[Said]:
+    for number, budget in enumerate(policy.document.budgets):
+        yield _said(policy, ("budgets", number), "budget", f"per {budget.per}", "money", "", _cap(budget), budget.over)
+
+
+def _limits(policy: Policy) -> Iterator[Said]:
+    for number, limit in enumerate(policy.document.limits):
+        yield _said(policy, ("limits", number), "limit", f"per {limit.per}", "rate", "", _rates(limit), "deny")
+
+
+def _said(
+    policy: Policy,
+    path: tuple[str | int, ...],
+    kind: Literal["rule", "guard", "budget", "limit"],
+    id: str,
+    stage: str,
+    about: str,
+    when: str,
+    then: str,
+    mode: Literal["enforce", "shadow"] = "enforce",
+    because: str = "",
+) -> Said:
+    place = policy.place(*path)
+    line = place.rpartition(":")[2]
+    return Said(
+        kind, policy.name, id, place, policy.file.path, int(line) if line.isdigit() else 0, stage, about, when, then,
+        mode, because,
+    )  # fmt: skip
+
+
+def _then(rule: Rule) -> str:
+    return f"{rule.then} ({_people(rule.ask)})" if rule.ask is not None else str(rule.then)
+
+
+def _people(ask: Ask) -> str:
+    quorum = f"{ask.quorum} of " if ask.quorum > 1 else ""
+    return f"{quorum}{', '.join(ask.of) or 'anybody'}"
+
+
+def _cap(budget: Budget) -> str:
+    return f"more than {budget.cap}" + (f" a {budget.every}" if budget.every and budget.every != "run" else "")
+
+
+def _rates(limit: Limit) -> str:
+    said: Mapping[str, object] = {"requests": limit.requests, "tokens": limit.tokens, "at a time": limit.concurrent}
+    return "more than " + ", ".join(f"{value} {name}" for name, value in said.items() if value is not None)
