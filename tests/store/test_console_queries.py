@@ -133,6 +133,29 @@ def test_runs_and_their_number_are_narrowed_alike(name: str, value: object, many
     assert books.query("console_runs_count", {name: value}).to_pylist() == [{"runs": many}]
 
 
+CAUSES: list[tuple[dict[str, str], int]] = [
+    ({"cause_kind": "model"}, 1),
+    ({"cause_kind": "model", "cause_name": "acme-model", "cause_status": "error"}, 1),
+    ({"cause_kind": "model", "cause_name": "another"}, 0),
+    ({"cause_kind": "tool"}, 0),
+    ({"cause_status": "cut"}, 0),
+    ({"cause_kind": "run"}, 0),
+]
+
+
+@pytest.mark.parametrize(("narrow", "many"), CAUSES)
+def test_the_runs_of_a_cause_are_those_where_just_that_failed_so(
+    narrow: dict[str, str], many: int, books: Books
+) -> None:
+    asked = {"cause": "E: acme broke", **narrow}
+    found = books.query("console_runs", asked).num_rows, books.query("console_runs_count", asked).to_pylist()
+    assert found == (many, [{"runs": many}])
+
+
+def test_the_runs_of_a_cause_without_a_message_are_not_all_runs(books: Books) -> None:
+    assert books.query("console_runs", {"cause": ""}).num_rows == 0
+
+
 @pytest.mark.parametrize("sort", [None, "cost", "calls", "failed", "refused", "took"])
 @pytest.mark.parametrize("rising", [True, False])
 def test_page_after_page_shows_every_run_once(sort: str | None, rising: bool, books: Books) -> None:
