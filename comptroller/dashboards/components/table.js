@@ -18,6 +18,17 @@ const inside = (cell) => {
   return node
 }
 
+const course = (heights) => {
+  const box = el("span", "course")
+  box.setAttribute("aria-hidden", "true")
+  for (const height of heights) {
+    const bar = el("i")
+    bar.style.height = `${height && Math.max(height, 6)}%`
+    box.append(bar)
+  }
+  return box
+}
+
 const place = (cell, head) => {
   const td = el("td", [head.r ? "right" : "", head.i ? "inner" : "", head.w ? "wide" : ""].join(" ").trim())
   td.dataset.label = head.t
@@ -30,6 +41,7 @@ const place = (cell, head) => {
     td.append(track)
   }
   td.append(inside(cell))
+  if (cell.v) td.append(course(cell.v))
   if (cell.b) td.append(el("span", "below", shown(cell.b)))
   return td
 }

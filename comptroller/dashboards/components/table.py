@@ -21,6 +21,7 @@ class Cell:
     below: str = ""  # a second, smaller line
     share: float | None = None  # of one, drawn as a bar behind
     code: bool = False
+    course: Sequence[int] = ()  # of a figure over time, drawn as columns below the text
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,4 +95,7 @@ def _cell(cell: Cell) -> dict[str, Any]:
         said["h"] = local(cell.link)
     if cell.code:
         said["c"] = 1
+    if any(cell.course):
+        most = max(cell.course)
+        said["v"] = [value * 100 // most for value in cell.course]
     return said

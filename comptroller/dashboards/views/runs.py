@@ -17,6 +17,7 @@ EXPORTED = (
     "run", "status", "workflow", "customer", "user", "agent", "reason", "started", "ended", "calls", "failed",
     "refused", "input", "output", "cost", "currency",
 )  # fmt: skip
+SEARCH = Filter("search", "Search", "search", hint="Run id, customer, workflow or error")
 NOTHING = (
     "No runs yet",
     "A run appears here as soon as an agent makes its first call through Comptroller.",
@@ -37,7 +38,7 @@ def page() -> None:
 def runs(since: datetime, until: datetime) -> Listing:
     """The list of runs of a period."""
     source = frame.source()
-    options = _options(since, until)
+    options = options_of(since, until)
     bounds: dict[str, Any] = {"since": since.isoformat(), "until": until.isoformat()}
 
     def find(wanted: Wanted) -> Found:
@@ -50,7 +51,7 @@ def runs(since: datetime, until: datetime) -> Listing:
         columns(),
         find,
         [
-            Filter("search", "Search", "search", hint="Run id, customer, workflow or error"),
+            SEARCH,
             Filter("status", "Status", "one", STATUSES, WORDS),
             Filter("workflow", "Workflow", "one", options.get("workflow", ())),
             Filter("customer", "Customer", "one", options.get("customer", ())),
@@ -109,7 +110,7 @@ def _took(row: Row) -> float | None:
     return (end - row["started"]).total_seconds() if end else None
 
 
-def _options(since: datetime, until: datetime) -> dict[str, list[str]]:
+def options_of(since: datetime, until: datetime) -> dict[str, list[str]]:
     """What the list can be narrowed by: the values that occur in the period."""
     found: dict[str, list[str]] = {}
     for row in frame.source().rows("console_options", since=listing.as_date(since), until=until.isoformat()):
