@@ -137,12 +137,7 @@ class Ledger:
 
     def _decided(self, op: str, fact: Fact) -> Reply:
         fact, middle = segment.encode(fact)
-        owner = self._owner
-        if owner is None:
-            return self._ask(op, fact, middle)
-        sequence, reply = wire.decided(owner, op, fact)
-        owner.sync(sequence)
-        return reply
+        return self._ask(op, fact, middle)
 
     def renew(self, hold_id: str, lease_ns: int) -> None:
         """Move the end of a live hold's lease (ns since 1970)."""

@@ -5,13 +5,12 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from comptroller.core.approval import Told
 from comptroller.core.clock import Clock
 from comptroller.core.errors import StoreError
 from comptroller.core.facts import (
-    CALL_CLOSED,
     CALL_OPENED,
     HOLD_EXPIRED,
     HOLD_EXTENDED,
@@ -27,6 +26,7 @@ from comptroller.metering.budget import Hold, amounts_of, held_by
 from comptroller.metering.orders import ORDERED, Stop
 from comptroller.policies.approvals import FOLDED
 from comptroller.store import recovery, segment
+from comptroller.store.drawing import HOLDING, check, drawn, rates_of
 from comptroller.store.keys import Keys
 from comptroller.store.recovery import Found
 from comptroller.store.tail import Tail
@@ -36,7 +36,6 @@ GRACE_NS = 3_000_000_000  # how long a process has to come back to its holds
 MEGABYTE = 1024 * 1024
 _SNAP = 4 * MEGABYTE  # of records behind the last snapshot: a clean close then writes another for the next opener
 _PRUNE_NS = 60_000_000_000
-_HOLDING = {CALL_OPENED, CALL_CLOSED, HOLD_EXTENDED, HOLD_EXPIRED}
 HERE = ""  # the session of this process itself
 
 
@@ -98,7 +97,7 @@ class Owner:
 
     def reserve(self, fact: Fact, middle: bytes, session: str = HERE, again: bool = False) -> Shortfall | None:
         """Admit and journal a call in one step, or say which cap has no room; then nothing is written."""
-        lines = _drawn(fact)
+        lines = drawn(fact)
         with self._lock:
             return self._reserve(fact, middle, lines, session, again)
 
@@ -122,7 +121,7 @@ class Owner:
                         # first stands first in the journal.
                         self._record(records)
                         records = []
-                        lines = _drawn(entry.fact)
+                        lines = drawn(entry.fact)
                         entry.short = self._reserve(entry.fact, entry.middle, lines, entry.session, entry.again)
                         continue
                     check(entry.fact)
@@ -250,7 +249,7 @@ class Owner:
         orders = self._purse.orders
         if orders.stops and (stop := orders.stopping(fact)) is not None:
             return stop.shortfall
-        rates, asked = _rates(fact), amounts_of(lines)
+        rates, asked = rates_of(fact), amounts_of(lines)
         now_ns = self._clock.monotonic_ns() if rates else 0
         short = self._purse.room(lines, rates, now_ns, asked)
         if short is None:
@@ -326,7 +325,7 @@ class Owner:
 
     def _keep_track(self, fact: Fact, session: str) -> None:
         """Whose process a hold is of, and which records somebody may send again."""
-        if fact.kind in _HOLDING and (hold := fact.data.get("hold")):
+        if fact.kind in HOLDING and (hold := fact.data.get("hold")):
             hold_id = cast(Mapping[str, str], hold)["id"]
             if fact.kind == CALL_OPENED:
                 self._keepers[hold_id] = session
@@ -388,46 +387,3 @@ class Bell:
 
     def wait(self, seconds: float = -1) -> bool:
         return self._silent.acquire(timeout=seconds)
-
-
-def _drawn(fact: Fact) -> list[Line]:
-    """The lines a reservation draws on."""
-    return [row if type(row) is Line else Line(*row) for row in check(fact)]
-
-
-def _rates(fact: Fact) -> Sequence[Sequence[Any]]:
-    """The rates a reservation counts against; `check` has seen them."""
-    hold = fact.data.get("hold")
-    return hold.get("rates") or () if isinstance(hold, dict) else ()
-
-
-def check(fact: Fact) -> Sequence[Sequence[Any]]:
-    """The rows a fact draws on; refuses a shape that could be written but never folded again."""
-    if fact.kind not in _HOLDING:
-        return ()
-    try:
-        hold = cast("Mapping[str, Any] | None", fact.data.get("hold"))
-        if hold is not None and not isinstance(hold["id"], str):
-            raise TypeError("its id is not a text")
-        if fact.kind == HOLD_EXTENDED and not isinstance(cast(Any, hold)["nth"], int):
-            raise TypeError("it does not say which extension it is")
-        rows = cast(Any, fact.data if hold is None else hold).get("lines") or ()
-        rates = hold.get("rates") if hold is not None else None
-        for row in [*rows, *rates] if rates else rows:
-            if type(row) is Line:
-                continue  # a noun of our own, which mypy has looked at
-            key, unit, amount, *cap = row
-            if type(key) is str and type(unit) is str and type(amount) is int and not cap:
-                continue
-            if not (isinstance(key, str) and isinstance(unit, str) and isinstance(amount, int)):
-                raise TypeError("a line is of the wrong types")
-            if len(cap) > 1 or (cap and cap[0] is not None and not isinstance(cap[0], int)):
-                raise TypeError("a cap is of the wrong type")
-        if rates and fact.kind == CALL_OPENED and any(len(row) != 4 or row[3] is None for row in rates):
-            raise TypeError("a rate has no limit")
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise StoreError(
-            f"{fact.kind} {fact.id}: its hold cannot be read ({error}). A hold is an id and lines of "
-            "[key, unit, amount, cap]; this is a fault of the caller, nothing was written."
-        ) from None
-    return cast(Sequence[Sequence[Any]], rows)
