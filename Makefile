@@ -11,7 +11,7 @@ CANDIDATES := $(PYTHON) python3 python3.13 python3.12 python3.11 python
 ANSWER := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 help:
-	@echo "make run     see it work: agents on a scripted model, governed, recorded, read back"
+	@echo "make run     see it work: a house of agents on a scripted model, with gateway and console, until Ctrl-C"
 	@echo "make demo-books  close a month for three customers: invoices as PDF, a credit note, the trial balance"
 	@echo "make check   format, lint, types, floors, docs"
 	@echo "make test    check, then every test"

@@ -1,90 +1,90 @@
-"""`comptroller demo`: the refund desk at work against the scripted model, then its run read back as a tree."""
+"""`comptroller demo`: a house of agents at work against the scripted model, until told to stop; or one run of it."""
 
-import importlib
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from comptroller.cli import screen, world
+from comptroller.cli import screen
+from comptroller.cli.console import Place, how_to_get_it
+from comptroller.cli.demo_world import fill, place
+from comptroller.cli.demo_world.living import live
+from comptroller.cli.demo_world.story import tell
 from comptroller.cli.main import Misuse
-from comptroller.cli.surroundings import surroundings
-from comptroller.core.errors import ComptrollerError
-from comptroller.core.settings import Provider
 from comptroller.store import folder
-from comptroller.testing.upstream import Upstream, load_script
-from comptroller.wrapper.desk import Desk, open_desk
-from comptroller.wrapper.run import Run
-from comptroller.wrapper.wrap import wrap
 
-DESK = Path(__file__).with_name("refund_desk")
-POLICIES = DESK / "policies.yaml"
+DAYS = 60
 
 
-def demo(ledger: str = "demo-ledger") -> None:
-    """Play the demo on a ledger, draw what happened, and say where to look next."""
-    if folder.foreign(Path(ledger)) or Path(ledger).is_file():
+def demo(ledger: str, once: bool, port: int | None, console_port: int | None) -> None:
+    """Play the world on a ledger, and say where to look; with `once` a single run, drawn."""
+    where = Path(ledger)
+    if folder.foreign(where) or where.is_file():
         raise Misuse(f"{ledger}: holds other things and is no ledger. Name a new directory, or leave --ledger away.")
-    screen.say("A refund desk: four agents, a program from elsewhere and a scripted model. No key, no network.")
-    screen.say(f"Its policies: {_short(POLICIES)}\n")
-    with (
-        Upstream(load_script(DESK / "replies.yaml")) as model,
-        open_desk(ledger, {"policies": [str(POLICIES)]}) as desk,
-        _clients(model.url) as (openai, anthropic),
-    ):
-        run = world.work(openai, anthropic, partial(_courier, desk, model.url), _tell)
-        screen.say(f"\nWhat left the house of the complaint:\n  {screen.clean(model.requests[0].last)}")
-    _draw(run, ledger)
-    _point(run, ledger)
-
-
-@contextmanager
-def _clients(url: str) -> Iterator[tuple[Any, Any]]:
-    """The real clients of two providers, each wrapped; a proxy of the environment is none of the demo's business."""
-    openai, anthropic = _sdk("openai"), _sdk("anthropic")
-    with (
-        openai.OpenAI(base_url=f"{url}/v1", api_key="none", http_client=_direct(openai)) as first,
-        anthropic.Anthropic(base_url=url, api_key="none", http_client=_direct(anthropic)) as second,
-    ):
-        yield wrap(first), wrap(second)
-
-
-def _courier(desk: Desk, model: str, run: Run) -> str:
-    """What the courier says: a program of its own, of which only the environment is ours."""
-    from comptroller.gateway.private import private_gateway
-
-    scope, upstream = run.scope, Provider(name="scripted", format="openai", url=f"{model}/v1")
-    assert scope is not None
-    with private_gateway(desk, scope, "courier", [upstream]) as (url, secret):
-        command = [sys.executable, str(DESK / "courier.py")]
-        around = surroundings(url, secret, os.environ)
-        done = subprocess.run(command, env=around, capture_output=True, encoding="utf-8", check=False)
-    if done.returncode:
-        raise ComptrollerError(f"The courier's program failed: {done.stderr.strip().splitlines()[-1]}")
-    return done.stdout.strip()
-
-
-def _sdk(name: str) -> Any:
+    if once:
+        run = tell(ledger, _short(place.REFUND_DESK))
+        _draw(run, ledger)
+        _point(run, ledger)
+        return
     try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise ComptrollerError(
-            f"The demo's agents use the real {name} client, which is not installed. "
-            "Run `make run`, or `pip install 'comptroller[server,demo]'`."
-        ) from None
+        _fill(where)
+        live(where, partial(_greet, where), port, console_port)
+    except KeyboardInterrupt:
+        pass
+    screen.say("\nStopped. What happened is kept: the next `comptroller demo` on this ledger goes on with it.")
 
 
-def _direct(sdk: Any) -> Any:
-    return sdk.DefaultHttpxClient(trust_env=False)
+def _fill(ledger: Path) -> None:
+    if place.known(ledger.absolute()) is None:
+        screen.say(f"A house with seven departments of agents. Playing its last {DAYS} days: some seconds ...")
+        filled = fill(ledger, DAYS)
+        screen.say(f"{filled.runs} runs, on the real call path, against a scripted model. No key, no network.\n")
 
 
-def _tell(agent: str, text: str) -> None:
-    screen.say(f"  {screen.clean(agent):<8} {screen.clean(text)}")
+def _greet(ledger: Path, gateway: str, console: Place | None) -> None:
+    """Say where everything is, and what to look at first."""
+    world = place.known(ledger.absolute())
+    runs = world.runs if world is not None else {}
+    screen.say(f"Agents are at work. The gateway is on {gateway}: point OPENAI_BASE_URL at {gateway}/v1 and join them.")
+    if console is None:
+        screen.say(how_to_get_it())
+        for line, what in _reading(ledger, runs):
+            screen.say(f"  {_command()} {line}\n      {what}")
+    else:
+        screen.say(f"The console is on {console.url}. Three things to look at:")
+        for path, what in _clicks(runs):
+            screen.say(f"  {console.url}{path}\n      {what}")
+    kept = place.folder_of(ledger)
+    screen.say(f"\nPolicies, outcome types and contracts are in {_short(kept)}: change a policy and watch.")
+    screen.say("Ctrl-C ends it.")
+
+
+def _clicks(runs: dict[str, str]) -> list[tuple[str, str]]:
+    return [
+        (
+            f"/run?id={runs.get('invoice-matching/large', '')}",
+            "An auditor asks why a payment was refused: the rule, its version, and what would let it pass.",
+        ),
+        ("/economics", "A finance lead asks what the month earned, and which disputed reports cost it."),
+        (
+            f"/compare?a={runs.get('claims-triage/resubmitted-good', '')}"
+            f"&b={runs.get('claims-triage/resubmitted-shortened', '')}",
+            "An engineer asks why claims fail since six days ago: the same claim, before and after.",
+        ),
+    ]
+
+
+def _reading(ledger: Path, runs: dict[str, str]) -> list[tuple[str, str]]:
+    """The same three for who has no console."""
+    return [
+        (f"runs show {runs.get('invoice-matching/large', 'last')} --ledger {ledger}", "why was a payment refused?"),
+        (f"books invoice --ledger {ledger}", "what was billed, and what is open?"),
+        (
+            f"runs tree {runs.get('claims-triage/resubmitted-shortened', 'last')} --ledger {ledger}",
+            "why do claims fail since six days ago?",
+        ),
+    ]
 
 
 def _draw(run: str, ledger: str) -> None:
@@ -95,16 +95,19 @@ def _draw(run: str, ledger: str) -> None:
 
 
 def _point(run: str, ledger: str) -> None:
-    # Outside an activated environment the command is only found by the path it was started with.
-    command = "comptroller" if shutil.which("comptroller") else os.path.relpath(sys.argv[0])
     screen.say("\nNext:")
     for line, what in (
         (f"runs show {run} --ledger {ledger}", "every call with its decision and its rule"),
         (f"runs show {run} --bodies --ledger {ledger}", "and with what was said: look for the address"),
         (f"audit verify --ledger {ledger}", "has anything been changed since it was written?"),
-        (f"policy test {_short(POLICIES)}", "the rules; change one there and play again"),
+        (f"policy test {_short(place.REFUND_DESK)}", "the rules; change one there and play again"),
     ):
-        screen.say(f"  {command} {line}\n      {what}")
+        screen.say(f"  {_command()} {line}\n      {what}")
+
+
+def _command() -> str:
+    # Outside an activated environment the command is only found by the path it was started with.
+    return "comptroller" if shutil.which("comptroller") else os.path.relpath(sys.argv[0])
 
 
 def _short(path: Path) -> str:

@@ -177,11 +177,18 @@ def console(
 @app.command()
 def demo(
     ledger: Annotated[str, typer.Option("--ledger", metavar="DIR", help="Where to keep it.")] = "demo-ledger",
+    once: Annotated[bool, typer.Option("--once", help="Play one run, draw it, and end.")] = False,
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65_535, help="The gateway's; else 4141 or another.")
+    ] = None,
+    console_port: Annotated[
+        int | None, typer.Option("--console-port", min=0, max=65_535, help="The console's; else 4142 or another.")
+    ] = None,
 ) -> None:
-    """Run a team of agents against a scripted model, governed, and draw what they did."""
+    """Run a house of agents against a scripted model, with gateway and console, until Ctrl-C."""
     from comptroller.cli.demo import demo as play
 
-    play(ledger)
+    play(ledger, once, port, console_port)
 
 
 # Options behind the program's name are the program's own.

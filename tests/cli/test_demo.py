@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from comptroller.cli import demo as play
+from comptroller.cli.demo_world import place, story, talk
 from comptroller.cli.main import Misuse
 from comptroller.core.errors import ComptrollerError
 from comptroller.policies.load import load_policies
@@ -25,8 +26,8 @@ def comptroller(folder: Path, *args: str) -> str:
 def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the demo was played twice on one ledger."""
     folder = tmp_path_factory.mktemp("demo")
-    comptroller(folder, "demo", "--ledger", "kept")
-    (folder / "said.txt").write_text(comptroller(folder, "demo", "--ledger", "kept"), encoding="utf-8")
+    comptroller(folder, "demo", "--once", "--ledger", "kept")
+    (folder / "said.txt").write_text(comptroller(folder, "demo", "--once", "--ledger", "kept"), encoding="utf-8")
     return folder
 
 
@@ -59,7 +60,7 @@ def test_a_program_without_a_line_of_ours_is_governed_at_the_gateway(told: dict[
     assert (asked["status"], asked["kind"]) == ("ok", "model")
     assert (denied["name"], denied["status"], denied["rule"]) == ("issue_refund", "denied", "agents.courier.tools")
     assert "courier  (through the gateway) is refused: [denied" in (played / "said.txt").read_text(encoding="utf-8")
-    assert "comptroller" not in (play.DESK / "courier.py").read_text(encoding="utf-8").lower().partition('"""\n')[2]
+    assert "comptroller" not in story.PROGRAM.read_text(encoding="utf-8").lower().partition('"""\n')[2]
 
 
 def test_the_call_that_could_cost_more_than_the_run_may_is_never_sent(told: dict[str, object]) -> None:
@@ -90,19 +91,19 @@ def test_the_claim_of_the_demo_is_on_record(told: dict[str, object]) -> None:
 
 
 def test_the_policies_of_the_demo_pass_their_own_tests() -> None:
-    outcomes = run_tests(load_policies([play.POLICIES]))
+    outcomes = run_tests(load_policies([place.REFUND_DESK]))
     assert len(outcomes) == 2
     assert all(outcome.passed for outcome in outcomes)
 
 
 def test_without_a_providers_client_the_demo_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openai", None)
-    with pytest.raises(ComptrollerError, match="make run"), play._clients("http://127.0.0.1:9"):
+    with pytest.raises(ComptrollerError, match="make run"), talk.clients("http://127.0.0.1:9"):
         pass
 
 
 def test_the_demo_makes_no_ledger_among_other_things(tmp_path: Path) -> None:
     (tmp_path / "setup.py").touch()
     with pytest.raises(Misuse, match="holds other things and is no ledger"):
-        play.demo(str(tmp_path))
+        play.demo(str(tmp_path), once=False, port=None, console_port=None)
     assert [path.name for path in tmp_path.iterdir()] == ["setup.py"]

@@ -1,12 +1,12 @@
 """The doors of the world: wrapped clients in this process, the gateway, and programs of somebody else's."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
 
 from comptroller.cli.demo_world.play import Doors, Work
-from comptroller.cli.demo_world.script import Tool, Workflow
+from comptroller.cli.demo_world.script import Tool
 from comptroller.cli.demo_world.talk import Opening, clients
 from comptroller.core.call import Request
 from comptroller.core.settings import Provider
@@ -14,14 +14,12 @@ from comptroller.gateway.caller import Caller
 from comptroller.gateway.private import private_gateway
 from comptroller.gateway.runs import Runs
 from comptroller.gateway.stitch import Thread
-from comptroller.office import keys
-from comptroller.office.follower import Follower
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.run import Run
 
-BY = "demo"
 REFUND = Tool(effect="write", args={"order": "string", "amount": "number"})
 IDLE_S = 900
+LONGEST_S = 3.0  # a loop that has ended runs nothing any more, and says so to nobody
 
 
 class EndedRuns(Runs):
@@ -38,9 +36,14 @@ class EndedRuns(Runs):
         return await super().prepare(caller, run_id, thread, trace, agent, request)
 
     def done(self, run_id: str) -> None:
-        """End a run, once its calls have; from any thread."""
-        if self._loop is not None:
-            asyncio.run_coroutine_threadsafe(self._done(run_id), self._loop).result()
+        """End a run, once its calls have; from any thread. A gateway that stops meanwhile ends its runs itself."""
+        if self._loop is None or self._loop.is_closed():
+            return
+        ending = self._done(run_id)
+        try:
+            asyncio.run_coroutine_threadsafe(ending, self._loop).result(LONGEST_S)
+        except (TimeoutError, RuntimeError, CancelledError):
+            ending.close()
 
     async def _done(self, run_id: str) -> None:
         while (run := self._open.get(run_id)) is not None and run.busy:
@@ -49,32 +52,10 @@ class EndedRuns(Runs):
             self._end(run_id)
 
 
-def keys_for(desk: Desk, workflows: Iterable[Workflow]) -> dict[str, str]:
-    """A secret for each department at the gateway: of a new key, or of the one it has. None is kept anywhere."""
-    register = keys.Register().fold(Follower(Path(desk.settings.ledger), keys.KINDS).read())
-    secrets: dict[str, str] = {}
-    for flow in workflows:
-        if not flow.gateway:
-            continue
-        there = [entry for entry in register.meant(flow.key) if entry.status(desk.clock.now_ns()) == "live"]
-        if there:
-            secrets[flow.key], _ = keys.rotate(desk.ledger, desk.clock, there[0], 0, BY)
-        else:
-            wanted = keys.Key("", customer=next(iter(flow.customers)), workflow=flow.workflow, name=flow.key)
-            _, secrets[flow.key] = keys.issue(desk.ledger, desk.clock, wanted, BY)
-    return secrets
-
-
 @contextmanager
-def open_doors(
-    desk: Desk, model: str, gateway: str, secrets: dict[str, str], finish: Callable[[str], None]
-) -> Iterator[Doors]:
+def open_doors(desk: Desk, model: str, gateway: str, finish: Callable[[str], None]) -> Iterator[Doors]:
     """Everything that agents come in through."""
-    with ExitStack() as stack:
-        inside = stack.enter_context(clients(model))
-        outside = {
-            name: stack.enter_context(clients(gateway, secret, governed=False)) for name, secret in secrets.items()
-        }
+    with clients(model) as inside, clients(gateway, governed=False) as outside:
         yield Doors(inside, outside, finish, lambda name, run, work: _courier(desk, model, name, run, work))
 
 

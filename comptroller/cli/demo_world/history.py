@@ -8,15 +8,16 @@ from pathlib import Path
 
 from comptroller.cli.demo_world import place
 from comptroller.cli.demo_world.customers import NS, Customers, Deed, close_month
-from comptroller.cli.demo_world.doors import EndedRuns, keys_for, open_doors
+from comptroller.cli.demo_world.doors import EndedRuns, open_doors
+from comptroller.cli.demo_world.killed import kill_one
 from comptroller.cli.demo_world.model import Model
+from comptroller.cli.demo_world.past import Past
 from comptroller.cli.demo_world.plan import DAY_S, HOUR_S, Due, Planner
 from comptroller.cli.demo_world.play import Done, Player
 from comptroller.cli.demo_world.script import load_tools, load_workflows
 from comptroller.cli.demo_world.toolbox import Toolbox
-from comptroller.core.clock import SYSTEM, FrozenClock
+from comptroller.core.clock import SYSTEM
 from comptroller.gateway.gate import Gate
-from comptroller.gateway.keys import KeyRing
 from comptroller.gateway.server import background
 from comptroller.office.bookkeeper import Bookkeeper
 from comptroller.office.keeping import keep_books
@@ -26,20 +27,7 @@ from comptroller.testing.upstream import Upstream
 from comptroller.wrapper.desk import Desk, set_desk
 
 LOOK_H = 20  # when somebody looks at outcomes: each evening
-SELDOM, LATELY = 3, 9  # but only each third until nine days ago, as looking costs more than all else of a quiet day
-
-
-class Past(FrozenClock):
-    """A clock that is told what time it is, and never goes back."""
-
-    def go(self, at_ns: int) -> None:
-        """Move on to a time; where work took longer than that, it stays."""
-        self._now_ns = max(self._now_ns, at_ns)
-
-    def takes(self, seconds: float) -> float:
-        """Something takes so long: the clock says so, and nobody waits."""
-        self.tick(seconds)
-        return 0.0
+SELDOM, LATELY = 3, 6
 
 
 @dataclass(slots=True)
@@ -50,10 +38,11 @@ class Filled:
     world: place.World
 
 
-def fill(ledger: str | Path, days: int = 60, seed: int = 7, now_ns: int = 0) -> Filled:
+def fill(ledger: str | Path, days: int = 60, seed: int = 7, now_ns: int = 0, share: float = 1) -> Filled:
     """Fill a ledger with so many days of the world's history, up to now; each call on record really happened.
 
-    A ledger that has a world already is left as it is.
+    `share` is how much of what comes up by chance does; what is written down for a day always does. A ledger that has
+    a world already is left as it is.
     """
     ledger = Path(ledger).absolute()
     if (world := place.known(ledger)) is not None:
@@ -65,7 +54,8 @@ def fill(ledger: str | Path, days: int = 60, seed: int = 7, now_ns: int = 0) -> 
     world = place.World(seed, began)
     place.keep(ledger, world)
     with _past(ledger, began, seed) as past:
-        runs = past.play(days, until)
+        runs = past.play(days, until, share)
+        past.die()
     world.filled, world.runs = True, past.shown
     place.keep(ledger, world)
     return Filled(runs, world)
@@ -79,20 +69,20 @@ def _past(ledger: Path, began_ns: int, seed: int) -> Iterator["_History"]:
         up = stack.enter_context(Upstream(model, keep=1))
         desk = stack.enter_context(Desk.open(ledger, place.settings(ledger, up.url), clock))
         stack.callback(set_desk, set_desk(desk))
-        secrets = keys_for(desk, workflows)
         runs = EndedRuns(desk)
-        gateway = stack.enter_context(background(Gate.of(desk, KeyRing(ledger, desk.ledger.digest, clock), runs=runs)))
-        doors = stack.enter_context(open_doors(desk, up.url, gateway, secrets, runs.done))
+        gateway = stack.enter_context(background(Gate.of(desk, runs=runs)))
+        doors = stack.enter_context(open_doors(desk, up.url, gateway, runs.done))
         toolbox = Toolbox(load_tools(), clock.tick)
         stack.callback(toolbox.close)
         reader = stack.enter_context(Reader.open(ledger))
         player, planner = Player(desk, doors, toolbox, clock.tick), Planner(workflows, seed)
-        yield _History(clock, player, planner, desk, reader)
+        yield _History(clock, player, planner, desk, reader, model)
 
 
 class _History:
-    def __init__(self, clock: Past, player: Player, planner: Planner, desk: Desk, reader: Reader) -> None:
+    def __init__(self, clock: Past, player: Player, planner: Planner, desk: Desk, reader: Reader, model: Model) -> None:
         self._clock, self._player, self._planner, self._desk, self._reader = clock, player, planner, desk, reader
+        self._model = model
         self._outcomes = OutcomeDesk(desk, lambda: reader)
         self._customers = Customers(self._outcomes, planner)
         self._keeper: Bookkeeper | None = None
@@ -100,10 +90,10 @@ class _History:
         self._closed = date.min
         self.shown: dict[str, str] = {}
 
-    def play(self, days: int, until_ns: int) -> int:
+    def play(self, days: int, until_ns: int, share: float) -> int:
         """All of it; returns how many runs there were."""
         began, runs = self._clock.now_ns() // NS, 0
-        for at, due in self._agenda(began, days):
+        for at, due in self._agenda(began, days, share):
             if at * NS > until_ns:
                 break
             self._clock.go(int(at * NS))
@@ -116,9 +106,13 @@ class _History:
         self._look()
         return runs
 
-    def _agenda(self, began_s: int, days: int) -> list[tuple[float, Due | None]]:
+    def die(self) -> None:
+        """Another process at work on the ledger dies in the middle of a call."""
+        self.shown["night-digest/killed"] = kill_one(self._desk, self._model, self._clock.now_ns())
+
+    def _agenda(self, began_s: int, days: int, share: float) -> list[tuple[float, Due | None]]:
         looks = [(began_s + day * DAY_S + LOOK_H * HOUR_S, None) for day in self._looked_at(began_s, days)]
-        work = [(due.at, due) for due in self._planner.days(began_s, days)]
+        work = [(due.at, due) for due in self._planner.days(began_s, days, share)]
         return sorted([*looks, *work], key=lambda entry: entry[0])
 
     @staticmethod

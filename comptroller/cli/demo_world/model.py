@@ -1,6 +1,7 @@
 """The scripted model: what it answers follows from what it was sent, and from nothing else."""
 
 import re
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,7 @@ class Model:
     def __init__(self, replies: Iterable[Reply], pace: Pace) -> None:
         self._answers = [Answer(reply, _pattern(reply.to)) for reply in replies]
         self._pace = pace
+        self.hung = threading.Event()  # a request came that is never answered
 
     def __call__(self, asked: Received) -> Say:
         """The reply to a request."""
@@ -51,6 +53,8 @@ class Model:
         return Say(status=400, text=f"The script has no reply to {last[:80]!r}.")
 
     def _say(self, reply: Reply, said: dict[str, str], asked: Received) -> Say:
+        if reply.fault == "hang":
+            self.hung.set()
         values: dict[str, Any] = {name: _typed(text) for name, text in said.items()}
         calls = [Use(call["name"], filled(call.get("args", {}), values)) for call in reply.calls]
         return Say(

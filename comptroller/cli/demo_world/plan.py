@@ -29,14 +29,14 @@ class Planner:
         self._workflows, self._random = workflows, random.Random(seed)
         self._numbers = dict.fromkeys((flow.workflow for flow in workflows), 1_000)
 
-    def days(self, begin_s: int, days: int) -> Iterator[Due]:
+    def days(self, begin_s: int, days: int, share: float = 1) -> Iterator[Due]:
         """All that comes up in so many days, the last of which is today; in order."""
         for day in range(days):
             offset, weekday = day - days + 1, (begin_s // DAY_S + day + 3) % 7
             due = [
                 Due(begin_s + day * DAY_S + self._second(), work)
                 for flow in self._workflows
-                for work in self._of_day(flow, offset, 0.3 if weekday in QUIET else 1.2)
+                for work in self._of_day(flow, offset, share * (0.3 if weekday in QUIET else 1.2))
             ]
             yield from sorted(due, key=lambda due: due.at)
 

@@ -22,10 +22,10 @@ class CodeBroke(Exception):
 
 @dataclass(slots=True)
 class Doors:
-    """How agents reach their models: wrapped in this process, or through the gateway with their department's key."""
+    """How agents reach their models: wrapped in this process, or through the gateway."""
 
     inside: Clients
-    outside: Mapping[str, Clients]  # by key
+    outside: Clients
     finish: Callable[[str], None]  # the end of a run at the gateway
     program: Program
 
@@ -68,23 +68,27 @@ class Player:
     ) -> None:
         self.desk, self.doors, self.toolbox, self.pause, self.say = desk, doors, toolbox, pause, say
 
-    def play(self, work: Work) -> Done:
-        """Do a piece of work; whatever its agents die of is on record and not our error."""
+    def play(self, work: Work, begun: Callable[[str], None] = lambda run: None) -> Done:
+        """Do a piece of work, and tell its run once it has begun.
+
+        Whatever its agents die of is on record, and not an error of ours.
+        """
         done = Done("", work)
         try:
             if work.workflow.gateway:
                 self._through_the_gateway(work, done)
             else:
-                self._in_process(work, done)
+                self._in_process(work, done, begun)
         except Exception as error:  # noqa: BLE001 - agents fail in every way there is: that is what this world shows
             done.error = f"{type(error).__name__}: {error}"
         return done
 
-    def _in_process(self, work: Work, done: Done) -> None:
+    def _in_process(self, work: Work, done: Done, begun: Callable[[str], None]) -> None:
         name, flow = work.workflow.workflow, work.workflow
         run = Run(name, customer=work.customer, user=work.user, budget=flow.budget, desk=self.desk)
         with run:
             done.run = run.id
+            begun(run.id)
             _Play(self, work, done, run, run, "").steps(flow.steps)
 
     def _through_the_gateway(self, work: Work, done: Done) -> None:
@@ -171,7 +175,7 @@ class _Play:
             said["budget"] = work.workflow.budget
         said["customer"] = work.customer
         headers = {f"comptroller-{name}": value for name, value in said.items() if value}
-        return player.doors.outside[work.workflow.key].begin(opening, headers)
+        return player.doors.outside.begin(opening, headers)
 
     def _done_for(self, call: Asked) -> str:
         """The result of a tool for the model: where it fails or is refused, the words why."""

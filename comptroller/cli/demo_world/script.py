@@ -14,7 +14,7 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One way in which a piece of work can go."""
 
     name: str
-    weight: float = 1
+    weight: float = 0  # how often it comes by chance
     since: int = -10_000  # from this day on, counted from today: -9 is nine days ago
     until: int = 10_000
     customer: str = ""
@@ -73,7 +73,7 @@ class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     say: str = ""  # nothing: nobody says a word
     when: str = "pending"  # as soon as the outcome has come so far
     after_h: float = 0  # and then so many hours
-    weight: float = 1
+    weight: float = 0
     because: str = ""
     reason: str = ""
     then: str = ""  # a word that follows
@@ -93,7 +93,6 @@ class Workflow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     users: list[str] = []
     budget: str = ""
     gateway: bool = False  # its agents come in through the gateway
-    key: str = ""
     values: dict[str, list[Any]] = {}
     words: dict[str, Word] = {}
 
