@@ -9,13 +9,14 @@ from decimal import Decimal
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # also in full width
 MEDIA = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet", "json": "application/json"}
+LINES = "jsonl"  # JSON, a row a line, where a list offers it too
 
 Row = Mapping[str, object]
 
 
 def write(form: str, fields: Sequence[str], rows: Sequence[Row]) -> bytes:
-    """The rows in one of the forms of MEDIA."""
-    return {"csv": as_csv, "parquet": as_parquet, "json": as_json}[form](fields, rows)
+    """The rows in one of the forms of MEDIA, or as LINES."""
+    return {"csv": as_csv, "parquet": as_parquet, "json": as_json, LINES: as_lines}[form](fields, rows)
 
 
 def as_csv(fields: Sequence[str], rows: Sequence[Row]) -> bytes:
@@ -32,6 +33,12 @@ def as_json(fields: Sequence[str], rows: Sequence[Row]) -> bytes:
     """A list of objects; amounts as decimals in strings."""
     told = [{name: _told(row.get(name)) for name in fields} for row in rows]
     return json.dumps(told, ensure_ascii=False, indent=1).encode("utf-8", "replace")
+
+
+def as_lines(fields: Sequence[str], rows: Sequence[Row]) -> bytes:
+    """An object a line; amounts as decimals in strings."""
+    lines = (json.dumps({name: _told(row.get(name)) for name in fields}, ensure_ascii=False) for row in rows)
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
 
 
 def as_parquet(fields: Sequence[str], rows: Sequence[Row]) -> bytes:

@@ -84,6 +84,7 @@ class Listing:
     size: int = SIZE
     key: str = ""  # the field that tells rows apart, where one can be chosen
     exports: Sequence[str] = ()  # fields of an export; else those of the columns
+    lines: bool = False  # also as JSON, a row a line
     nothing: tuple[str, str, str | Markup] = ("Nothing yet", "There is nothing to list.", "")
 
 
@@ -236,7 +237,8 @@ def _export(listing: Listing, wanted: Wanted, total: int) -> None:
     with st.popover("Export", icon=":material/download:"):
         more = f" The first {MOST_EXPORTED:,}." if total > MOST_EXPORTED else ""
         st.caption(f"What the filters let through, in this order.{more}")
-        for form, media in export.MEDIA.items():
+        more_forms = {export.LINES: "application/x-ndjson"} if listing.lines else {}
+        for form, media in (export.MEDIA | more_forms).items():
 
             def make(form: str = form, media: str = media) -> Document:
                 return Document(export.write(form, fields, listing.find(everything).rows), media, name)
