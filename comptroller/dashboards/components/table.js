@@ -71,6 +71,10 @@ const header = (head, sort, act) => {
 export default function (component) {
   const { data, setTriggerValue } = component
   const root = rootOf(component)
+  const still = !data.keys.length && !data.heads.some((head) => head.s)
+  const print = still ? JSON.stringify(data) : ""
+  if (still && root.print === print) return // a page that refreshes itself leaves alone what has not changed
+  root.print = print
   const table = el("table")
   table.append(el("caption", "", data.caption))
   const top = table.createTHead().insertRow()

@@ -57,10 +57,10 @@ def page() -> None:
     source = frame.source()
     bad = source.one("console_run", run=id)
     if bad is None:
-        frame.heading("Compare runs")
+        frame.heading("Compare")
         frame.empty("There is no such run", "Its id may be misspelt, or it belongs to somebody else.", _others())
         return
-    frame.heading("Compare runs", _below(bad))
+    frame.heading("Compare", _below(bad))
     good = _good(bad)
     if good is None:
         return
@@ -76,7 +76,7 @@ def _which() -> None:
     """The failed runs of late, each a link to its comparison."""
     title, when = st.columns([3, 2], vertical_alignment="center")
     with title:
-        frame.heading("Compare runs", "Choose the run that went wrong: it is laid beside the last good one like it.")
+        frame.heading("Compare", "Choose the run that went wrong: it is laid beside the last good one like it.")
     with when:
         since, until = listing.period("30d")
     listing.show(_failed(since, until))
