@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pyarrow
 from starlette.testclient import TestClient
@@ -82,8 +83,13 @@ def look(key: str, person: Person | None = None, **query: str) -> AppTest:
 
 def again(page: AppTest, person: Person | None = None) -> AppTest:
     """The same page once more, after something was said to its widgets."""
-    with session.as_person(person or somebody()):
+    with session.as_person(person or somebody()), _no_search():
         return page.run()
+
+
+def _no_search() -> Any:
+    """Each run of a test would look through all installed packages for parts of pages; ours are none of those."""
+    return mock.patch("streamlit.components.v2.manifest_scanner.scan_component_manifests", return_value=[])
 
 
 def html(page: AppTest) -> str:

@@ -1,5 +1,6 @@
 """Ledgers as the pages meet them: just made, tiny, and one in which every outsider wrote what they should not have."""
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -106,7 +107,7 @@ def _call(client: httpx.Client, text: str) -> None:
     offered = [{"type": "function", "function": {"name": text, "description": text, "parameters": {}}}]
     for model in ("gpt-4o", text):
         asked = {"model": model, "max_tokens": 50, "messages": said, "tools": offered, "user": text}
-        client.post("/v1/chat/completions", json=asked)
+        client.post("/v1/chat/completions", content=json.dumps(asked), headers={"content-type": "application/json"})
 
 
 def _echo(asked: Received) -> Say:
