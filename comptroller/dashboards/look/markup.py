@@ -1,5 +1,6 @@
 """Markup for the few pieces of a page that are HTML: everything that is not markup already is text, and is escaped."""
 
+import re
 from collections.abc import Iterable, Mapping
 from html import escape
 from typing import TypeAlias
@@ -12,6 +13,11 @@ _TAGS = frozenset(
     {"a", "article", "aside", "b", "br", "code", "dd", "div", "dl", "dt", "em", "footer", "h1", "h2", "h3", "h4", "hr"}
     | {"header", "kbd", "li", "ol", "p", "pre", "s", "section", "small", "span", "strong", "sub", "sup", "table"}
     | {"tbody", "td", "tfoot", "th", "thead", "time", "tr", "ul"}
+)
+
+# Control characters and those that turn the reading direction, as in `components/shared.js`.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
 
 
@@ -44,6 +50,11 @@ def local(address: str) -> str:
     return address if plain else "#"
 
 
+def spelt(text: str) -> str:
+    """A text whose unseen characters are spelt out: they must not rearrange what somebody decides on."""
+    return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+
+
 def as_text(text: str) -> str:
     """A text for places where Streamlit reads Markdown (labels, captions): it comes out as it is."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|~$:&^=@" else c for c in text.replace("\n", " "))
@@ -62,7 +73,7 @@ def _piece(child: object) -> str:
     if isinstance(child, Markup):
         return child
     if isinstance(child, str):
-        return escape(child)
+        return escape(spelt(child))
     if isinstance(child, Iterable) and not isinstance(child, Mapping):
         return "".join(_piece(each) for each in child)
     raise TypeError(f"{child!r} is neither text nor markup")
