@@ -4,9 +4,11 @@ import json
 from decimal import Decimal
 from pathlib import Path
 
+import typer
+
 from comptroller.cli import findings, screen
 from comptroller.core.errors import StoreError
-from comptroller.office.account import Row, Vault, bodies_of, cost_unknown, costs_of
+from comptroller.office.account import Row, Vault, bodies_of, cost_unknown, costs_of, origin_in_words
 from comptroller.tracing.findings import Findings
 
 SHORT_VERSION = 8
@@ -36,6 +38,19 @@ def vault_of(ledger: Path) -> Vault | None:
         return Bodies.open(ledger)
     except StoreError:
         return None
+
+
+def write_transcript(told: Row, ledger: Path) -> None:
+    """What was said in a run, an event a line; what is missing is said beside it."""
+    from comptroller.office.transcript import transcript
+    from comptroller.store.bodies import Bodies
+
+    events, lost = transcript(told, Bodies.open(ledger))
+    for event in events:
+        typer.echo(json.dumps(event, ensure_ascii=False))
+    if lost:
+        missing = screen.count(lost, "message")
+        typer.echo(f"{missing} of this run cannot be told: kept as a digest only, or erased.", err=True)
 
 
 def write(told: Row, found: Findings) -> None:
@@ -138,6 +153,8 @@ def _write_call(number: int, call: Row) -> None:
     if call["attempt"] > 1:
         facts.append(f"attempt {call['attempt']}")
     screen.say("     " + "  ".join(facts))
+    for origin in call["origins"]:
+        screen.say(f"     {screen.short(origin_in_words(origin), 200)}")
     for decision in call["decisions"]:
         _write_decision(decision)
     if call["error"]:

@@ -8,7 +8,7 @@ from comptroller.cli import account, findings, screen
 from comptroller.cli.findings import SHOWN
 from comptroller.cli.main import Json, Ledger, Misuse
 from comptroller.cli.place import ledger_of, reading
-from comptroller.office.account import costs_of, gather, inner_runs, run_row
+from comptroller.office.account import costs_of, gather, inner_runs, origins_of, run_row
 from comptroller.store.reader import Reader
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Find and read runs.")
@@ -65,6 +65,9 @@ def ls(
 def show(
     run: RunId,
     bodies: Annotated[bool, typer.Option("--bodies", help="Print the messages too, as far as they were kept.")] = False,
+    as_transcript: Annotated[
+        bool, typer.Option("--transcript", help="Print what was said as events for `policy judge`, one a line.")
+    ] = False,
     ledger: Ledger = "",
     as_json: Json = False,
 ) -> None:
@@ -75,6 +78,9 @@ def show(
     with reading(place) as reader:
         id = _meant(reader, run)
         told = gather(reader, id)
+        if as_transcript:
+            account.write_transcript(told, place)
+            return
         found = why.why(reader.rows, id, reader.deserted)
     told["why"] = why.as_json(found)
     if bodies:
@@ -125,7 +131,9 @@ def tree(run: RunId, ledger: Ledger = "", as_json: Json = False) -> None:
     with reading(ledger_of(ledger)) as reader:
         id = _meant(reader, run)
         told = run_row(reader, id)
-        root = grow(told, reader.rows("run_tree", run=id), inner_runs(reader, id))
+        origins = origins_of(reader, id)
+        rows = [{**row, "origins": origins.get(str(row["id"]), [])} for row in reader.rows("run_tree", run=id)]
+        root = grow(told, rows, inner_runs(reader, id))
     if as_json:
         screen.say_json(as_data(root))
     else:

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from comptroller.cli import screen
-from comptroller.office.account import cost_unknown
+from comptroller.office.account import cost_unknown, origin_in_words
 from comptroller.office.tree import Node
 
 Row = dict[str, Any]
@@ -28,6 +28,8 @@ def draw(root: Node) -> None:
     while ahead:
         lead, group, final = ahead.pop()
         screen.say(f"{lead}{last if final else branch}{_line(group)}")
+        for told in _came(group):
+            screen.say(f"{lead}{gap if final else trunk}  {told}")
         ahead.extend(_lines(group, lead + (gap if final else trunk)))
     screen.say(f"run {screen.clean(row['run'])}")
 
@@ -67,6 +69,14 @@ def _line(group: list[Node]) -> str:
     if row["action"] == "redact":
         words.append(screen.status("redact"))
     return "  ".join(words) + _reason(row)
+
+
+def _came(group: list[Node]) -> list[str]:
+    """Where the arguments of a call came from: all of one that was stopped, of others what is worth a look."""
+    row = group[0].row
+    stopped = row["action"] not in ("", "allow", "note", "redact")
+    origins = [o for o in row.get("origins") or () if stopped or o["label"] == "untrusted"]
+    return [screen.short(origin_in_words(origin), 160) for origin in origins]
 
 
 def _name(row: Row) -> str:

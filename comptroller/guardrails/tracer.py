@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 
 from comptroller.core.origin import LABELS, SECRECY, Label, Origin, Secrecy, worst
 from comptroller.guardrails.matching import Index, Source, words_of
@@ -12,7 +13,8 @@ from comptroller.guardrails.values import REACHING, Value, number_key, values_in
 QUOTE = 5  # so many words side by side are no chance
 MOST_LEAVES = 512  # of one argument
 MOST_TEXT = 65_536  # characters of one argument that are traced
-MOST_LOOKS = 400  # into sources, for the quotations of one text
+MOST_LOOKS = 120  # into sources, for the quotations of one text
+CROWD = 8  # sources; words that so many of them hold together are nobody's own
 TINY = 2  # letters that stand in every text, whoever wrote it
 LITTLE = 6  # letters; what is shorter may stand anywhere, so whoever vouches for it counts, not whoever was first
 NAMED = 8  # sources told of one argument
@@ -198,35 +200,36 @@ class Tracer:
 
     def _quotations(self, words: Sequence[str], found: Found) -> None:
         """Where words of a text stand side by side in a source; what is quoted from nobody is the model's own."""
-        masks = [self.index.mask(word) for word in words]
-        looks, at, own = MOST_LOOKS, 0, 0
         least = min(QUOTE, len(words))
-        while at <= len(words) - least:
-            mask = masks[at]
-            for more in range(at + 1, at + least):
-                mask &= masks[more]
-                if not mask:
-                    break
-            source = None
-            if mask and looks > 0:
-                phrase = f" {' '.join(words[at : at + least])} "
-                for candidate in self.index.of(mask):
-                    looks -= 1
-                    if candidate.holds(phrase):
-                        source = candidate
-                        break
-                    if looks <= 0:
-                        break
-            if source is None:
-                own += 1
-                at += 1
+        looks, end = MOST_LOOKS, 0  # of what was quoted last
+        own = 0  # words nobody was quoted with
+        for at, mask in enumerate(self._together(words, least)):
+            if at < end or not mask or mask.bit_count() > CROWD:
                 continue
-            found.add(source.label, source)
-            at += least
-        if looks <= 0:
-            found.add("untrusted" if self.tainted else self.unknown, None)
-        if own or at < len(words):
+            phrase = f" {' '.join(words[at : at + least])} "
+            looks -= mask.bit_count()
+            source = next((source for source in self.index.of(mask) if source.holds(phrase)), None)
+            if source is not None:
+                found.add(source.label, source)
+                own, end = own + at - end, at + least
+            if looks <= 0:
+                found.add("untrusted" if self.tainted else self.unknown, None)
+                break
+        if own + len(words) - end:
             found.add(self.unknown, None)
+
+    def _together(self, words: Sequence[str], least: int) -> list[int]:
+        """For each place, the sources that hold all of the words from there on; five at a time in three steps."""
+        mask = self.index.mask
+        masks = [mask(word) for word in words]
+        if least < QUOTE:
+            together = -1
+            for one in masks:
+                together &= one
+            return [together]
+        pairs = [one & two for one, two in pairwise(masks)]
+        fours = [one & two for one, two in zip(pairs, pairs[2:], strict=False)]
+        return [one & two for one, two in zip(fours, masks[4:], strict=False)]
 
     def _hidden(self, text: str, found: Found) -> None:
         """What an argument says in another encoding comes from where it was read."""

@@ -37,12 +37,14 @@ _MONTHS = {name: number for number, names in enumerate((
     ("jan", "january"), ("feb", "february"), ("mar", "march"), ("apr", "april"), ("may",), ("jun", "june"),
     ("jul", "july"), ("aug", "august"), ("sep", "sept", "september"), ("oct", "october"), ("nov", "november"),
     ("dec", "december")), 1) for name in names}  # fmt: skip
+_BEGINNINGS = tuple({name[:3] for name in _MONTHS})
 _MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _ISO = re.compile(r"(?<!\d)(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)")
 _NUMERIC = re.compile(r"(?<!\d)(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})(?!\d)")
 _DAY_FIRST = re.compile(rf"(?<!\w)(\d{{1,2}})(?:st|nd|rd|th)?\.?(?: of)? ({_MONTH})\.?(?:,? (\d{{4}}))?(?!\w)")
 _MONTH_FIRST = re.compile(rf"(?<!\w)({_MONTH})\.? (\d{{1,2}})(?:st|nd|rd|th)?(?:,? (\d{{4}}))?(?!\w)")
 _TIME = re.compile(r"(?<![\d:.])(\d{1,2})(?:[:.](\d{2}))?(?::\d{2})? ?(am|pm|a\.m\.|p\.m\.)?(?![\w:])")
+_CLOCK = re.compile(r"\d ?[ap]\.?m")
 _NUMBER = re.compile(
     r"(?<![\w.])-?(?:\d{1,3}(?:[,' ]\d{3})+|\d{1,3}(?:\.\d{3})+(?=,\d)|\d{1,18})(?:[.,]\d{1,9})?(?![\w])"
 )
@@ -90,7 +92,7 @@ def _accounts(text: str) -> Iterator[Value]:
 
 
 def _times(text: str) -> Iterator[Value]:
-    for match in _TIME.finditer(text):
+    for match in _TIME.finditer(text) if ":" in text or _CLOCK.search(text) else ():
         if (time := _time(match)) is not None:
             yield Value("time", f"@t{time}", match.start(), match.end())
 
@@ -106,11 +108,21 @@ def _links(text: str) -> Iterator[Value]:
 
 
 def _dates(text: str) -> Iterator[Value]:
+    if "-" not in text and "/" not in text and "." not in text:
+        yield from _worded(text)
+        return
     for match in _ISO.finditer(text):
         yield from _date(match, int(match[1]), int(match[2]), int(match[3]))
     for match in _NUMERIC.finditer(text):
         yield from _date(match, int(match[3]), int(match[2]), int(match[1]))
         yield from _date(match, int(match[3]), int(match[1]), int(match[2]))
+    yield from _worded(text)
+
+
+def _worded(text: str) -> Iterator[Value]:
+    """Dates with the month as a word."""
+    if not any(month in text for month in _BEGINNINGS):  # five times as quick as the pattern that begins with one
+        return
     for match in _DAY_FIRST.finditer(text):
         yield from _date(match, int(match[3] or 0), _MONTHS[match[2]], int(match[1]))
     for match in _MONTH_FIRST.finditer(text):

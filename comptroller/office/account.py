@@ -23,7 +23,10 @@ def gather(reader: Reader, run: str, tenant: str | None = None) -> Row:
     for decision in reader.rows("run_decisions", run=run):
         said.setdefault(str(decision.pop("call")), []).append(decision)
     rows = reader.rows("run_tree", run=run, tenant=tenant)
-    told["calls_in_order"] = [_call(row, texts, said) for row in rows if row["row"] != "agent"]
+    origins = origins_of(reader, run)
+    told["calls_in_order"] = [
+        _call(row, texts, said) | {"origins": origins.get(str(row["id"]), [])} for row in rows if row["row"] != "agent"
+    ]
     told["agents"] = [
         {name: row[name] for name in ("id", "parent", "name", "status", "started", "ended")}
         for row in rows
@@ -36,6 +39,25 @@ def gather(reader: Reader, run: str, tenant: str | None = None) -> Row:
         for row in inner_runs(reader, run)
     ]
     return told
+
+
+def origins_of(reader: Reader, run: str) -> dict[str, list[Row]]:
+    """Where the arguments of a run's tool calls came from, by call."""
+    found: dict[str, list[Row]] = {}
+    for row in reader.rows("run_origins", run=run):
+        found.setdefault(str(row.pop("call")), []).append(row)
+    return found
+
+
+def origin_in_words(origin: Row) -> str:
+    """`to: untrusted, from result:c0 (read_file)`."""
+    tools = origin["tools"] or []
+    sources = [
+        f"{source} ({tool})" if tool else str(source)
+        for source, tool in zip(origin["sources"], [*tools, *[""] * len(origin["sources"])], strict=False)
+    ]
+    alone = sources == [origin["label"]]
+    return f"{origin['arg']}: {origin['label']}" + ("" if alone else f", from {', '.join(sources)}")
 
 
 def run_row(reader: Reader, run: str) -> Row:

@@ -76,7 +76,8 @@ def _sum(root: Node) -> None:
         for child in node.children:
             node.costs.update(child.costs)
         words = (row["kind"], row["name"], row.get("model"), row["status"], row.get("action"), row.get("rule"))
-        node.shape = (hash((words, row.get("error"), tuple(child.shape for child in node.children))),)
+        came = tuple((origin["arg"], origin["label"]) for origin in row.get("origins") or ())
+        node.shape = (hash((words, came, row.get("error"), tuple(child.shape for child in node.children))),)
 
 
 def _own_costs(node: Node, root: Node) -> Row:
@@ -89,8 +90,10 @@ def _own_costs(node: Node, root: Node) -> Row:
 
 def as_json(node: Node) -> Row:
     """The tree for machines; nothing is folded."""
-    names = ("id", "kind", "name", "model", "status", "action", "rule", "because", "error", "started", "ended")
-    made: Row = {name: node.row[name] for name in names if node.row.get(name) not in (None, "")}
+    names = ("id", "kind", "name", "model", "status", "action", "rule", "because", "error", "origins")
+    made: Row = {
+        name: node.row[name] for name in (*names, "started", "ended") if node.row.get(name) not in (None, "", [])
+    }
     made["costs"] = {currency: decimal_text(nanos) for currency, nanos in node.costs.items()}
     made["children"] = [as_json(child) for child in node.children]
     return made

@@ -55,7 +55,8 @@ _RECORD = """{n: 'BIGINT', k: 'VARCHAR', i: 'VARCHAR', t: 'BIGINT', r: 'VARCHAR'
   overrun BIGINT, opaque BOOLEAN, cached VARCHAR, saved BIGINT,
   request VARCHAR[], reply VARCHAR[], request_after VARCHAR[], error VARCHAR,
   upstream STRUCT(status INTEGER, id VARCHAR), model VARCHAR, attempt INTEGER,
-  tool STRUCT(call_id VARCHAR, effect VARCHAR, args VARCHAR), trace VARCHAR, budget VARCHAR[],
+  tool STRUCT(call_id VARCHAR, effect VARCHAR, args VARCHAR,
+  origins STRUCT(arg VARCHAR, label VARCHAR, sources VARCHAR[], tools VARCHAR[])[]), trace VARCHAR, budget VARCHAR[],
   place VARCHAR, "outer" VARCHAR, span VARCHAR,
   scopes VARCHAR[], type VARCHAR, subject VARCHAR, degree VARCHAR, evidence VARCHAR, version VARCHAR, rules BIGINT,
   files STRUCT(path VARCHAR, digest VARCHAR, text VARCHAR)[], guard VARCHAR, reason VARCHAR, pid BIGINT)'}"""
@@ -231,7 +232,7 @@ class Writer:
         runs = [str(row[0]) for row in self._rows("SELECT DISTINCT run FROM displaced")]
         if runs:
             self._do("forget_displaced", eldest)
-        for name in ("ended", "calls", "texts", "decisions"):
+        for name in ("ended", "calls", "texts", "decisions", "origins"):
             self._do(name)
         return runs
 

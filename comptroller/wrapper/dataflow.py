@@ -181,14 +181,20 @@ def note(entry: "Entry", name: str, args: Mapping[str, object] | None, text: str
     if not isinstance(origins, CallOrigins):
         return
     call = str(entry.tool.get("call_id") or entry.id)
-    entry.tool["sources"] = told(origins)
+    entry.tool["origins"] = told(origins)
     (entry.flow or entry.run.flow).asked(call, name, args, text)
 
 
-def told(origins: CallOrigins) -> list[list[object]]:
+def told(origins: CallOrigins) -> list[dict[str, object]]:
     """Where each argument came from: label and names of sources, and the tools these are of. Never what they said."""
+    tool_of = origins.flow.tool_of
     return [
-        [name, origin.label, list(origin.sources), [origins.flow.tool_of(source) for source in origin.sources]]
+        {
+            "arg": name,
+            "label": origin.label,
+            "sources": [*origin.sources],
+            "tools": [*map(tool_of, origin.sources)],
+        }
         for name, origin in origins.all().items()
         if origin.sources
     ]

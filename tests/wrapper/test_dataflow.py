@@ -77,7 +77,7 @@ def tools(office: TestDesk) -> list[Mapping[str, Any]]:
 
 
 def sources(fact: Mapping[str, Any]) -> dict[str, list[Any]]:
-    return {row[0]: row[1:] for row in fact["tool"]["sources"]}
+    return {row["arg"]: [row["label"], row["sources"], row["tools"]] for row in fact["tool"]["origins"]}
 
 
 def test_a_call_with_a_value_out_of_a_file_is_denied_and_its_source_is_on_record() -> None:
@@ -95,7 +95,7 @@ def test_a_value_the_user_gave_passes() -> None:
         ask(office, run, [SYSTEM, USER, READS, BILL], pays("Ann"))
         asked = run.boundary.answer("c1")
         assert asked is not None
-        assert asked.entry.tool["sources"][0] == ["to", "user", ["user"], [""]]  # type: ignore[index]
+        assert asked.entry.tool["origins"][0]["label"] == "user"  # type: ignore[index]
 
 
 def test_what_one_agent_read_and_told_another_keeps_its_source() -> None:
@@ -190,7 +190,7 @@ def test_where_no_policy_asks_nothing_is_remembered() -> None:
         assert not run.flow.heard
         asked = run.boundary.answer("c1")
         assert asked is not None
-        assert "sources" not in asked.entry.tool
+        assert "origins" not in asked.entry.tool
 
 
 def test_a_profile_holds_on_the_call_path() -> None:

@@ -38,7 +38,7 @@ SELECT n AS seq, c AS call, r AS run, coalesce(d.parent, '') AS parent, coalesce
   d.reply AS reply, coalesce(d.tool.args, '') AS args, coalesce(d.trace, '') AS trace, coalesce(d."outer", '') AS outer_run,
   d.budget AS budget, d.span AS span, d.scopes AS scopes, d.status AS said_status, d.type AS type, d.subject AS subject,
   d.degree AS degree, d.evidence AS evidence, d.version AS version, TRY_CAST(d.rules AS BIGINT) AS rules, d.files AS files,
-  d.guard AS guard, d.reason AS reason, d.pid AS pid, '' AS cause
+  d.guard AS guard, d.reason AS reason, d.pid AS pid, '' AS cause, d.tool.origins AS origins
 FROM read_json($file, format = 'newline_delimited', maximum_object_size = $most, columns = {columns});
 
 -- name: new_calls
@@ -140,6 +140,12 @@ SELECT seq, happened, call, run, customer, workflow, agent, kind, name, coalesce
   coalesce(TRY_CAST(v.shadow AS BOOLEAN), false), coalesce(TRY_CAST(v.error AS BOOLEAN), false), policy, tenant
 FROM (SELECT seq, happened, call, run, tenant, customer, workflow, agent, kind, name, policy, unnest(decisions) AS v
   FROM fresh WHERE fact = 'call.closed' AND len(decisions) > 0);
+
+-- name: origins
+INSERT INTO books.origins
+SELECT seq, happened, call, run, tenant, customer, name, coalesce(o.arg, ''), coalesce(o.label, ''), o.sources, o.tools
+FROM (SELECT seq, happened, call, run, tenant, customer, name, unnest(origins) AS o
+  FROM fresh WHERE fact = 'call.closed' AND len(origins) > 0);
 
 -- name: run_moves
 -- One row per run touched by this slice: who it is by its first record, and what its calls add.
