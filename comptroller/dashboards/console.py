@@ -10,7 +10,7 @@ from comptroller.dashboards.look.markup import Markup, tag
 def show() -> None:
     """One run of one page."""
     person = session.person()
-    chosen = st.navigation(frame.pages(person.role), position="sidebar", expanded=True)
+    chosen = st.navigation(frame.pages(person), position="sidebar", expanded=True)
     frame.begin()
     st.logo(str(frame.NAME), size="large", icon_image=str(frame.LOGO), link=None)
     with st.sidebar:

@@ -18,7 +18,7 @@ from comptroller.dashboards import session
 from comptroller.dashboards.components import navigator
 from comptroller.dashboards.look.markup import Markup, as_text, join, tag
 from comptroller.dashboards.look.viewer import Viewer
-from comptroller.dashboards.map import BY_KEY, PAGES, Page, may_see
+from comptroller.dashboards.map import BY_KEY, Page, may_see, pages_of
 from comptroller.dashboards.source import Document, Effort, Source
 
 LOOK = Path(__file__).parent / "look"
@@ -77,7 +77,8 @@ def source() -> Source:
 
 def links(key: str) -> bool:
     """True where the person sees that page, so that a link to it leads somewhere."""
-    return may_see(session.person().role, key)
+    person = session.person()
+    return may_see(person.role, key, person.customer)
 
 
 def address(key: str, **query: object) -> str:
@@ -232,12 +233,10 @@ def remember(**said: object) -> None:
     st.session_state[_SAID] = st.query_params.to_dict()
 
 
-def pages(role: str) -> dict[str, list[Any]]:
-    """The pages of a role, by group, as Streamlit wants them."""
+def pages(person: session.Person) -> dict[str, list[Any]]:
+    """The pages of a person, by group, as Streamlit wants them."""
     grouped: dict[str, list[Any]] = {}
-    for page in PAGES:
-        if not may_see(role, page.key):
-            continue
+    for page in pages_of(person.role, person.customer):
         made = st.Page(
             _drawing(page),
             title=page.title,

@@ -73,14 +73,17 @@ PAGES = (
     Page("health", "Health", HOUSE, "monitor_heart", (ENGINEER, COMPLIANCE), "Does the house itself work?"),
 )
 BY_KEY = {page.key: page for page in PAGES}
+WHOLE = frozenset({"policies", "audit", "evidence", "access", "health"})  # of a tenant: not for one of its customers
 
 
-def pages_of(role: str) -> tuple[Page, ...]:
-    """The pages that somebody in a role sees."""
-    return tuple(page for page in PAGES if role == ADMIN or role in page.roles)
+def pages_of(role: str, customer: str = "") -> tuple[Page, ...]:
+    """The pages that somebody in a role sees; fewer where they are there for one customer."""
+    return tuple(page for page in PAGES if may_see(role, page.key, customer))
 
 
-def may_see(role: str, key: str) -> bool:
+def may_see(role: str, key: str, customer: str = "") -> bool:
     """True where a role has a page."""
     page = BY_KEY.get(key)
-    return page is not None and (role == ADMIN or role in page.roles)
+    if page is None or (customer and key in WHOLE):
+        return False
+    return role == ADMIN or role in page.roles

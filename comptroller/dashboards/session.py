@@ -68,7 +68,7 @@ def signed_in() -> bool:
 def require(key: str) -> Person:
     """Stop a run of a page that the person's role does not have; returns the person."""
     found = person()
-    if not may_see(found.role, key):
+    if not may_see(found.role, key, found.customer):
         st.html(
             '<div class="ct-banner" role="alert"><strong>This page is not for your role.</strong> '
             "An admin can change your role with <code>comptroller people change</code>.</div>"

@@ -39,5 +39,10 @@ def test_finance_does_not_see_keys_and_engineers_do_not_see_invoices() -> None:
     assert not sites.may_see(sites.ENGINEER, "invoices")
 
 
+def test_what_is_about_a_whole_tenant_is_not_for_who_is_there_for_one_customer() -> None:
+    assert not sites.may_see(sites.COMPLIANCE, "audit", "bolt")
+    assert {page.key for page in sites.pages_of(sites.VIEWER, "bolt")} == {"overview", "runs", "run"}
+
+
 def test_a_page_that_does_not_exist_is_nobodys() -> None:
     assert not sites.may_see(sites.ADMIN, "nowhere")
