@@ -62,8 +62,13 @@ def chosen(name: str, options: dict[str, str]) -> str:
 
 
 def state() -> dict[str, Any]:
-    """The record's head and the last check; never remembered, for a check ends without a record."""
-    found: dict[str, Any] = json.loads(frame.source().fetch("/api/audit").data)
+    """The record's head and the last check, which ends without a record."""
+    return fresh("/api/audit")
+
+
+def fresh(path: str) -> dict[str, Any]:
+    """What `/api` says just now; never remembered, as what is asked changes although nothing is put on record."""
+    found: dict[str, Any] = json.loads(frame.source().fetch(path).data)
     return found
 
 

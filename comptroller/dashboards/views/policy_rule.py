@@ -12,6 +12,7 @@ from comptroller.dashboards.listing import Found, Listing, Wanted
 from comptroller.dashboards.look.bars import bars
 from comptroller.dashboards.look.markup import tag
 from comptroller.dashboards.views import audit, policy_files
+from comptroller.dashboards.views.policy_rules import spoken_as
 
 AROUND = 3  # lines before a rule in its file
 
@@ -24,9 +25,9 @@ def draw(version: str, rule: str) -> None:
         frame.section(rule, f"Version {version[:12]}")
     with when:
         since, until = listing.period("30d")
-    policy = frame.query("policy")
+    policy = "" if rule.startswith("guards.") else frame.query("policy")
     found = frame.source().get(f"/api/policies/versions/{version}/rules")["rules"]
-    meant = [row for row in found if row["id"] == rule and policy in ("", row["policy"])]
+    meant = [row for row in found if spoken_as(row) == rule and policy in ("", row["policy"])]
     if meant:
         _said(version, meant[0])
     else:

@@ -65,9 +65,14 @@ def _spoke(row: Mapping[str, Any], spoken: list[dict[str, Any]]) -> dict[str, An
 
 
 def _is_of(row: Mapping[str, Any], spoken: Mapping[str, Any]) -> bool:
-    if row["kind"] == "guard":  # a guard's findings are under its name, of whichever policy switched it on
-        return str(spoken["rule"]).partition(".")[0].partition(":")[0] in (row["id"], f"guard {row['id']}")
+    if row["kind"] == "guard":  # whichever policy switched it on, its findings are told under one name
+        return str(spoken["rule"]) == spoken_as(row)
     return (spoken["policy"], spoken["rule"]) == (row["policy"], row["id"])
+
+
+def spoken_as(row: Mapping[str, Any]) -> str:
+    """The name under which decisions tell of it."""
+    return f"guards.{row['id']}" if row["kind"] == "guard" else str(row["id"])
 
 
 def _columns(version: str) -> list[Column]:
@@ -89,7 +94,11 @@ def _columns(version: str) -> list[Column]:
 
 def named(row: Row, version: str) -> Cell:
     """A rule, leading to its own page."""
-    to = frame.address("policies", version=version, rule=row["id"], policy=row["policy"], period=frame.query("period"))
+    if row["kind"] in ("budget", "limit"):  # what they refuse is told under the name of the budget's scope
+        return Cell(row["id"], row["place"], below=row["policy"])
+    to = frame.address(
+        "policies", version=version, rule=spoken_as(row), policy=row["policy"], period=frame.query("period")
+    )
     return Cell(row["id"], row["place"], to, below=row["policy"])
 
 
@@ -109,9 +118,9 @@ def _mode(row: Row) -> Cell:
 def _count(row: Row, name: str, version: str) -> Cell:
     number = row[name]
     shadow = "true" if name == "would" else "false"
-    to = frame.address("audit", rule=row["id"], shadow=shadow, period=frame.query("period")) if number else ""
+    to = frame.address("audit", rule=spoken_as(row), shadow=shadow, period=frame.query("period")) if number else ""
     below = f"{row['errors']} failed" if row["errors"] and name == "spoke" else ""
-    return Cell(frame.viewer().count(number), "", to if row["kind"] == "rule" else "", below=below)
+    return Cell(frame.viewer().count(number), "", to if row["kind"] in ("rule", "guard") else "", below=below)
 
 
 def _short(place: str) -> str:
