@@ -11,6 +11,7 @@ from comptroller.policies.globs import check_glob, check_visible
 from comptroller.policies.values import check_type
 
 MAX_WAIT_S = 300.0
+MIN_REMIND_S = 60.0
 
 
 def _wait(text: object) -> float:
@@ -140,6 +141,8 @@ class Ask(Frame):
             raise ValueError("Nobody could answer within no time. Write `within: 4h`")
         if self.wait > self.within:
             raise ValueError("The call would wait longer than anybody may answer. Make `wait` shorter than `within`")
+        if 0 < self.remind < MIN_REMIND_S:
+            raise ValueError("Nobody wants to be reminded so often. Write at least `remind: 1m`")
         if self.escalate is not None and self.escalate.after >= self.within:
             raise ValueError("Nobody is asked as well once the time is over. Make `after` shorter than `within`")
         return self

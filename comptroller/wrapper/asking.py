@@ -101,7 +101,13 @@ def claim_matter(type: str, subject: str, share: str, body: bytes, evidence: Map
 
 def text_matter(stage: str, name: str, text: str) -> Matter:
     """A text as what is asked about."""
-    return Matter(stage, name, text.encode("utf-8", "replace"), lambda: {"text": text[:SHOWN]})
+    return Matter(stage, name, text.encode("utf-8", "surrogatepass"), lambda: shown_text(text))
+
+
+def shown_text(text: str) -> dict[str, object]:
+    """As much of a text as an approver is shown: its end, and how much is missing before it."""
+    cut = max(len(text) - SHOWN, 0)
+    return {"text": text[cut:]} | ({"cut": cut} if cut else {})
 
 
 def ask(
@@ -206,10 +212,10 @@ def ask_fact(
 
 def digest_of(desk: Desk, identity: Identity, matter: Matter) -> str:
     """The keyed digest of exactly this call of exactly this caller, in whatever run it is made."""
-    who = [identity.tenant, identity.customer, identity.user, identity.workflow, identity.agent, identity.key]
-    return desk.ledger.digest(
-        b"approval\0" + msgspec.json.encode([*who, matter.stage, matter.name]) + b"\0" + matter.body
-    )
+    who = (identity.tenant, identity.customer, identity.user, identity.workflow, identity.agent, identity.key)
+    told = [text.encode("utf-8", "surrogatepass") for text in (*who, matter.stage, matter.name)]
+    named = b"".join(len(text).to_bytes(4) + text for text in told)  # so that no two callers read as one
+    return desk.ledger.digest(b"approval\0" + named + matter.body)
 
 
 def who_digest(desk: Desk, name: str) -> str:
@@ -285,11 +291,19 @@ def _kept(desk: Desk, identity: Identity, matter: Matter) -> str:
     capture = desk.settings.capture_for(identity.workflow)
     if capture in ("none", "digest"):
         return ""
-    body = msgspec.json.encode(matter.shown(), enc_hook=repr)
+    body = _written(matter.shown())
     if capture == "redacted":
         found = desk.inspect(body.decode(), REDACTING, as_json=True)
         body = body if found is None else found.text.encode()
     return desk.ledger.keep([body], identity.tenant, identity.customer or identity.user or identity.tenant)[0]
+
+
+def _written(shown: Mapping[str, object]) -> bytes:
+    """As JSON, whatever an agent has put into it."""
+    try:
+        return msgspec.json.encode(shown, enc_hook=repr)
+    except (UnicodeEncodeError, TypeError, ValueError):
+        return json.dumps(shown, default=repr, skipkeys=True).encode("ascii")
 
 
 def _record(told: Told) -> dict[str, object]:

@@ -10,7 +10,7 @@ from comptroller.core.verdict import Action, Case, Decision, Verdict, strictest
 from comptroller.dialects.dialect import Dialect
 from comptroller.guardrails.chain import Inspection
 from comptroller.wrapper.admission import Admission
-from comptroller.wrapper.asking import SHOWN, Binding, Matter, ask
+from comptroller.wrapper.asking import Binding, Matter, ask, shown_text
 from comptroller.wrapper.context import RunState
 from comptroller.wrapper.dataflow import origins_of
 from comptroller.wrapper.desk import Desk
@@ -56,8 +56,8 @@ class Job:
     def matter(self, request: Request) -> Matter:
         """What a person would be asked about: just this request."""
         text = "\n".join(part.text for part in request.parts if part.kind != "media")
-        seen = {"model": request.model, "tools": list(request.tools), "text": text[-SHOWN:]}
-        body = f"{self.dialect.name} {self.path}\n".encode("utf-8", "replace") + self.body
+        seen = {"model": request.model, "tools": list(request.tools), **shown_text(text)}
+        body = f"{self.dialect.name} {self.path}\n".encode("utf-8", "surrogatepass") + self.body
         return Matter("model", request.model, body, lambda: seen)
 
 

@@ -13,7 +13,7 @@ from comptroller.core.verdict import Action, Decision, Verdict
 from comptroller.metering.budget import lines_for
 from comptroller.wrapper import dataflow
 from comptroller.wrapper.admission import caps_for, reserve, short_details, short_reason
-from comptroller.wrapper.asking import SHOWN, Edited, Matter, ask, text_matter, use
+from comptroller.wrapper.asking import Edited, Matter, ask, shown_text, text_matter, use
 from comptroller.wrapper.boundary import Asked, Boundary
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.effects import Effect
@@ -109,7 +109,7 @@ def _judged(
 
 def _matter(name: str, args: Mapping[str, object] | None, text: str) -> Matter:
     """What a person would be asked about: just this tool with just these arguments."""
-    seen: dict[str, object] = {"text": text[:SHOWN]} if args is None else {"args": args}
+    seen: dict[str, object] = shown_text(text) if args is None else {"args": args}
     return Matter("tool", name, plain_args(args, text), lambda: {"tool": name, **seen}, args)
 
 
@@ -157,9 +157,9 @@ def digest_of(desk: Desk, name: str, args: Mapping[str, object] | None, text: st
 def plain_args(args: Mapping[str, object] | None, text: str = "") -> bytes:
     """Arguments in one spelling; as they came where they are no JSON object."""
     try:
-        return text.encode("utf-8", "replace") if args is None else msgspec.json.encode(args, order="sorted")
+        return text.encode("utf-8", "surrogatepass") if args is None else msgspec.json.encode(args, order="sorted")
     except (TypeError, ValueError):
-        return repr(args).encode("utf-8", "replace")
+        return repr(args).encode("utf-8", "surrogatepass")
 
 
 def _object(text: str) -> Mapping[str, object] | None:

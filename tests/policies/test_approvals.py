@@ -198,6 +198,7 @@ def test_what_nobody_answered_passes_once_where_the_rule_lets_it_and_not_for_eve
     ("ask", "cause"),
     [
         ("{wait: 2m, within: 1m}", "The call would wait longer than anybody may answer"),
+        ("{remind: 1s}", "Nobody wants to be reminded so often"),
         ("{within: 0s}", "Nobody could answer within no time"),
         ("{escalate: {to: [cfo], after: 5h}}", "Nobody is asked as well once the time is over"),
         ("{escalate: {to: [], after: 1h}}", "must hold at least one item"),

@@ -533,3 +533,14 @@ def test_half_a_character_in_an_agents_name_or_a_claim_breaks_nothing() -> None:
     half = "half \ud83d"
     with desk() as at, Run("support", customer=half, desk=at) as run, run.agent(half):
         assert run.claim("refund.resolved", subject=half)
+
+
+@pytest.mark.parametrize("order", ["\ud800", "\0", "\u202e", "x" * 100_000])
+def test_what_an_agent_writes_is_asked_about_exactly_whatever_it_is(held: TestDesk, order: str) -> None:
+    run = RunState("r" * 32, "r" * 32, Boundary())
+    for _ in range(2):
+        drive(held, ask(), reply(None, [("c1", "issue_refund", {"order": order, "amount": 250.0})]), run=run)
+    drive(held, ask(), reply(None, [("c1", "issue_refund", {"order": order + "?", "amount": 250.0})]), run=run)
+    drive(held, ask(), reply(None, [("c1", "issue_refund", {"order": "?", "amount": 250.0})]), run=run)
+    assert len(held.ledger.of(ASK)) == 3
+    assert ApprovalDesk(held).catch_up().shown(ApprovalDesk(held).catch_up().all()[0])
