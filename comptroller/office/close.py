@@ -54,11 +54,11 @@ def previews(keeper: Bookkeeper, customer: str, tenant: str) -> list[tuple[Perio
 
 
 def close(
-    keeper: Bookkeeper, period: str = "", customer: str = "", tenant: str = "", early: bool = False
+    keeper: Bookkeeper, period: str = "", customer: str = "", tenant: str = "", early: bool = False, by: str = ""
 ) -> list[Invoice]:
     """Finalise the invoices of all periods that are over, grace included, up to the one named.
 
-    `early` does not wait for the days of grace. What has an invoice already is left as it is.
+    `early` does not wait for the days of grace; `by` is who says so. What has an invoice already is left as it is.
     """
     with keeper.alone(), _undisturbed():
         now, until = keeper.desk.clock.now_ns(), _until(period)
@@ -75,7 +75,7 @@ def close(
         made: list[Invoice] = []
         # Round by round, at most one period of each customer: the next one needs what the one before left of credits.
         while waiting:
-            waiting, closed = _round(keeper, gatherer, waiting, now)
+            waiting, closed = _round(keeper, gatherer, waiting, now, by)
             made += closed
         if made:  # synced with all that was written before it: what is answered now is durable
             keeper.invoices.tell("closed", f"closed:{made[-1].number}", now, {"count": len(made)})
@@ -95,7 +95,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 def _round(
-    keeper: Bookkeeper, gatherer: Gatherer, waiting: "list[_Dues]", now: int
+    keeper: Bookkeeper, gatherer: Gatherer, waiting: "list[_Dues]", now: int, by: str
 ) -> "tuple[list[_Dues], list[Invoice]]":
     """Close the next period of everybody who has one that is due; returns who may have more, and the invoices."""
     more: list[_Dues] = []
@@ -107,7 +107,7 @@ def _round(
             over.append((contract, period))
             invoice = gatherer.draft(contract.tenant, contract.customer, period)
             if invoice is not None:
-                made.append(_finalise(keeper, invoice, contract, period, now))
+                made.append(_finalise(keeper, invoice, contract, period, now, by))
             break
     keeper.follow(made)
     for contract, period in over:
@@ -149,7 +149,7 @@ def _closed(keeper: Bookkeeper, contract: Contract, period: Period) -> bool:
     return known is not None and known.state != "void"
 
 
-def _finalise(keeper: Bookkeeper, invoice: Invoice, contract: Contract, period: Period, now: int) -> Invoice:
+def _finalise(keeper: Bookkeeper, invoice: Invoice, contract: Contract, period: Period, now: int, by: str) -> Invoice:
     """Give it number, dates and credits, and put it on record: durable with the transactions that follow."""
     invoice = dated(invoice, contract, now)
     grants = {
@@ -162,7 +162,7 @@ def _finalise(keeper: Bookkeeper, invoice: Invoice, contract: Contract, period: 
     told = encode(replace(invoice, number=number, burnt=burnt, totals=totals))
     told["digest"] = digest_of(told)
     data: dict[str, object] = {"invoice": invoice.id, "number": number, "customer": invoice.customer}
-    data |= {"tenant": invoice.tenant, "document": told}
+    data |= {"tenant": invoice.tenant, "document": told, **({"by": by} if by else {})}
     keeper.invoices.tell("finalised", f"{number}:finalised", now, data, durable=False)
     return keeper.invoices.invoices[invoice.id]
 

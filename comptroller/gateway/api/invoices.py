@@ -165,7 +165,7 @@ def close_periods(ask: Ask) -> InvoicePage:
     with opened(ask) as keeper:
         need_contracts(keeper)
         ask.bureau.reader.refresh()  # what calls cost, up to now
-        made = closing.close(keeper, said.period or "", customer, ask.who.tenant, said.early)
+        made = closing.close(keeper, said.period or "", customer, ask.who.tenant, said.early, ask.who.signature)
         rows = [_row(one, keeper.desk.clock.now_ns()) for one in made]
         return InvoicePage(invoices=rows, total=len(rows), next=None)
 

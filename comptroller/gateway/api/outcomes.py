@@ -107,6 +107,10 @@ class OutcomeAccount(OutcomeRow):
     checks: list[CheckSaid]
     clawback_reasons: list[str]
     disputable_until: Moment | None
+    then: Annotated[
+        Literal["expires", "verified", "final", "shown"] | None,
+        Field(description="What its being due means: it expires, silence verifies it, it is final, evidence is in."),
+    ]
     events: list[EventRow]
 
 
@@ -295,7 +299,16 @@ def show_outcome(ask: Ask) -> OutcomeAccount:
     whole["checks"] = _checks(outcome)
     whole["clawback_reasons"] = list(outcome.terms.clawback_for) if outcome.terms else []
     whole["disputable_until"] = moment(outcome.due_at) if outcome.state == "billed" else None
+    whole["then"] = _then(outcome)
     return _row(OutcomeAccount, whole)
+
+
+def _then(outcome: Outcome) -> str | None:
+    """What happens when its deadline falls."""
+    if not outcome.due_at:
+        return None
+    silent = outcome.state == "pending" and outcome.terms is not None and outcome.terms.silence_ns
+    return "verified" if silent else _THEN.get(outcome.state)
 
 
 def _checks(outcome: Outcome) -> list[CheckSaid]:
@@ -460,6 +473,13 @@ def _nanos(at: datetime | None) -> int:
 
 
 _NAMED = ("type", "customer", "workflow", "run", "invoice")
+_THEN = {
+    "claimed": "expires",
+    "pending": "expires",
+    "billed": "final",
+    "disputed": "shown",
+    "disputed_unbilled": "shown",
+}
 _TEXTS = ("key", "subject", "run", "because", "customer")
 _SORTS: Mapping[str, Callable[[Outcome], tuple[int, str]]] = {
     "claimed": lambda one: (one.claimed_at, one.key),
