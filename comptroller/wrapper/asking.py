@@ -87,9 +87,9 @@ def agent_matter(identity: Identity) -> Matter:
 def packed(node: object) -> bytes:
     """As JSON; halves of characters, which cannot be written, are escaped: no two texts become one."""
     try:
-        return msgspec.json.encode(node, order="sorted")
-    except UnicodeEncodeError:
-        return json.dumps(node, sort_keys=True).encode()
+        return msgspec.json.encode(node, order="sorted", enc_hook=repr)
+    except (UnicodeEncodeError, TypeError, ValueError):
+        return json.dumps(node, sort_keys=True, default=repr, skipkeys=True).encode()
 
 
 def claim_matter(type: str, subject: str, share: str, body: bytes, evidence: Mapping[str, object]) -> Matter:
@@ -291,19 +291,11 @@ def _kept(desk: Desk, identity: Identity, matter: Matter) -> str:
     capture = desk.settings.capture_for(identity.workflow)
     if capture in ("none", "digest"):
         return ""
-    body = _written(matter.shown())
+    body = packed(matter.shown())
     if capture == "redacted":
         found = desk.inspect(body.decode(), REDACTING, as_json=True)
         body = body if found is None else found.text.encode()
     return desk.ledger.keep([body], identity.tenant, identity.customer or identity.user or identity.tenant)[0]
-
-
-def _written(shown: Mapping[str, object]) -> bytes:
-    """As JSON, whatever an agent has put into it."""
-    try:
-        return msgspec.json.encode(shown, enc_hook=repr)
-    except (UnicodeEncodeError, TypeError, ValueError):
-        return json.dumps(shown, default=repr, skipkeys=True).encode("ascii")
 
 
 def _record(told: Told) -> dict[str, object]:
