@@ -115,6 +115,10 @@ class Book:
             plan = _keep(self._plans, key, lambda: self._plan(*key))
         return plan.decide(case)
 
+    def plan(self, case: Case) -> Plan:
+        """All that can have a say on a case: what `decide` goes by."""
+        return self._plan(case.stage, case.tool, case.identity.workflow, case.identity.agent)
+
     def watches(self, stage: str, identity: Identity, tool: str = "") -> bool:
         """Whether any rule is there for a stage (of no certain tool): else nothing has to be gathered for it."""
         key = (stage, tool, identity.workflow, identity.agent)

@@ -1,31 +1,33 @@
 """Conditions that can never be true: a rule that looks like protection and is none."""
 
-from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from comptroller.policies.condition import Condition, Undecided
-from comptroller.policies.syntax import FUNCTIONS, BadCondition, Token, tokens
+from comptroller.policies.syntax import FUNCTIONS, BadCondition
+from comptroller.policies.tree import Node, comparison_in, conjuncts, read_tree
 
-_TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "=="}
+_BOUNDS = frozenset({"<", "<=", "==", ">=", ">"})
 
 
 def why_never(text: str, tool: str) -> str | None:
     """Why the condition is false whatever the call (of a tool of that name or glob); None where it may be true."""
     ranges: dict[str, _Range] = {}
     words: dict[str, str] = {}
-    for part in _conjuncts(tokens(text)):
-        spelled = " ".join(token.text for token in part)
-        if _is_false(part, spelled):
-            return f"`{spelled}` is never true"
-        name, sign, value = _comparison(part)
-        if value.startswith(("'", '"')) and sign == "==":
-            if words.setdefault(name, value[1:-1]) != value[1:-1]:
-                return f"`{name}` cannot be both {words[name]!r} and {value}"
-            if name == "tool" and not fnmatchcase(value[1:-1], tool):
-                return f"the rule is for the tool `{tool}`, and `{spelled}` is never true of it"
-        elif sign and not value.startswith(("'", '"')):
+    for part in conjuncts(read_tree(text)):
+        if _is_false(part):
+            return f"`{part.text}` is never true"
+        found = comparison_in(part)
+        if found is None or found.within or found.sized:
+            continue
+        name, value = found.name, found.value
+        if isinstance(value, str) and found.sign == "==":
+            if words.setdefault(name, value) != value:
+                return f"`{name}` cannot be both {words[name]!r} and {value!r}"
+            if name == "tool" and not fnmatchcase(value, tool):
+                return f"the rule is for the tool `{tool}`, and `{part.text}` is never true of it"
+        elif isinstance(value, int | float) and not isinstance(value, bool) and found.sign in _BOUNDS:
             bounds = ranges.setdefault(name, _Range())
-            bounds.narrow(sign, float(value))
+            bounds.narrow(found.sign, float(value))
             if bounds.empty:
                 return f"no number is what the condition asks of `{name}`"
     return None
@@ -49,51 +51,11 @@ class _Range:
         return self.low > self.high or (self.low == self.high and not (self.low_in and self.high_in))
 
 
-def _conjuncts(found: list[Token]) -> Iterator[list[Token]]:
-    """The parts that must all be true; the whole where it is not a plain conjunction."""
-    depth = 0
-    parts: list[list[Token]] = [[]]
-    for token in found:
-        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.text, 0)
-        if depth == 0 and token.text in ("||", "?"):
-            yield found
-            return
-        if depth == 0 and token.text == "&&":
-            parts.append([])
-        else:
-            parts[-1].append(token)
-    yield from parts
-
-
-def _is_false(part: Iterable[Token], spelled: str) -> bool:
+def _is_false(part: Node) -> bool:
     constants = {*FUNCTIONS, "true", "false", "null", "in"}
-    if any(token.kind == "name" and token.text not in constants for token in part):
+    if any(token.kind == "name" and token.text not in constants for token in part.tokens):
         return False
     try:
-        return not Condition(spelled, {}).holds({})
+        return not Condition(part.text, {}).holds({})
     except (BadCondition, Undecided):
         return False
-
-
-def _comparison(part: list[Token]) -> tuple[str, str, str]:
-    """Name, sign and literal of `args.x > 5` or `5 < args.x`; empty where it is something else."""
-    at = next((i for i, token in enumerate(part) if token.text in _TURNED), None)
-    if at is None:
-        return "", "", ""
-    left, sign, right = part[:at], part[at].text, part[at + 1 :]
-    if _literal(left):
-        left, sign, right = right, _TURNED[sign], left
-    value = _literal(right)
-    if not value or any(token.kind != "name" and token.text != "." for token in left):
-        return "", "", ""
-    return "".join(token.text for token in left), sign, value
-
-
-def _literal(part: list[Token]) -> str:
-    minus, rest = ("-", part[1:]) if part and part[0].text == "-" else ("", part)
-    if len(rest) != 1 or rest[0].kind not in ("number", "string"):
-        return ""
-    text = rest[0].text
-    if rest[0].kind == "string":
-        return text if not minus and text[0] in "\"'" and "\\" not in text and text[:3] not in ('"""', "'''") else ""
-    return "" if text.lower().startswith("0x") else minus + text.rstrip("uU")
