@@ -8,7 +8,7 @@ WITH told AS (
   GROUP BY ALL
   UNION ALL
   SELECT 'run', workflow, status, cause, currency, workflow, agent, customer, count(*), sum(cost), min(started),
-    max(latest), max(seq), arg_max(run, seq)
+    max(coalesce(latest, ended, started)), max(seq), arg_max(run, seq)
   FROM runs
   WHERE cause <> '' AND failed = 0 AND status NOT IN ('ok', 'open')
     AND {only tenant, customer, workflow, agent, cause} AND ($kind::VARCHAR IS NULL OR $kind::VARCHAR = 'run')
