@@ -56,6 +56,18 @@ def test_hostile_words_are_only_words_in_the_page_for_mail(drawn: dict[str, Any]
     assert "$3.60" in tags.said
 
 
+def test_a_character_that_no_font_has_is_spelt_out_and_the_paper_is_drawn(drawn: dict[str, Any]) -> None:
+    pytest.importorskip("typst")
+    odd = {
+        **drawn,
+        "buyer": {**drawn["buyer"], "name": "\U0001f469\U0001f467 \U000e0041 \x07 Caf\u00e9 \u0e01\u0e47 \u65e5\u672c"},
+    }
+    assert pdf.draw(odd)[0].startswith(b"%PDF-")
+    assert pdf._spelt({"name": odd["buyer"]["name"]}, frozenset("\U0001f469\x07")) == {
+        "name": "[U+1F469]\U0001f467 \U000e0041 [U+0007] Caf\u00e9 \u0e01\u0e47 \u65e5\u672c"
+    }
+
+
 def test_hostile_words_are_drawn_and_not_read(drawn: dict[str, Any]) -> None:
     pytest.importorskip("typst")
     (made,) = pdf.draw(drawn)
