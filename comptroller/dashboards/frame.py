@@ -154,6 +154,12 @@ def problem(error: ComptrollerError) -> None:
     banner("failed", head + ("." if rest else ""), rest, "✕")
 
 
+def broken(error: Exception) -> bool:
+    """Say, in place of a page that failed by a mistake of ours, that it did; what happened stands in the log."""
+    banner("failed", "This page failed, and it is not your mistake.", "The console's log says more. Try again.", "✕")
+    return True
+
+
 @contextmanager
 def guarded() -> Iterator[None]:
     """Show what goes wrong inside as a banner, and let the rest of the page stand."""

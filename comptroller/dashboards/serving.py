@@ -19,6 +19,7 @@ from comptroller.core.settings import Settings
 from comptroller.dashboards import session, source
 from comptroller.dashboards.connection import LedgerConnection
 from comptroller.dashboards.door import Door
+from comptroller.dashboards.frame import broken
 from comptroller.dashboards.hosts import hosts_of, is_loopback
 from comptroller.dashboards.process import Wanted
 from comptroller.dashboards.reception import Reception
