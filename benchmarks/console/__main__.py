@@ -1,9 +1,9 @@
-"""`python -m benchmarks.console make LEDGER [--calls N]`, then `python -m benchmarks.console queries LEDGER`."""
+"""`python -m benchmarks.console make LEDGER [--calls N]`, then `... queries LEDGER` or `... pages LEDGER`."""
 
 import argparse
 from pathlib import Path
 
-from benchmarks.console import make, queries
+from benchmarks.console import make, pages, queries
 
 
 def main() -> None:
@@ -16,9 +16,14 @@ def main() -> None:
     asking = commands.add_parser("queries", help="time every query of the console")
     asking.add_argument("ledger", type=Path)
     asking.add_argument("--rounds", type=int, default=7)
+    looking = commands.add_parser("pages", help="open every page in a browser; needs Chromium")
+    looking.add_argument("ledger", type=Path)
+    looking.add_argument("--rounds", type=int, default=10)
     arguments = parser.parse_args()
     if arguments.command == "make":
         make.ledger(arguments.ledger, arguments.calls)
+    elif arguments.command == "pages":
+        pages.report(arguments.ledger, arguments.rounds)
     else:
         queries.report(arguments.ledger, arguments.rounds)
 

@@ -6,14 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from comptroller.core.clock import SYSTEM, Clock, FrozenClock
-from comptroller.core.facts import LEDGER_OPENED, SNAPSHOT, Fact
 from comptroller.core.settings import Settings
-from comptroller.metering.budget import Purse
-from comptroller.store import journal, segment
 from comptroller.store.books import FILE, Books
 from comptroller.store.ledger import Ledger
 from comptroller.store.rollups import Rollups
-from comptroller.store.segment import Position
 from comptroller.store.statements import written
 
 DAYS = 90
@@ -28,30 +24,15 @@ def ledger(path: Path, calls: int = 10_000_000, clock: Clock = SYSTEM, say: Any 
     path.mkdir(parents=True)
     begun = time.perf_counter()
     Ledger.open(path, Settings(), FrozenClock(clock.now_ns())).close()
-    at = _journal(path, 2 * calls, clock.now_ns())
-    Books.open(path).close()
-    _fill(path / FILE, calls, clock.now_ns() // 1_000, at, say)
+    with closing(Books.open(path)) as books:
+        books.ingest()
+    _fill(path / FILE, calls, clock.now_ns() // 1_000, say)
     with closing(Books.open(path)) as books:  # as its owner will: what follows in the journal is booked on top
         books.ingest()
     say(f"{calls:,} calls in {time.perf_counter() - begun:.0f} s: {(path / FILE).stat().st_size >> 20:,} MB of books")
 
 
-def _journal(path: Path, sequence: int, now_ns: int) -> Position:
-    """A journal that has come as far as `sequence` and of which only the last records are there."""
-    clock = FrozenClock(now_ns)
-    begun = journal.begin(path)
-    assert begun is not None
-    said: dict[str, object] = {"pid": 1, "version": "0"}
-    first = Fact(LEDGER_OPENED, clock.new_id(), now_ns, data=said)
-    stored, chain = segment.line(sequence, begun.chain, segment.encode(first)[1])
-    segment.path_of(path, 1).write_bytes(stored)
-    snapshot = Fact(SNAPSHOT, clock.new_id(), now_ns, data={"purse": Purse().snapshot()})
-    stored, chain = segment.line(sequence + 1, chain, segment.encode(snapshot)[1])
-    segment.path_of(path, 2).write_bytes(stored)
-    return Position(2, len(stored), sequence + 1, chain)
-
-
-def _fill(file: Path, calls: int, until_us: int, at: Position, say: Any) -> None:
+def _fill(file: Path, calls: int, until_us: int, say: Any) -> None:
     import duckdb
 
     with closing(duckdb.connect()) as connection:
@@ -60,7 +41,7 @@ def _fill(file: Path, calls: int, until_us: int, at: Position, say: Any) -> None
         connection.execute(f"SET temp_directory = '{file.parent / 'fill.tmp'}'")
         _rows(_Script(connection, calls, until_us, say), calls)
         _sums(connection, calls, say)
-        connection.execute("UPDATE books.watermark SET segment = ?, byte_offset = ?, sequence = ?, chain = ?", list(at))
+        _before_the_journal(connection, 2 * calls, say)
         connection.execute("CHECKPOINT books")
 
 
@@ -110,3 +91,16 @@ def _sums(connection: Any, calls: int, say: Any) -> None:
     rollups.add_runs()
     rollups.add_agents(0)
     say(f"  sums {time.perf_counter() - begun:.1f} s")
+
+
+def _before_the_journal(connection: Any, by: int, say: Any) -> None:
+    """Number the made-up records below 1: the journal beside them is a real one, and what follows comes after all."""
+    begun = time.perf_counter()
+    found = connection.execute(
+        "SELECT table_name, list(column_name) FROM duckdb_columns() WHERE database_name = 'books' "
+        "AND column_name IN ('seq', 'last', 'lost') AND data_type = 'BIGINT' GROUP BY table_name"
+    ).fetchall()
+    for table, columns in found:
+        said = ", ".join(f'"{name}" = "{name}" - {by}' for name in columns)
+        connection.execute(f"UPDATE books.{table} SET {said}")
+    say(f"  renumbered {time.perf_counter() - begun:.1f} s")
