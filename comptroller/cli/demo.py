@@ -68,8 +68,8 @@ def _clicks(runs: dict[str, str]) -> list[tuple[str, str]]:
         ),
         ("/economics", "A finance lead asks what the month earned, and which disputed reports cost it."),
         (
-            f"/compare?a={runs.get('claims-triage/resubmitted-good', '')}"
-            f"&b={runs.get('claims-triage/resubmitted-shortened', '')}",
+            f"/compare?bad={runs.get('claims-triage/resubmitted-shortened', '')}"
+            f"&good={runs.get('claims-triage/resubmitted-good', '')}",
             "An engineer asks why claims fail since six days ago: the same claim, before and after.",
         ),
     ]
