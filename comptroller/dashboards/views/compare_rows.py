@@ -180,7 +180,7 @@ def _export(bad: str, good: str) -> None:
                 f"/api/runs/{quote(bad, safe='/:@+=')}/diff", good=good, differences="true" if only else "false",
                 limit=LARGEST, offset=len(found),
             )  # fmt: skip
-            found += [_flat(row) for row in laid["rows"]]
+            found += [flat(row) for row in laid["rows"]]
             if len(laid["rows"]) < LARGEST:
                 break
         return found
@@ -195,7 +195,7 @@ def _export(bad: str, good: str) -> None:
             frame.download(form.upper(), make, f"comparison.{form}", export.MEDIA[form], key=f"ct_rows_{form}")
 
 
-def _flat(row: Row) -> Row:
+def flat(row: Row) -> Row:
     """A row of the comparison as one of a file."""
     flat: dict[str, Any] = {name: row[name] for name in ("what", "kind", "name", "count")}
     flat["lane"] = _lane(row["path"])
