@@ -139,7 +139,8 @@ def _streamlit(settings: Settings, cookie_secret: str, wanted: Wanted) -> Any:
     from streamlit import config
     from streamlit.starlette import App
 
-    app = App(Path(wanted.script) if wanted.script else SCRIPT, secrets=_secrets(settings, cookie_secret, wanted))
+    script = Path(wanted.script) if wanted.script else SCRIPT
+    app = App(script, secrets=_secrets(settings, cookie_secret, wanted), on_script_error=broken)
     config.get_config_options(force_reparse=True)  # only now does it know the look that lies beside the script
     for name, value in (OPTIONS | {"server.cookieSecret": cookie_secret, "server.port": wanted.port}).items():
         config.set_option(name, value)
