@@ -55,7 +55,7 @@ def story(tenant: str, number: int) -> list[Fact]:
         ("run.opened", inner, "", {**who, "outer": run}),
         ("run.closed", inner, "", {**who, "status": "error", "error": {"type": f"{tenant}-error"}}),
         ("guard.failed", run, f"{tenant}-call", {**who, "guard": f"{tenant}-guard", "error": tenant}),
-        ("call.closed", good, f"{tenant}-fine", {**model, **ended, "status": "ok"}),
+        ("call.closed", good, f"{tenant}-fine", {**model, **ended, "status": "ok", "estimated": True}),
         ("run.closed", good, "", {**who, "status": "ok"}),
     ]
     return [
