@@ -17,7 +17,7 @@ from comptroller.core.errors import ComptrollerError, Refused, SettingsError, St
 from comptroller.gateway.api import problem
 from comptroller.gateway.api.bureau import Bureau
 from comptroller.gateway.api.problem import Problem
-from comptroller.gateway.api.shapes import Nothing
+from comptroller.gateway.api.shapes import PLAIN, Nothing
 from comptroller.office.who import Who
 
 JSON = "application/json"
@@ -141,4 +141,7 @@ def _mistake(error: ValidationError, where: str) -> Problem:
         return Problem(
             400, "bad_request", f"There is no such field.{more}", "Leave it out, or check its spelling.", place
         )
+    if first["type"] == "string_pattern_mismatch" and PLAIN in first["msg"]:
+        told = "A name with control characters, such as a line break, cannot be asked for."
+        return Problem(400, "bad_request", told + more, "Ask without it.", place)
     return Problem(400, "bad_request", f"{first['msg']}.{more}", "See /api/openapi.json for what may be said.", place)

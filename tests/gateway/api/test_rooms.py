@@ -236,3 +236,9 @@ def test_values_json_has_no_word_for_are_told_as_text(house: Api) -> None:
 def test_a_question_about_anything_else_is_refused_with_its_place(house: Api) -> None:
     refused = house.post("/api/query", {"sql": "SELECT * FROM books.calls"})
     assert (refused.status, refused.error["code"], refused.error["place"]) == (400, "bad_query", "body.sql")
+
+
+def test_a_name_that_no_address_can_say_is_refused_in_words(house: Api) -> None:
+    refused = house.get("/api/runs?customer=two%0Alines")
+    assert refused.status == 400
+    assert refused.error["message"] == "A name with control characters, such as a line break, cannot be asked for."
