@@ -1,5 +1,6 @@
 """What the pages of finance share: amounts and moments as `/api` tells them, its lists a page at a time, and rights."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,6 +15,8 @@ from comptroller.dashboards.look.markup import Markup, tag
 from comptroller.dashboards.look.viewer import NONE, exact_money, exact_time
 
 STEP = 1000  # rows that `/api` gives at once
+NAME = 30  # characters of a subject in a list
+_ID = re.compile(r"[0-9a-f-]{24,}")
 
 
 def amount(text: str | None) -> Decimal | None:
@@ -72,6 +75,13 @@ def said_when(text: str | None) -> Markup:
     """A moment in a sentence, with the exact one on hover."""
     at = moment(text)
     return tag("span", frame.viewer().time(at), title=exact_time(at))
+
+
+def short(subject: str) -> str:
+    """A subject that fits into a column: an id by its end, in which ids differ, a name by its beginning."""
+    if len(subject) <= NAME:
+        return subject
+    return f"…{subject[-10:]}" if _ID.fullmatch(subject) else f"{subject[: NAME - 1]}…"
 
 
 def day(text: str | None) -> str:

@@ -65,7 +65,7 @@ def _columns(titles: Mapping[str, str]) -> list[Column]:
 
 
 def _named(row: Row) -> Cell:
-    subject = row["subject"] if len(row["subject"]) <= 24 else f"…{row['subject'][-10:]}"
+    subject = finance.short(row["subject"])
     return Cell(subject, f"{row['subject']} ({row['outcome']})", frame.address("outcomes", id=row["outcome"]))
 
 

@@ -20,7 +20,8 @@ STATES = {
     "duplicate": "Duplicate", BACK: "Taken back",
 }  # fmt: skip
 NARROWED = {  # what a link may narrow the list by, whatever the period
-    "verified": "verified in {}", "taken_back": "something taken back in {}", "invoice": "on {}", "run": "of run {}",
+    "verified": "verified in {}", "taken_back": "of which something was taken back in {}",
+    "invoice": "on {}", "run": "of run {}",
 }  # fmt: skip
 EXPORTED = (
     "outcome", "type", "subject", "customer", "workflow", "run", "state", "because", "method", "attestor", "fee",
@@ -97,9 +98,8 @@ def columns() -> list[Column]:
 
 
 def _named(row: Row) -> Cell:
-    subject = row["subject"] if len(row["subject"]) <= 24 else f"…{row['subject'][-10:]}"
     return Cell(
-        subject or row["type"],
+        finance.short(row["subject"]) or row["type"],
         f"{row['subject']} ({row['outcome']})",
         frame.address("outcomes", id=row["outcome"]),
         below=row["type"],
@@ -115,7 +115,7 @@ def _verified(row: Row) -> Cell:
 
 def _fee(row: Row) -> Cell:
     back = Decimal(row["reversed"])
-    below = f"{frame.viewer().money(back, row['currency'])} taken back" if back else ""
+    below = f"less {frame.viewer().money(back, row['currency'])}" if back else ""
     return finance.money(row["fee"], row["currency"], below=below)
 
 
