@@ -10,7 +10,7 @@ import pytest
 
 from comptroller.core.call import Identity
 from comptroller.core.clock import SYSTEM
-from comptroller.core.errors import Denied, NotApproved, StoreError
+from comptroller.core.errors import ComptrollerError, Denied, NotApproved, StoreError
 from comptroller.core.facts import APPROVAL_USED, APPROVAL_VOIDED, ASK, CALL_CLOSED
 from comptroller.dialects.routes import dialect_for
 from comptroller.office.approvals import ApprovalDesk, Approver, Heard
@@ -544,3 +544,19 @@ def test_what_an_agent_writes_is_asked_about_exactly_whatever_it_is(held: TestDe
     drive(held, ask(), reply(None, [("c1", "issue_refund", {"order": "?", "amount": 250.0})]), run=run)
     assert len(held.ledger.of(ASK)) == 3
     assert ApprovalDesk(held).catch_up().shown(ApprovalDesk(held).catch_up().all()[0])
+
+
+def test_a_test_answers_for_a_person(held: TestDesk, refund: Any, done: list[Any]) -> None:
+    with pytest.raises(ComptrollerError, match="Nothing waits"):
+        held.answer()
+    with Run("support"):
+        for word, error in (("deny", Denied), ("approve", None)):
+            with pytest.raises(NotApproved):
+                refund(word, 250.0)
+            held.answer(word)  # type: ignore[arg-type]
+            if error is not None:
+                with pytest.raises(error):
+                    refund(word, 250.0)
+            else:
+                refund(word, 250.0)
+    assert [order for order, *_ in done] == ["approve"]
