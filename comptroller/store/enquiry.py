@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 LABEL = "books.json"  # where the process that has the books listens
 SOCKET = "books.sock"
 EVERY_S = 0.5  # how often a process that keeps the books open looks for new records, unless that took long:
-REST = 20  # it then rests this many times as long, so that keeping fresh takes a twentieth of a core at most
+REST = 20  # it then rests this many times as long, so that keeping fresh takes a twentieth of a core at most,
+WATCHED_S = 3.0  # unless somebody asked so lately: who watches wants to see what is new
 TIMEOUT_S = 60.0
 _MOST = 1024 * 1024  # bytes of a question
 _LONGEST_UNIX_PATH = 100  # the kernel takes 104 bytes on macOS, 108 on Linux
@@ -59,6 +60,7 @@ class Keeper:
         self._closing = threading.Event()
         self._callers: set[socket.socket] = set()
         self._trouble = ""
+        self._asked = float("-inf")
         self._threads = [
             threading.Thread(target=self._ingest, name="comptroller-books", daemon=True),
             threading.Thread(target=self._accept, name="comptroller-enquiries", daemon=True),
@@ -90,7 +92,7 @@ class Keeper:
 
     def _ingest(self) -> None:
         took = 0.0
-        while not self._closing.wait(max(EVERY_S, took * REST)):
+        while self._rested(took * REST):
             begun = time.monotonic()
             try:
                 self._books.ingest()
@@ -100,6 +102,15 @@ class Keeper:
                     log.error("The books cannot be brought up to date: %s", error)
                 self._trouble = str(error)
             took = time.monotonic() - begun
+
+    def _rested(self, long: float) -> bool:
+        """Wait until it is time to look again; False where nobody will."""
+        until = time.monotonic() + long
+        while not self._closing.wait(EVERY_S):
+            now = time.monotonic()
+            if now >= until or now - self._asked < WATCHED_S:
+                return True
+        return False
 
     def _accept(self) -> None:
         while not self._closing.is_set():
@@ -127,6 +138,7 @@ class Keeper:
         try:
             if question.whose is not None and question.bounds is not None:
                 return _TABLE, pack(self._books.ask(question.sql, question.whose, question.bounds))
+            self._asked = time.monotonic()
             if question.query:
                 return _TABLE, pack(self._books.query(question.query, question.params))
             self._books.ingest()

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -224,3 +225,17 @@ def test_who_waits_for_a_long_answer_does_not_keep_others_waiting(
         assert len(asking.rows("runs_list")) == 1
         quick.set()
         waiting.join()
+
+
+def test_who_watches_sees_what_is_new_though_keeping_fresh_would_rest(
+    ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enquiry, "EVERY_S", 0.01)
+    monkeypatch.setattr(enquiry, "REST", 10**9)
+    with Reader.open(path, serve=True), Reader.open(path) as asker:
+        for run in ("r1", "r2", "r3"):
+            open_run(ledger, run)
+            until = time.monotonic() + 30
+            while run not in [row["run"] for row in asker.rows("runs_list")] and time.monotonic() < until:
+                pass
+        assert {row["run"] for row in asker.rows("runs_list")} == {"r1", "r2", "r3"}
