@@ -1,7 +1,5 @@
 """Access: who may look at the console as what, and which keys there are."""
 
-import streamlit as st
-
 from comptroller.dashboards import frame, session
 from comptroller.dashboards.components import table
 from comptroller.dashboards.components.table import Cell, Head, Table
@@ -38,16 +36,6 @@ def page() -> None:
 def may_change() -> bool:
     """Whether the person may hand out access; the API checks it again."""
     return "api:keys" in session.person().rights
-
-
-def secret(name: str) -> str:
-    """What was made just now and is told this once: taken out of the session as it is read."""
-    return str(st.session_state.pop(f"_ct_secret_{name}", ""))
-
-
-def tell_once(name: str, value: str) -> None:
-    """Keep something secret until the next run of the page shows it."""
-    st.session_state[f"_ct_secret_{name}"] = value
 
 
 def _roles() -> None:

@@ -6,12 +6,13 @@ from typing import Any
 
 import streamlit as st
 
+from comptroller.core.errors import SettingsError
 from comptroller.dashboards import frame, listing
 from comptroller.dashboards.components.table import Cell, status
 from comptroller.dashboards.listing import Column, Filter, Listing, Row
 from comptroller.dashboards.look.markup import join, tag
-from comptroller.dashboards.views import access, runs
-from comptroller.dashboards.views.access_people import found
+from comptroller.dashboards.views import once, runs
+from comptroller.dashboards.views.narrowing import found
 
 STATUSES = {"live": "Live", "rotating": "Two secrets", "expired": "Expired", "revoked": "Revoked"}
 SHOWN = {"live": "active", "rotating": "pending", "expired": "expired", "revoked": "revoked"}
@@ -82,7 +83,7 @@ def _when(text: str | None, by: str = "") -> Cell:
 
 def _secret() -> None:
     """A secret that was made just now: this once, and in no state of the session from here on."""
-    made = access.secret("key")
+    made = once.take("key")
     if made:
         more = join(tag("code", made), " Copy it now: only its digest is kept, and nobody can tell it again.")
         frame.banner("asked", "The key's secret, for this once.", more, "!")
@@ -101,6 +102,8 @@ def _issue() -> None:
     budget = st.text_input("Budgets", key="key_budgets", placeholder="50 USD/month, 1000 calls/day", max_chars=200)
 
     def issue(because: str) -> str:
+        if not name.strip():
+            raise SettingsError("The key has no name. Close this, and type one first.")
         made = frame.source().post(
             "/api/keys",
             name=name.strip(),
@@ -110,11 +113,11 @@ def _issue() -> None:
             budgets=[each.strip() for each in budget.split(",") if each.strip()],
             expires=expires or None,
         )
-        access.tell_once("key", made["secret"])
+        once.keep("key", made["secret"])
         return f"The key {name.strip()} is issued."
 
-    question = f"Issue the key {name.strip()}? Whoever has its secret can spend in its name."
-    frame.act("Issue", issue, question, key="issue", primary=True, disabled=not name.strip())
+    question = f"Issue the key {name.strip() or 'without a name'}? Whoever has its secret can spend in its name."
+    frame.act("Issue", issue, question, key="issue", primary=True)
 
 
 def _end(row: Mapping[str, Any]) -> None:
@@ -125,7 +128,7 @@ def _end(row: Mapping[str, Any]) -> None:
 
     def give_another(because: str) -> str:
         made = source.post(f"/api/keys/{key}/rotate")
-        access.tell_once("key", made["secret"])
+        once.keep("key", made["secret"])
         return f"{name} has a new secret; the old one works for 24 hours more."
 
     def end(because: str) -> str:

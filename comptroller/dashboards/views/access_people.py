@@ -6,12 +6,14 @@ from typing import Any
 
 import streamlit as st
 
+from comptroller.core.errors import SettingsError
 from comptroller.core.settings import ROLES
 from comptroller.dashboards import frame, listing, session
 from comptroller.dashboards.components.table import Cell, status
-from comptroller.dashboards.listing import Column, Filter, Found, Listing, Row, Wanted
+from comptroller.dashboards.listing import Column, Filter, Listing, Row
 from comptroller.dashboards.look.markup import join, tag
-from comptroller.dashboards.views import access, runs
+from comptroller.dashboards.views import once, runs
+from comptroller.dashboards.views.narrowing import found
 
 STATUSES = {"active": "Has entered", "invited": "Invited", "removed": "Removed"}
 EXPORTED = ("name", "role", "customer", "status", "provider", "invited", "by", "entered", "removed", "person")
@@ -61,16 +63,6 @@ def _listing(people: list[dict[str, Any]], may_change: bool) -> Listing:
     )
 
 
-def found(rows: list[dict[str, Any]], wanted: Wanted, looked: tuple[str, ...]) -> Found:
-    """Rows that lie in memory, narrowed and cut to the page."""
-    said = dict(wanted.said)
-    search = str(said.pop("search", "")).lower()
-    fitting = [row for row in rows if all(row[name] == value for name, value in said.items())]
-    if search:
-        fitting = [row for row in fitting if any(search in str(row[name] or "").lower() for name in looked)]
-    return Found(fitting[wanted.offset : wanted.offset + wanted.limit], len(fitting))
-
-
 def _status(row: Row) -> Cell:
     return status({"removed": "revoked", "invited": "pending"}.get(row["status"], "active"), STATUSES[row["status"]])
 
@@ -81,7 +73,7 @@ def _when(text: str | None) -> Cell:
 
 def _link() -> None:
     """A link that was made just now: this once."""
-    token = access.secret("link")
+    token = once.take("link")
     if not token:
         return
     more = join(
@@ -100,13 +92,15 @@ def _invite() -> None:
     only = customer.text_input("Only of customer", key="invite_customer", max_chars=128, placeholder="All of them")
 
     def invite(because: str) -> str:
+        if not called.strip():
+            raise SettingsError("Nobody is named. Close this, and type a name first.")
         made = frame.source().post("/api/people", name=called.strip(), role=as_what, customer=only.strip())
-        access.tell_once("link", made["token"])
+        once.keep("link", made["token"])
         return f"{made['name']} is invited as {made['role']}."
 
     whose = f", and see what is of {only.strip()}" if only.strip() else ""
-    question = f"Invite {called.strip()} as {as_what}? They will have the rights of that role{whose}."
-    frame.act("Invite", invite, question, key="invite", primary=True, disabled=not called.strip())
+    question = f"Invite {called.strip() or 'nobody yet'} as {as_what}? They will have the rights of that role{whose}."
+    frame.act("Invite", invite, question, key="invite", primary=True)
 
 
 def _change(row: Mapping[str, Any]) -> None:
@@ -125,7 +119,7 @@ def _change(row: Mapping[str, Any]) -> None:
         return f"{name} is let in no more."
 
     def invite_again(because: str) -> str:
-        access.tell_once("link", source.post("/api/people", name=name)["token"])
+        once.keep("link", source.post("/api/people", name=name)["token"])
         return f"A new link for {name} is made."
 
     with change:

@@ -192,8 +192,7 @@ def columns() -> list[Column]:
         Column("action", "Decision", action),
         Column("rule", "Rule", rule),
         Column("because", "What happened", lambda row: Cell(row["because"] or "", below=_findings(row)), wide=True),
-        Column("agent", "Agent", lambda row: Cell(row["agent"] or "")),
-        Column("customer", "Customer", lambda row: Cell(row["customer"] or "")),
+        Column("agent", "Agent", lambda row: Cell(row["agent"] or "", below=_customer(row))),
         Column("call", "Call", _call),
         Column("run", "Run", lambda row: runs.named(row["run"])),
         Column("seq", "Record", _record, right=True, about="Its place in the journal, with its proof"),
@@ -215,6 +214,10 @@ def rule(row: Row) -> Cell:
 
 def _verb(action: str) -> str:
     return {"error": "fail", "allow": "allow"}.get(action, action)
+
+
+def _customer(row: Row) -> str:
+    return f"for {row['customer']}" if row["customer"] else ""
 
 
 def _findings(row: Row) -> str:

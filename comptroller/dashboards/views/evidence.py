@@ -6,12 +6,13 @@ from typing import Any
 
 import streamlit as st
 
+from comptroller.core.errors import SettingsError
 from comptroller.dashboards import frame, listing, session
 from comptroller.dashboards.components.table import Cell
 from comptroller.dashboards.listing import Column, Filter, Listing, Row
 from comptroller.dashboards.look.markup import as_text, tag
 from comptroller.dashboards.views import audit, runs
-from comptroller.dashboards.views.access_people import found
+from comptroller.dashboards.views.narrowing import found
 
 SUBJECTS = {
     "decisions": "Decisions and approvals",
@@ -64,7 +65,7 @@ def _listing(packs: list[dict[str, Any]]) -> Listing:
             Column("at", "When", lambda row: runs.when(datetime.fromisoformat(row["at"]))),
             Column("by", "By", lambda row: Cell(row["by"])),
             Column("since", "Period", _period),
-            Column("subjects", "About", lambda row: Cell(", ".join(row["subjects"]))),
+            Column("subjects", "About", _about),
             Column("records", "Records", lambda row: Cell(viewer.count(row["records"])), right=True),
             Column("sha256", "SHA-256", lambda row: Cell(row["sha256"][:12], row["sha256"], code=True)),
             Column("kept", "File", lambda row: Cell("Kept" if row["kept"] else "No longer kept")),
@@ -87,10 +88,20 @@ def _listing(packs: list[dict[str, Any]]) -> Listing:
     )
 
 
+def _about(row: Row) -> Cell:
+    said = ", ".join(row["subjects"])
+    return Cell("Everything" if len(row["subjects"]) == len(SUBJECTS) else said, said)
+
+
 def _period(row: Row) -> Cell:
     viewer = frame.viewer()
     since = viewer.day(datetime.fromisoformat(row["since"]).date()) if row["since"] else "the beginning"
-    until = viewer.day(datetime.fromisoformat(row["until"]).date()) if row["until"] else "then"
+    end = (
+        datetime.fromisoformat(row["until"]) - timedelta(seconds=1)
+        if row["until"]
+        else datetime.fromisoformat(row["at"])
+    )
+    until = viewer.day(end.date())
     return Cell(f"{since} – {until}", f"{row['since']} until {row['until'] or row['at']}")
 
 
@@ -128,6 +139,8 @@ def _build(busy: bool) -> None:
     )  # fmt: skip
 
     def build(because: str) -> str:
+        if not whom.strip() or not about or since > until:
+            raise SettingsError("Say whom it is for and about what, and let it end after it begins.")
         frame.source().post(
             "/api/evidence",
             to=whom.strip(),
@@ -138,9 +151,10 @@ def _build(busy: bool) -> None:
         )
         return "The pack is being made."
 
-    missing = busy or not whom.strip() or not about or since > until
-    question = f"Make a pack for {whom.strip()} of {since} to {until}? That it was given goes on record."
-    frame.act("Build", build, question, key="build", primary=True, because=True, disabled=missing)
+    question = (
+        f"Make a pack for {whom.strip() or 'nobody yet'} of {since} to {until}? That it was given goes on record."
+    )
+    frame.act("Build", build, question, key="build", primary=True, because=True, disabled=busy)
 
 
 def _moment(day: date) -> str:

@@ -29,7 +29,8 @@ def draw(version: str, rule: str) -> None:
     found = frame.source().get(f"/api/policies/versions/{version}/rules")["rules"]
     meant = [row for row in found if spoken_as(row) == rule and policy in ("", row["policy"])]
     if meant:
-        _said(version, meant[0])
+        for row in meant:  # a guard may be switched on by several policies
+            _said(version, row)
     else:
         frame.empty(
             "No such rule in this version",

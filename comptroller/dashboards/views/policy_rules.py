@@ -7,9 +7,10 @@ from typing import Any
 
 from comptroller.dashboards import frame, listing
 from comptroller.dashboards.components.table import Cell, status
-from comptroller.dashboards.listing import Column, Filter, Found, Listing, Row, Wanted
+from comptroller.dashboards.listing import Column, Filter, Listing, Row
 from comptroller.dashboards.look.words import word_for
 from comptroller.dashboards.views import runs
+from comptroller.dashboards.views.narrowing import found
 
 MODES = {"enforce": "Enforced", "shadow": "In shadow"}
 EXPORTED = (
@@ -25,7 +26,7 @@ def draw(told: dict[str, Any], version: str, tab: str) -> None:
         Listing(
             "Guards" if tab == "guards" else "Rules",
             _columns(version),
-            lambda wanted: _find(rows, wanted),
+            lambda wanted: found(rows, wanted, ("id", "policy", "because", "when", "place", "then")),
             [
                 Filter("search", "Search", "search", hint="Rule, reason, condition or file"),
                 Filter("policy", "Policy", "one", sorted({row["policy"] for row in rows})),
@@ -125,18 +126,3 @@ def _count(row: Row, name: str, version: str) -> Cell:
 
 def _short(place: str) -> str:
     return place.replace("\\", "/").rpartition("/")[2]
-
-
-def _find(rows: list[dict[str, Any]], wanted: Wanted) -> Found:
-    said = dict(wanted.said)
-    search = str(said.pop("search", "")).lower()
-    fitting = [row for row in rows if all(row[name] == value for name, value in said.items())]
-    if search:
-        looked = ("id", "policy", "because", "when", "place", "then")
-        fitting = [row for row in fitting if any(search in str(row[name]).lower() for name in looked)]
-    fitting.sort(key=lambda row: _order(row[wanted.sort]), reverse=wanted.falling)
-    return Found(fitting[wanted.offset : wanted.offset + wanted.limit], len(fitting))
-
-
-def _order(value: object) -> tuple[bool, Any]:
-    return value is not None, value

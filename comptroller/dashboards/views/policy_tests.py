@@ -4,27 +4,28 @@ from typing import Any
 
 from comptroller.dashboards import frame, listing
 from comptroller.dashboards.components.table import Cell
-from comptroller.dashboards.listing import Column, Filter, Found, Listing, Row, Wanted
+from comptroller.dashboards.listing import Column, Filter, Listing, Row
 from comptroller.dashboards.look.markup import tag
+from comptroller.dashboards.views.narrowing import found
 
 RESULTS = {"failed": "Failed", "passed": "Passed"}
 
 
 def draw(told: dict[str, Any], version: str, tab: str) -> None:
     """The tab."""
-    found = frame.source().get("/api/policies/tests")
+    said = frame.source().get("/api/policies/tests")
     viewer = frame.viewer()
-    if found["failed"]:
+    if said["failed"]:
         more = "A policy does not do what its own tests say: mend one of the two before you trust it."
-        frame.banner("failed", f"{viewer.count(found['failed'])} of its tests fail.", more, "✕")
-    elif found["tests"]:
-        frame.banner("ok", f"All {viewer.count(found['passed'])} tests pass.", "Under the version in force.", "✓")
-    rows = [{**row, "result": "passed" if row["passed"] else "failed"} for row in found["tests"]]
+        frame.banner("failed", f"{viewer.count(said['failed'])} of its tests fail.", more, "✕")
+    elif said["tests"]:
+        frame.banner("ok", f"All {viewer.count(said['passed'])} tests pass.", "Under the version in force.", "✓")
+    rows = [{**row, "result": "passed" if row["passed"] else "failed"} for row in said["tests"]]
     listing.show(
         Listing(
             "Policy tests",
             _columns(),
-            lambda wanted: _find(rows, wanted),
+            lambda wanted: found(rows, wanted),
             [
                 Filter("result", "Result", "one", tuple(RESULTS), RESULTS),
                 Filter("policy", "Policy", "one", sorted({row["policy"] for row in rows})),
@@ -57,8 +58,3 @@ def _result(row: Row) -> Cell:
 
 def _short(place: str) -> str:
     return place.replace("\\", "/").rpartition("/")[2]
-
-
-def _find(rows: list[dict[str, Any]], wanted: Wanted) -> Found:
-    fitting = [row for row in rows if all(row[name] == value for name, value in wanted.said.items())]
-    return Found(fitting[wanted.offset : wanted.offset + wanted.limit], len(fitting))
