@@ -19,7 +19,7 @@ from comptroller.dashboards.look import money
 from comptroller.dashboards.look.bars import bars
 from comptroller.dashboards.look.markup import Markup, join, tag
 from comptroller.dashboards.map import FINANCE
-from comptroller.dashboards.views import runs
+from comptroller.dashboards.views import approvals, runs
 
 CAUSES, LATEST = 4, 8
 
@@ -102,6 +102,7 @@ def _figures(course: Course) -> list[Figure]:
             picture=bars(course.of("refused")),
         ),
         Figure("Calls under way", viewer.count(len(waiting)), note=_oldest(waiting), link=frame.address("live")),
+        *_asked(),
     ]
     if session.person().role == FINANCE:  # money first
         shown.insert(0, shown.pop(2))
@@ -145,6 +146,16 @@ def _change(now: Decimal, before: Decimal, more_is_bad: bool) -> tuple[str, str]
 
 def _arrow(change: float | Decimal) -> str:
     return "↑" if change > 0 else "↓"
+
+
+def _asked() -> list[Figure]:
+    """What waits for a person, for those who may see it."""
+    if not frame.links("approvals"):
+        return []
+    viewer, rows = frame.viewer(), approvals.waiting()
+    oldest = min((moment for row in rows if (moment := approvals.moment(row["asked"]))), default=None)
+    note = f"oldest {viewer.lasted((frame.today() - oldest).total_seconds())}" if oldest else ""
+    return [Figure("Waiting for a person", viewer.count(len(rows)), "", note, "asked", link=frame.address("approvals"))]
 
 
 def _oldest(waiting: Sequence[Row]) -> str:
