@@ -47,7 +47,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: it reads the same everywhere and starts in a third of the time
     pretty_exceptions_enable=False,
 )
-app.add_typer(_later("comptroller.cli.policy", "Check policy files, test them, read past versions."), name="policy")
+app.add_typer(_later("comptroller.cli.workshop", "Check policy files, test them, explain, compare."), name="policy")
 app.add_typer(_later("comptroller.cli.runs", "Find and read runs."), name="runs")
 app.add_typer(_later("comptroller.cli.books", "Price usage, close periods, invoice."), name="books")
 app.add_typer(_later("comptroller.cli.outcomes", "See what agents achieved, and have your say on it."), name="outcomes")
