@@ -65,6 +65,20 @@ def judge(
 
 
 @app.command()
+def learn(
+    runs: Annotated[
+        list[str], typer.Option("--from", metavar="RUN", help="A good run: an id, a beginning of one, or last; again.")
+    ],
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="What to call the policy.")] = "learned",
+    ledger: Ledger = "",
+) -> None:
+    """Draft a tool table and agents' lists from recorded good runs, for a person to edit."""
+    from comptroller.cli import judging
+
+    judging.learn(runs, name, ledger)
+
+
+@app.command()
 def show(
     version: Annotated[
         str, typer.Argument(metavar="[VERSION]", help="A version or a unique beginning of one; without any, a list.")

@@ -76,7 +76,7 @@ def show(
 
     place = ledger_of(ledger)
     with reading(place) as reader:
-        id = _meant(reader, run)
+        id = meant(reader, run)
         told = gather(reader, id)
         if as_transcript:
             account.write_transcript(told, place)
@@ -108,8 +108,8 @@ def diff(
 
     place = ledger_of(ledger)
     with reading(place) as reader:
-        one = _meant(reader, bad)
-        other = _meant(reader, good) if good else compare.last_good(reader.rows, one)
+        one = meant(reader, bad)
+        other = meant(reader, good) if good else compare.last_good(reader.rows, one)
         if other is None:
             raise Misuse(f"{one}: no run of its workflow ended well before it. Name one: `runs diff {bad} GOOD`.")
         if one == other:
@@ -129,7 +129,7 @@ def tree(run: RunId, ledger: Ledger = "", as_json: Json = False) -> None:
     from comptroller.office.tree import grow
 
     with reading(ledger_of(ledger)) as reader:
-        id = _meant(reader, run)
+        id = meant(reader, run)
         told = run_row(reader, id)
         origins = origins_of(reader, id)
         rows = [{**row, "origins": origins.get(str(row["id"]), [])} for row in reader.rows("run_tree", run=id)]
@@ -140,7 +140,7 @@ def tree(run: RunId, ledger: Ledger = "", as_json: Json = False) -> None:
         drawing.draw(root)
 
 
-def _meant(reader: Reader, named: str) -> str:
+def meant(reader: Reader, named: str) -> str:
     """The one run that `named` means."""
     if named == "last":
         found = reader.rows("runs_list", limit=1)

@@ -11,6 +11,7 @@ pytest.importorskip("duckdb")
 openai = pytest.importorskip("openai")
 
 import comptroller as ct  # noqa: E402
+from comptroller.policies.load import load_policies  # noqa: E402
 from comptroller.testing.script import Say, Use  # noqa: E402
 from comptroller.testing.upstream import Upstream  # noqa: E402
 
@@ -100,3 +101,14 @@ def test_the_transcript_of_a_run_is_judged_as_the_run_was(
         ("c1", "deny", "no-stranger"),
     ]
     assert judged[1]["sources"]["args.to"] == ["result:c0"]
+
+
+def test_a_draft_is_learned_from_good_runs_and_holds_nothing_that_was_said(cli: Cli, run: tuple[str, Path]) -> None:
+    out = cli("policy", "learn", "--from", run[0], "--name", "invoices", "--ledger", run[1]).out
+    book = load_policies([("learned.yaml", out)])
+    tools = book.policies[0].document.tools or {}
+    assert tools["read_file"].effect == "read"
+    assert tools["read_file"].returns == "untrusted"
+    assert tools["send_money"].args == {"to": "string", "amount": "double"}
+    assert book.policies[0].document.agents["payer"].tools == ["send_money"]
+    assert IBAN not in out
