@@ -193,8 +193,7 @@ def columns() -> list[Column]:
         Column("rule", "Rule", rule),
         Column("because", "What happened", lambda row: Cell(row["because"] or "", below=_findings(row)), wide=True),
         Column("agent", "Agent", lambda row: Cell(row["agent"] or "", below=_customer(row))),
-        Column("call", "Call", _call),
-        Column("run", "Run", lambda row: runs.named(row["run"])),
+        Column("call", "Call and run", _call),
         Column("seq", "Record", _record, right=True, about="Its place in the journal, with its proof"),
     ]
 
@@ -226,7 +225,8 @@ def _findings(row: Row) -> str:
 
 def _call(row: Row) -> Cell:
     name = row["tool"] or row["name"] or row["stage"]
-    return Cell(name, row["call"], frame.address("run", id=row["run"], span=row["call"]))
+    run = runs.named(row["run"])
+    return Cell(name, row["call"], frame.address("run", id=row["run"], span=row["call"]), below=f"in {run.text}")
 
 
 def _record(row: Row) -> Cell:

@@ -159,13 +159,20 @@ def _facts(told: Mapping[str, Any]) -> list[tuple[str, str | Markup]]:
     if told["run"]:
         to = frame.address("run", id=told["run"], span=told["call"])
         said.append(("Run", frame.link(told["run"], to)))
-    if told["about"].get("rule"):
-        to = frame.address("policies", rule=told["about"]["rule"], version=_version(told["data"]))
-        said.append(("Rule", frame.link(told["about"]["rule"], to)))
+    version = _version(told["data"])
+    for rule in _rules(told):
+        said.append(("Rule", frame.link(rule, frame.address("policies", rule=rule, version=version))))
     said += [("Hash", tag("code", told["hash"])), ("Hash before", tag("code", told["previous"]))]
     if told["inclusion"]:
         said.append(("Root of all", tag("code", told["inclusion"]["root"])))
     return [*said, ("Segment", str(told["segment"]))]
+
+
+def _rules(told: Mapping[str, Any]) -> list[str]:
+    """The rules that spoke, each once."""
+    decisions = told["data"].get("decisions") or []
+    named = [told["about"].get("rule"), *(one.get("rule") for one in decisions if isinstance(one, dict))]
+    return list(dict.fromkeys(str(rule) for rule in named if rule))
 
 
 def _version(data: Mapping[str, Any]) -> str:

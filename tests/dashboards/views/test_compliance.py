@@ -109,6 +109,7 @@ def test_an_auditor_goes_from_a_denied_payment_to_its_rule_and_its_record_in_the
     entry = look("audit", auditor, view="record", record=by_head["seq"]["t"])
     assert "In the chain, where it says." in html(entry)
     assert f"comptroller audit proof {by_head['seq']['t']}" in html(entry)
+    assert f"rule=no-pay&amp;version={version}" in html(entry)
 
 
 def test_the_check_of_the_chain_is_begun_and_told(house: Here) -> None:
