@@ -9,7 +9,7 @@ from comptroller.dashboards.components.table import Cell, status
 from comptroller.dashboards.listing import Column, Filter, Found, Listing, Row, Wanted
 from comptroller.dashboards.look.markup import as_text, join, tag
 from comptroller.dashboards.look.words import badge
-from comptroller.dashboards.views import contract_terms, contract_trial
+from comptroller.dashboards.views import contract_terms, contract_trial, finance
 from comptroller.dashboards.views.finance import day
 from comptroller.office.switchboard import Declined
 
@@ -29,7 +29,7 @@ NOTHING = (
 
 def page() -> None:
     """The page."""
-    customer = frame.query("customer")
+    customer = finance.said("customer")
     if customer:
         _one(customer)
         return
@@ -97,7 +97,7 @@ def _one(customer: str) -> None:
     try:
         versions = frame.source().get("/api/contract", customer=customer)["versions"]
     except Declined as error:
-        if error.status != 404:
+        if error.status not in (400, 404):
             raise
         frame.heading("Contract")
         frame.empty("There is no such contract", str(error), frame.link("All contracts", frame.address("contracts")))

@@ -14,7 +14,7 @@ from comptroller.dashboards.look.bars import bars
 from comptroller.dashboards.look.markup import as_text, tag
 from comptroller.dashboards.look.viewer import exact_money
 from comptroller.dashboards.views import economics_movers
-from comptroller.dashboards.views.finance import amount, margin, money, month, share
+from comptroller.dashboards.views.finance import amount, margin, money, month, said, said_month, share
 
 BY = {"type": "Outcome type", "customer": "Customer", "workflow": "Workflow"}
 MONTHS = 12
@@ -76,7 +76,7 @@ def _by() -> str:
 def _month() -> str:
     """The month in the address, chosen among the last ones; the present one where it says none."""
     known = _months()
-    now = frame.query("month", known[0])
+    now = said_month("month") or known[0]
     options = known if now in known else [now, *known]
     chosen = st.selectbox("Month", options, index=options.index(now), format_func=_named, key=frame.key("month"),
                           label_visibility="collapsed")  # fmt: skip
@@ -91,15 +91,12 @@ def _months() -> list[str]:
 
 
 def _named(label: str) -> str:
-    try:
-        return as_text(month(label))
-    except ValueError:
-        return as_text(label)
+    return as_text(month(label))
 
 
 def _narrowed() -> dict[str, str]:
     """What the address narrows all figures to."""
-    return {name: value for name in BY if (value := frame.query(name))}
+    return {name: value for name in BY if (value := said(name))}
 
 
 def _figures(told: Row, total: Row, trend: list[Row]) -> list[Figure]:

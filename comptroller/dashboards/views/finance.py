@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 from babel import dates
 
@@ -13,9 +14,11 @@ from comptroller.dashboards.components.table import Cell
 from comptroller.dashboards.listing import Found, Row, Wanted
 from comptroller.dashboards.look.markup import Markup, tag
 from comptroller.dashboards.look.viewer import NONE, exact_money, exact_time
+from comptroller.office.switchboard import Declined
 
 STEP = 1000  # rows that `/api` gives at once
 NAME = 30  # characters of a subject in a list
+_MONTH = re.compile(r"2[01][0-9]{2}-(0[1-9]|1[0-2])")
 _ID = re.compile(r"[0-9a-f-]{24,}")
 
 
@@ -97,6 +100,22 @@ def month(label: str) -> str:
     return f"from {day(label)}"
 
 
+def said(name: str) -> str:
+    """What the address says, as a name that `/api` may be asked for."""
+    return "".join(c for c in frame.query(name)[:256] if c >= " " and c != "\x7f")
+
+
+def said_month(name: str) -> str:
+    """The month that the address names; nothing where it names none."""
+    found = frame.query(name)
+    return found if _MONTH.fullmatch(found) else ""
+
+
+def path(*parts: str) -> str:
+    """An address of `/api`, whatever the parts are made of."""
+    return "/".join(("/api", *(quote(part, safe="") for part in parts)))
+
+
 def may(right: str) -> bool:
     """True where the person's role has a right at `/api`."""
     return right in session.person().rights
@@ -104,6 +123,15 @@ def may(right: str) -> bool:
 
 def pages(path: str, name: str, wanted: Wanted, **more: object) -> Found:
     """The rows that a list wants out of a list of `/api`; for an export in as many steps as it takes."""
+    try:
+        return _pages(path, name, wanted, more)
+    except Declined as error:
+        if error.status != 400:
+            raise
+        return Found([], 0)  # the address asks for what cannot be, so nothing is it
+
+
+def _pages(path: str, name: str, wanted: Wanted, more: Mapping[str, object]) -> Found:
     source = frame.source()
     asked = {**more, **wanted.said, "sort": wanted.sort, "rising": str(not wanted.falling).lower()}
     rows: list[Row] = []

@@ -58,8 +58,10 @@ def _finalise(told: Told, checks: Callable[[], None]) -> None:
 
 def _credit(told: Told, number: str) -> None:
     """A credit note: for an outcome, an amount, or all that is left."""
-    with st.popover("Credit note", icon=":material/undo:", width="stretch"):
-        asked = frame.query("outcome")
+    asked = finance.said("outcome")
+    # Who comes from an outcome to give it back finds the form open.
+    closed = st.popover("Credit note", icon=":material/undo:", width="stretch") if not asked else None
+    with closed or st.container(border=True):
         way = st.radio("Give back", list(WAYS), format_func=WAYS.get, key="cn_way", index=0 if asked else 1)
         unit, said = told["currency"], {}
         if way == "outcome":
@@ -77,7 +79,7 @@ def _crediting(number: str, said: dict[str, str]) -> Callable[[str], str]:
         kept = f"cn_ref_{number}"
         # Kept until it is done: a second press after a lost answer is the same credit note.
         reference = st.session_state.setdefault(kept, SYSTEM.new_id())
-        path = f"/api/invoices/{number}/credit"
+        path = finance.path("invoices", number, "credit")
         note = frame.source().post(path, because=because, reference=reference, **said)
         st.session_state.pop(kept, None)
         return f"{note['number']} gives {finance.money(note['total'], note['currency']).text} back."
@@ -104,7 +106,7 @@ def _pay(told: Told, number: str) -> None:
         money = f"{text} {unit}" if text and not text.endswith(unit) else text
 
         def do(_: str) -> str:
-            frame.source().post(f"/api/invoices/{number}/pay", amount=money, reference=reference)
+            frame.source().post(finance.path("invoices", number, "pay"), amount=money, reference=reference)
             return f"{money} taken in."
 
         frame.act("Take it in", do, f"Record that {money} came in for {number} with reference {reference}?",
@@ -113,7 +115,7 @@ def _pay(told: Told, number: str) -> None:
 
 def _end(label: str, word: str, question: str, number: str, done: str) -> None:
     def do(because: str) -> str:
-        frame.source().post(f"/api/invoices/{number}/{word}", because=because)
+        frame.source().post(finance.path("invoices", number, word), because=because)
         return done
 
     frame.act(label, do, question, key=f"inv_{word}", because=True)

@@ -48,7 +48,7 @@ class Paper:
 def invoice(number: str) -> None:
     """The page of one invoice."""
     try:
-        told = frame.source().get(f"/api/invoices/{number}/account")
+        told = frame.source().get(finance.path("invoices", number, "account"))
     except Declined as error:
         _missing(error)
         return
@@ -61,6 +61,9 @@ def draft(customer: str, period: str) -> None:
     try:
         told = source.get("/api/draft", customer=customer, period=period)
     except Declined as error:
+        if error.status != 404:
+            _missing(error)
+            return
         closed = source.get("/api/invoices", customer=customer, period=period, limit=1)["invoices"]
         if closed:
             invoice(closed[0]["number"])

@@ -23,7 +23,7 @@ NOTHING = (
 def draw(told: Mapping[str, Any], number: str, here: Mapping[str, str]) -> None:
     """The list, of one line where the address names one."""
     frame.section("Outcome lines and evidence")
-    path = f"/api/invoices/{number}/outcomes" if number else "/api/draft/outcomes"
+    path = finance.path("invoices", number, "outcomes") if number else "/api/draft/outcomes"
     fixed = {} if number else dict(here)
     titles = {str(line["line"]): str(line["title"]) for line in told["lines"] if line["outcomes"]}
     unit = told["currency"]

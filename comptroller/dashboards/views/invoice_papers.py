@@ -9,7 +9,7 @@ from comptroller.dashboards import export, frame
 from comptroller.dashboards.components import table
 from comptroller.dashboards.components.table import Cell, Head, Table
 from comptroller.dashboards.source import Document
-from comptroller.dashboards.views.finance import money, when
+from comptroller.dashboards.views.finance import money, path, when
 
 Told = dict[str, Any]
 LINES = (
@@ -40,12 +40,12 @@ def downloads(told: Told, number: str) -> None:
 
 def _drawn(number: str, form: str) -> Any:
     source = frame.source()
-    return lambda: source.fetch(f"/api/invoices/{number}", form=form)
+    return lambda: source.fetch(path("invoices", number), form=form)
 
 
 def _pack(number: str) -> Any:
     source = frame.source()
-    return lambda: source.fetch(f"/api/invoices/{number}/pack")
+    return lambda: source.fetch(path("invoices", number, "pack"))
 
 
 def _json(told: Told, name: str) -> Document:
@@ -91,6 +91,6 @@ def _drawn_notes(notes: list[Told]) -> None:
         for number in numbered:
 
             def make(number: str = number) -> Document:
-                return source.fetch(f"/api/credit-notes/{number}")
+                return source.fetch(path("credit-notes", number))
 
             frame.download(number, make, f"{number}.pdf", "application/pdf", key=f"note_{number}")

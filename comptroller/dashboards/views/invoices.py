@@ -37,7 +37,7 @@ OPEN_HEADS = (
 
 def page() -> None:
     """The page."""
-    number, customer, period = frame.query("inv"), frame.query("customer"), frame.query("period")
+    number, customer, period = finance.said("inv"), finance.said("customer"), finance.said("period")
     if number:
         invoice_one.invoice(number)
     elif customer and period:

@@ -30,7 +30,7 @@ def draw(told: Told) -> None:
 def _say(told: Told, word: str, done: str, **more: object) -> Callable[[str], str]:
     def do(because: str) -> str:
         said = {name: value for name, value in more.items() if value not in (None, "")}
-        path = f"/api/outcomes/{told['outcome']}/{word}"
+        path = finance.path("outcomes", told["outcome"], word)
         return finance.heard(frame.source().post(path, because=because, **said), done)
 
     return do

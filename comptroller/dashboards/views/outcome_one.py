@@ -44,9 +44,9 @@ LIMIT = 20_000  # characters of a piece of evidence that are shown
 def draw(id: str) -> None:
     """The page of one outcome."""
     try:
-        told = frame.source().get(f"/api/outcomes/{id}")
+        told = frame.source().get(finance.path("outcomes", id))
     except Declined as error:
-        if error.status != 404:
+        if error.status not in (400, 404):
             raise
         _missing(error)
         return
@@ -153,7 +153,7 @@ def _evidence(told: Told) -> None:
         frame.put(tag("p", said, cls="ct-sub"))
     else:
         with frame.guarded():
-            for piece in frame.source().get(f"/api/outcomes/{told['outcome']}/evidence")["pieces"]:
+            for piece in frame.source().get(finance.path("outcomes", told["outcome"], "evidence"))["pieces"]:
                 _piece(piece)
 
 

@@ -42,7 +42,7 @@ def page() -> None:
         outcome_one.draw(id)
         return
     title, when = st.columns([3, 2], vertical_alignment="center")
-    narrowed = {name: value for name in NARROWED if (value := frame.query(name))}
+    narrowed = {name: value for name in NARROWED if (value := _asked(name))}
     bounds: dict[str, str] = {}
     with title:
         frame.heading("Outcomes", _narrowed(narrowed) if narrowed else "Successes by when they were claimed")
@@ -54,6 +54,10 @@ def page() -> None:
     if not narrowed:
         frame.figures(_figures(standing["states"]))
     listing.show(outcomes(standing, {**bounds, **narrowed}))
+
+
+def _asked(name: str) -> str:
+    return finance.said_month(name) if name in ("verified", "taken_back") else finance.said(name)
 
 
 def outcomes(standing: Mapping[str, Any], fixed: Mapping[str, object]) -> Listing:
@@ -168,8 +172,6 @@ def _narrowed(narrowed: Mapping[str, str]) -> Any:
 
 
 def _told(name: str, value: str) -> str:
-    months = name in ("verified", "taken_back") and len(value) == len("2026-11")
-    try:
-        return finance.month(value) if months else value[-12:] if name == "run" else value
-    except ValueError:
-        return value
+    if name in ("verified", "taken_back"):
+        return finance.month(value)
+    return value[-12:] if name == "run" else value
