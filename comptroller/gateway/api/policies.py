@@ -1,8 +1,9 @@
 """Policies: the version in force, and those that were."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from difflib import SequenceMatcher
+from itertools import takewhile
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -169,13 +170,31 @@ def compare_versions(ask: Ask) -> PolicyDiff:
         {row["path"]: row["text"].splitlines() for row in _files(ask, version, f"query.{name}")}
         for name, version in (("before", said.before), ("after", said.after))
     ]
-    before, after = sides
+    before, after = _beside(*sides)
     files = [
         FileDiff(path=path, rows=list(_rows(before.get(path, []), after.get(path, []), said.around)))
         for path in sorted({*before, *after})
         if before.get(path) != after.get(path)
     ]
     return PolicyDiff(before=said.before, after=said.after, files=files)
+
+
+def _beside(before: dict[str, list[str]], after: dict[str, list[str]]) -> list[dict[str, list[str]]]:
+    """The same files by the same paths, also where the folder that holds them all was moved."""
+    if not before or not after or before.keys() & after.keys():
+        return [before, after]
+    return [{_within(path, side): text for path, text in side.items()} for side in (before, after)]
+
+
+def _within(path: str, paths: Iterable[str]) -> str:
+    """A path from the folder on that holds all of them."""
+    folders = [_steps(each)[:-1] for each in paths]
+    shared = sum(1 for _ in takewhile(lambda steps: len(set(steps)) == 1, zip(*folders, strict=False)))
+    return "/".join(_steps(path)[shared:])
+
+
+def _steps(path: str) -> list[str]:
+    return path.replace("\\", "/").split("/")
 
 
 def run_policy_tests(ask: Ask) -> TestList:

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("starlette")
 
+from comptroller.gateway.api import policies
 from comptroller.office.recount import recount
 from comptroller.office.who import Who
 from tests.gateway.api.house import OURS, THEIRS, Answer, Api, api
@@ -99,3 +100,11 @@ def test_rules_of_a_version_stand_with_their_places(house: Api) -> None:
     assert (told[3]["id"], told[3]["then"], told[3]["because"]) == ("no-bribes", "deny", "We do not bribe.")
     assert told[3]["place"].endswith("spend.yaml:8")
     assert house.get("/api/policies/versions/nothing/rules").status == 404
+
+
+def test_a_folder_that_was_moved_is_no_change_to_the_files_in_it() -> None:
+    before = {"/old/policies/a.yaml": ["a"], "/old/policies/b/c.yaml": ["c"]}
+    after = {"C:\\new\\a.yaml": ["a"], "C:\\new\\b.yaml": ["b"]}
+    assert policies._beside(before, after) == [{"a.yaml": ["a"], "b/c.yaml": ["c"]}, {"a.yaml": ["a"], "b.yaml": ["b"]}]
+    assert policies._beside({"x/a.yaml": []}, {"x/a.yaml": [], "x/b.yaml": []})[0] == {"x/a.yaml": []}
+    assert policies._beside({"a.yaml": ["1"]}, {"elsewhere/a.yaml": ["2"]}) == [{"a.yaml": ["1"]}, {"a.yaml": ["2"]}]
