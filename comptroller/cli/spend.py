@@ -17,7 +17,7 @@ Row = dict[str, Any]
 def spend(by: str, since: str, until: str, limit: int | None, ledger: str, as_json: bool) -> None:
     """Print the sums, and how many calls nobody knows the cost of."""
     wanted = _wanted(by)
-    first, behind = _day("--since", since), _day("--until", until)
+    first, behind = day_of("--since", since), day_of("--until", until)
     window = {"since": first and first.isoformat(), "until": behind and (behind + timedelta(days=1)).isoformat()}
     with reading(ledger_of(ledger)) as reader:
         flags = {f"by_{name}": name in wanted for name in BY}
@@ -42,7 +42,8 @@ def _wanted(by: str) -> list[str]:
     return [name for name in BY if name in names]
 
 
-def _day(option: str, text: str) -> date | None:
+def day_of(option: str, text: str) -> date | None:
+    """A day as an option names it; None where it is left out."""
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:

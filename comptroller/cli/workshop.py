@@ -29,3 +29,44 @@ def explain(
     from comptroller.cli import explaining
 
     explaining.explain(call, policies, ledger, as_json)
+
+
+Since = Annotated[str, typer.Option("--since", metavar="DAY", help="Runs with a call from this day on (UTC).")]
+Until = Annotated[str, typer.Option("--until", metavar="DAY", help="Up to this day, itself included (UTC).")]
+Limit = Annotated[int, typer.Option("--limit", metavar="N", min=0, help="Tell at most so many calls one by one.")]
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(metavar="A", help="A file, folder, pack:NAME or recorded version.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="What to hold against it.")],
+    calls: Annotated[
+        str, typer.Option("--calls", metavar="LEDGER|FILE", help="Calls to ask both about: a ledger's, or JSON lines.")
+    ] = "",
+    since: Since = "",
+    until: Until = "",
+    limit: Limit = 20,
+    ledger: Ledger = "",
+    as_json: Json = False,
+) -> None:
+    """Say what two policies differ in by meaning, and which calls they would decide otherwise."""
+    from comptroller.cli import comparing
+
+    comparing.diff(before, after, calls, since, until, ledger, limit, as_json)
+
+
+@app.command()
+def backtest(
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="PATH...", help="The draft; without any, those of comptroller.yaml.")
+    ] = None,
+    since: Since = "",
+    until: Until = "",
+    limit: Limit = 20,
+    ledger: Ledger = "",
+    as_json: Json = False,
+) -> None:
+    """Put recorded traffic through a draft: what would change, in decisions and in money."""
+    from comptroller.cli import comparing
+
+    comparing.try_on_record(paths, since, until, ledger, limit, as_json)
