@@ -53,7 +53,8 @@ contracts.loaded  version, files [{path, digest, text}]: contracts, as policy.lo
 types.loaded  version, files [{path, digest, text}]: an outcome type, before the first claim taken in under it
 outcome       the fields of core.outcome.OutcomeEvent; ignored, state: what the fold made of it when it was written
 books.txn     the fields of core.books.Txn; postings [[account, currency, nanos]]
-books.invoice invoice, event opened|drafted|finalised|paid|voided|..., number?, customer, period, lines, totals, digest
+books.invoice invoice, event opened|drafted|finalised|paid|voided|..., number?, customer, period, lines, totals, digest,
+              by? (who finalised, paid, credited, voided or wrote it off)
 receipt       outcome, customer, tenant, kid, jws: signed for a verified outcome; the first of an outcome stands
 receipt.countersigned  outcome, kid, by, jws: what the other party signed around it
 webhook.enrolled  hook, url, events: from here on it is told

@@ -100,7 +100,7 @@ def _narrowed() -> dict[str, str]:
 
 
 def _figures(told: Row, total: Row, trend: list[Row]) -> list[Figure]:
-    viewer, unit, now, before = frame.viewer(), total["currency"], total["now"], total["before"]
+    viewer, unit, now = frame.viewer(), total["currency"], total["now"]
     left, change = amount(now["margin"]), amount(total["change"])
     spent, each = _spent(now), amount(now["cost_per_success"])
     back = amount(now["taken_back"])
@@ -115,9 +115,9 @@ def _figures(told: Row, total: Row, trend: list[Row]) -> list[Figure]:
         Figure("Cost", viewer.money(spent, unit), exact_money(spent, unit),
                f"{viewer.count(now['runs_in_vain'])} runs in vain" if now["runs_in_vain"] else "",
                link=frame.address("runs", period="30d", status="error" if now["runs_in_vain"] else "")),
-        Figure("Margin", viewer.money(left, unit), exact_money(left, unit),
+        Figure("Margin" if of is None else f"Margin · {viewer.share(of)} of revenue",
+               viewer.money(left, unit), exact_money(left, unit),
                _moved(change, unit), "failed" if change and change < 0 else "ok", picture=_bars(trend, "margin")),
-        Figure("Margin of revenue", viewer.share(of), note=_before(of, share(before["margin"], before["fees"]))),
         Figure("Cost per success", viewer.money(each, unit), exact_money(each, unit), "failures included",
                picture=_bars(trend, "cost_per_success")),
     ]  # fmt: skip
@@ -131,12 +131,6 @@ def _moved(change: Decimal | None, unit: str) -> str:
     if not change:
         return "as the month before"
     return f"{'↑' if change > 0 else '↓'} {frame.viewer().money(abs(change), unit)} vs before"
-
-
-def _before(now: Decimal | None, then: Decimal | None) -> str:
-    if now is None or then is None:
-        return ""
-    return f"{frame.viewer().share(then)} before"
 
 
 def _bars(trend: list[Row], name: str) -> Any:
