@@ -131,7 +131,7 @@ def _invoice(row: Row) -> Cell:
 def _figures(states: list[Row]) -> list[Figure]:
     return [
         _counted("Verified, not billed", "verified", states),
-        _counted("Pending", PENDING, states, "nobody has attested them yet"),
+        _counted("Pending", PENDING, states, "not attested yet"),
         _counted("Disputed", DISPUTED, states),
         _counted("Rejected", REJECTED, states, "earn nothing"),
         _billed(states),
