@@ -225,8 +225,7 @@ def _findings(row: Row) -> str:
 
 def _call(row: Row) -> Cell:
     name = row["tool"] or row["name"] or row["stage"]
-    run = runs.named(row["run"])
-    return Cell(name, row["call"], frame.address("run", id=row["run"], span=row["call"]), below=f"in {run.text}")
+    return Cell(name, row["call"], frame.address("run", id=row["run"], span=row["call"]), below=str(row["run"])[-8:])
 
 
 def _record(row: Row) -> Cell:
