@@ -13,7 +13,7 @@ from comptroller.core.errors import SettingsError
 from comptroller.core.settings import Settings, load_settings
 from comptroller.policies.book import Book
 from comptroller.policies.mistakes import PolicyErrors
-from comptroller.policies.trial import TestOutcome, run_tests
+from comptroller.policies.trial import TestOutcome, run_tests, unreached
 from comptroller.wrapper.shelf import load_book
 
 app = typer.Typer(no_args_is_help=True, help="Check policy files, run the tests inside them, read past versions.")
@@ -43,7 +43,8 @@ def try_out(paths: Paths = None, as_json: AsJson = False) -> None:
     outcomes = run_tests(book)
     failed = sum(not outcome.passed for outcome in outcomes)
     if as_json:
-        _print({"ok": not failed, "version": book.version, "tests": [asdict(outcome) for outcome in outcomes]})
+        told = {"ok": not failed, "version": book.version, "tests": [asdict(outcome) for outcome in outcomes]}
+        _print({**told, "unreached": [asdict(rule) for rule in unreached(book, outcomes)]})
     else:
         _tell_outcomes(book, outcomes, failed)
     raise typer.Exit(1 if failed else 0)
@@ -137,6 +138,8 @@ def _tell_outcomes(book: Book, outcomes: list[TestOutcome], failed: int) -> None
         typer.echo(f"No tests in {_count(len(book.files), 'file')}. Write some under `tests:`.")
     else:
         typer.echo(f"{_count(len(outcomes), 'test')}, {failed} failed")
+    for rule in unreached(book, outcomes):
+        typer.echo(f"no test reaches `{rule.rule}`, {rule.place}")
 
 
 def _count(number: int, what: str) -> str:

@@ -31,6 +31,15 @@ class TestOutcome:
     rule: str
     passed: bool
     why: str = ""
+    reached: tuple[str, ...] = ()  # rules that matched, shadows included
+
+
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """A rule that no test makes match: nobody has seen it do anything."""
+
+    rule: str
+    place: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,13 @@ def run_tests(book: Book) -> list[TestOutcome]:
     ]
 
 
+def unreached(book: Book, outcomes: Sequence[TestOutcome]) -> list[Unreached]:
+    """The rules of a book that none of its tests made match, in the order they are written."""
+    reached = {rule for outcome in outcomes for rule in outcome.reached}
+    rules = (rule for policy in book.policies for rule in policy.rules)
+    return [Unreached(rule.id, rule.said.place) for rule in rules if rule.id not in reached]
+
+
 def _run(book: Book, policy: Policy, number: int, example: Example) -> TestOutcome:
     place = policy.place("tests", number)
     try:
@@ -87,7 +103,9 @@ def _run(book: Book, policy: Policy, number: int, example: Example) -> TestOutco
     decision = book.decide(case)
     rule = decision.verdict.rule if decision.verdict else ""
     why = _why(example, decision, rule)
-    return TestOutcome(policy.name, place, example.expect, decision.action, rule, not why, why)
+    said = (decision.verdict, *decision.notes, *decision.shadows)
+    reached = tuple(verdict.rule for verdict in said if verdict is not None and not verdict.error)
+    return TestOutcome(policy.name, place, example.expect, decision.action, rule, not why, why, reached)
 
 
 def _presumed(policy: Policy, call: ExampleCall) -> ExampleCall:

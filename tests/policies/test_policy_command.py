@@ -86,3 +86,11 @@ def test_without_paths_the_settings_name_them(policy: Path, monkeypatch: pytest.
 def test_without_paths_and_settings_it_is_wrong_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert run("check")[0] == 2
+
+
+def test_rules_that_no_test_reaches_are_named(policy: Path) -> None:
+    policy.write_text(GOOD.replace("rules: [", "rules: [{id: idle, on: tool, then: deny}, "), encoding="utf-8")
+    code, output = run("test", str(policy))
+    assert (code, output.splitlines()[-1]) == (0, f"no test reaches `idle`, {policy}:2")
+    told = json.loads(run("test", str(policy), "--json")[1])
+    assert told["unreached"] == [{"rule": "idle", "place": f"{policy}:2"}]

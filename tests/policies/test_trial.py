@@ -3,7 +3,7 @@
 import pytest
 
 from comptroller.policies.load import load_policies
-from comptroller.policies.trial import TestOutcome, run_tests
+from comptroller.policies.trial import TestOutcome, run_tests, unreached
 
 POLICY = """
 policy: p
@@ -78,3 +78,10 @@ rules: [{id: dear, on: tool, tool: pay, then: ask}]
 tests: [{call: {tool: pay, workflow: sales}, expect: allow}, {call: {tool: pay, workflow: ""}, expect: allow}]
 """
     assert all(outcome.passed for outcome in run_tests(load_policies([("p.yaml", text)])))
+
+
+def test_a_rule_is_reached_where_it_matches_and_not_where_it_cannot_decide() -> None:
+    book = load_policies([("p.yaml", POLICY.format("{call: {tool: pay}, expect: deny}"))])
+    assert [one.rule for one in unreached(book, run_tests(book))] == ["dear", "night", "spent", "said"]
+    book = load_policies([("p.yaml", POLICY.format("{call: {tool: pay, args: {amount: 250}}, expect: ask}"))])
+    assert [one.rule for one in unreached(book, run_tests(book))] == ["night", "spent", "said"]
