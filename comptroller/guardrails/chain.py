@@ -7,6 +7,7 @@ from comptroller.core.clock import SYSTEM, Clock
 from comptroller.core.verdict import STRICTNESS, Action, Finding
 from comptroller.guardrails import jsontext
 from comptroller.guardrails.bench import Bench, GuardFailed
+from comptroller.guardrails.disguise import behind, could_hide
 from comptroller.guardrails.guard import Guard
 from comptroller.guardrails.redact import Spot, because, findings, merge, redact, settle
 from comptroller.guardrails.scanner import BUILT_IN, SCANNER, Scanner
@@ -130,7 +131,10 @@ class Chain:
 
     def _built_in(self, text: str, guards: frozenset[str], tick: Callable[[], None]) -> list[Spot]:
         try:
-            return self.scanner.find(text, guards, tick)
+            spots = self.scanner.find(text, guards, tick)
+            if could_hide(text):
+                spots = [*spots, *behind(text, lambda part: self.scanner.find(part, guards, tick))]
+            return spots
         except GuardFailed:
             raise
         except Exception as error:

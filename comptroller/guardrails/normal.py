@@ -26,17 +26,37 @@ _TAGS = re.compile("[\U000e0020-\U000e007e]+")
 _FROM = "абвгдеѕіјкԛмһоорсртухԝүҺѵԁӏ" + "αβγεζηικνορτυχω" + "ıɑɡⅼ" + "օսրհց" + "ᴀʙᴄᴅᴇɢʜɪᴊᴋʟᴍɴᴏᴘʀᴛᴜᴠᴡʏᴢ"
 _INTO = "a6brdesijkqmhoopcptyxwyhvdl" + "abyeznikvoptuxw" + "iagl" + "ouphg" + "abcdeghijklmnoprtuvwyz"
 _LATIN = {ord(odd): plain for odd, plain in zip(_FROM, _INTO, strict=True)} | {ord("в"): "b", ord("н"): "h"}
+_CASED = _LATIN | {ord(chr(odd).upper()): plain.upper() for odd, plain in _LATIN.items() if len(chr(odd).upper()) == 1}
+_DISGUISED = re.compile(
+    f"{_HIDDEN.pattern}|[{''.join(map(chr, _CASED))}]|[\uff01-\uff5e\u2460-\u24ff\U0001d400-\U0001d7ff]"
+)
 _PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2})+")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
 _ENTITY = re.compile(r"&(?:#\d{2,7}|#[xX][0-9a-fA-F]{2,6}|[a-zA-Z]{2,8});")
-_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{16,}(?:\s?[A-Za-z0-9+/_-]{16,}){0,200}={0,2}")
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,}(?:\s?[A-Za-z0-9+/_-]{16,}){0,200}={0,2}")
 _HEX = re.compile(r"(?<![0-9a-zA-Z])(?:0x)?(?:[0-9a-fA-F]{2}[ :]?){8,}(?![0-9a-zA-Z])")
-_ODD = re.compile(r"[A-Za-z0-9+/_-]{16,}|%[0-9a-fA-F]{2}|\\[ux][0-9a-fA-F]|&[#a-zA-Z]|(?:[0-9a-fA-F]{2}[ :]){7,}")
+_MARK = re.compile(r"%[0-9a-fA-F]{2}|\\[ux][0-9a-fA-F]{2}|&[#a-zA-Z]")
+# A run of letters and digits as long as this is no word. With all of them made one letter it is a search for so many of
+# that letter: a fiftieth of what a pattern takes. Likewise pairs in a row, as dumps of bytes have them.
+LONG = 16
+_ALIKE = bytes(120 if code < 128 and chr(code).isalnum() else 32 for code in range(256))
+_PAIRS = b"xx " * 7
 
 
 def is_odd(text: str) -> bool:
     """Whether anything in a text could be hidden or encoded: a cheap test before the dear ones."""
-    return not text.isascii() or _ODD.search(text) is not None
+    return not text.isascii() or has_run(text, LONG) or has_marks(text)
+
+
+def has_run(text: str, long: int) -> bool:
+    """Whether letters and digits stand in a run as long as encodings have them, or as pairs in a row."""
+    alike = text.encode("ascii", "replace").translate(_ALIKE)
+    return b"x" * long in alike or _PAIRS in alike
+
+
+def has_marks(text: str) -> bool:
+    """Whether characters in it are written as escapes."""
+    return ("%" in text or "\\" in text or "&" in text) and _MARK.search(text) is not None
 
 
 def normal(text: str) -> str:
@@ -47,9 +67,14 @@ def normal(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold().translate(_LATIN)
 
 
-def visible(text: str) -> str:
-    """The text without the characters nobody sees; letters stay what they are."""
-    return text if text.isascii() else _HIDDEN.sub("", text)
+def has_hidden(text: str) -> bool:
+    """Whether it holds characters nobody sees, letters that look like others, or other forms of letters."""
+    return _DISGUISED.search(text) is not None
+
+
+def folded(text: str) -> str:
+    """The text without the characters nobody sees, look-alike letters as what they look like; case stays."""
+    return _HIDDEN.sub("", text).translate(_CASED)
 
 
 def tagged(text: str) -> str:

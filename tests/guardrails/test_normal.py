@@ -42,6 +42,7 @@ def test_a_word_reads_the_same_however_it_is_disguised(written: str) -> None:
     ],
 )
 def test_what_is_encoded_is_found_inside_a_text(hidden: str) -> None:
+    assert is_odd(f"Please see {hidden} for more.")
     assert any(SECRET in piece for piece in payloads(f"Please see {hidden} for more."))
 
 
