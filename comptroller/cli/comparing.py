@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from comptroller.cli import screen
 from comptroller.cli.main import Misuse
 from comptroller.cli.place import ledger_of, reading
-from comptroller.cli.policy import _load as load
+from comptroller.cli.policy import load_named as load
 from comptroller.cli.spend import day_of
 from comptroller.core.verdict import Case
 from comptroller.office.backtest import Outcome, Said, Turned, as_json, backtest, given, lines_of

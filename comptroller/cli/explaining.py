@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from comptroller.cli import screen
 from comptroller.cli.main import Misuse
 from comptroller.cli.place import ledger_of, reading
-from comptroller.cli.policy import _load as load
+from comptroller.cli.policy import load_named as load
 from comptroller.core.source import read_source
 from comptroller.core.verdict import Case
 from comptroller.guardrails.chain import Chain

@@ -12,7 +12,9 @@ from comptroller.cli.main import Ledger
 from comptroller.core.errors import SettingsError
 from comptroller.core.settings import Settings, load_settings
 from comptroller.policies.book import Book
+from comptroller.policies.described import doubts, drafted
 from comptroller.policies.mistakes import PolicyErrors
+from comptroller.policies.schemas import BadSchemas, Schema, read_schemas
 from comptroller.policies.trial import TestOutcome, run_tests, unreached
 from comptroller.wrapper.shelf import load_book
 
@@ -25,21 +27,48 @@ Paths = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
+Described = Annotated[
+    list[str] | None,
+    typer.Option("--tools", metavar="FILE", help="How tools are described: MCP, OpenAI, Anthropic, OpenAPI; repeat."),
+]
+
+
 @app.command()
-def check(paths: Paths = None, as_json: AsJson = False) -> None:
+def check(paths: Paths = None, tools: Described = None, as_json: AsJson = False) -> None:
     """Say everything that is wrong with the policies; exit 1 where something is."""
-    book = _load(paths, as_json)
+    described = _described(tools or [])
+    book = load_named(paths, as_json, described)
+    found = doubts(book, described)
+    if wrong := [str(doubt) for doubt in found if doubt.wrong]:
+        _tell_mistakes(wrong, as_json)
+        raise typer.Exit(1)
     if as_json:
         files = [{"path": file.path, "digest": file.digest} for file in book.files]
-        _print({"ok": True, "version": book.version, "rules": book.rules, "files": files, "mistakes": []})
+        told = {"ok": True, "version": book.version, "rules": book.rules, "files": files, "mistakes": []}
+        _print({**told, "warnings": [str(doubt) for doubt in found]})
     else:
+        for doubt in found:
+            typer.echo(f"warning: {doubt}", err=True)
         typer.echo(f"ok: {_count(len(book.files), 'file')}, {_count(book.rules, 'rule')}, version {book.version}")
+
+
+@app.command()
+def tools(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="How tools are described.")],
+    as_json: AsJson = False,
+) -> None:
+    """Draft a tool table from how tools are described, for a person to complete."""
+    found = _described(files)
+    if as_json:
+        _print([{"name": one.name, "args": one.args, "reads": one.reads, "digest": one.digest} for one in found])
+    else:
+        typer.echo(drafted(found), nl=False)
 
 
 @app.command("test")
 def try_out(paths: Paths = None, as_json: AsJson = False) -> None:
     """Run the tests inside the policies; exit 1 where one fails."""
-    book = _load(paths, as_json)
+    book = load_named(paths, as_json)
     outcomes = run_tests(book)
     failed = sum(not outcome.passed for outcome in outcomes)
     if as_json:
@@ -62,7 +91,7 @@ def judge(
     """Judge a transcript, a JSON object a line on standard input; exit 2 where a line could not be read."""
     from comptroller.cli import judging
 
-    judging.judge(_load(policies, False), agent, workflow)
+    judging.judge(load_named(policies, False), agent, workflow)
 
 
 @app.command()
@@ -94,17 +123,32 @@ def show(
     versions.show(version, limit, ledger, as_json)
 
 
-def _load(paths: Sequence[str] | None, as_json: bool) -> Book:
+def load_named(paths: Sequence[str] | None, as_json: bool, described: Sequence[Schema] = ()) -> Book:
     """The book as a program would get it: with the guards installed here and the rates of the settings here."""
     try:
         settings = load_settings()
-        return load_book(settings, _sources(paths, settings))
+        return load_book(settings, _sources(paths, settings), described)
     except PolicyErrors as error:
         _tell_mistakes(error.mistakes, as_json)
         raise typer.Exit(1) from None
     except SettingsError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
+
+
+def _described(files: Sequence[str]) -> list[Schema]:
+    """The tools that files describe."""
+    found = []
+    for name in files:
+        try:
+            found += read_schemas(name, Path(name).read_bytes())
+        except OSError as error:
+            typer.echo(f"{name}: cannot be read: {error.strerror}. Name a file with descriptions of tools.", err=True)
+            raise typer.Exit(2) from None
+        except BadSchemas as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(2) from None
+    return found
 
 
 def _sources(paths: Sequence[str] | None, settings: Settings) -> list[str]:

@@ -40,6 +40,7 @@ class Known:
 
     currencies: frozenset[str] | None = None
     guards: frozenset[str] | None = None
+    tools: Mapping[str, Tool] = field(default_factory=dict)  # as those who serve them describe them
 
 
 @dataclass(slots=True)
@@ -233,9 +234,18 @@ class Compiler:
 
     def _tables(self, draft: Draft, tool: str) -> list[Tool]:
         """The tables of the tools a rule is for: of its own file, else of the others."""
-        own = _matching(draft.document.tools or {}, tool)
-        others = (_matching(other.document.tools or {}, tool) for other in self.drafts if other is not draft)
-        return own or [table for found in others for table in found]
+        own = self._matching(draft, tool)
+        others = (self._matching(other, tool) for other in self.drafts if other is not draft)
+        return own or [table for found in others for table in found] or _matching(self.known.tools, tool)
+
+    def _matching(self, draft: Draft, tool: str) -> list[Tool]:
+        """The tables of a file; what they do not say of arguments is what a description says."""
+        tables, described = draft.document.tools or {}, self.known.tools
+        whole = {
+            name: described[name] if table.args is None and name in described else table
+            for name, table in tables.items()
+        }
+        return _matching(whole, tool)
 
 
 def _made(rule: str) -> bool:

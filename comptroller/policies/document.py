@@ -1,5 +1,6 @@
 """The frame of a policy file: which keys there are and what they may say."""
 
+import re
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -45,6 +46,12 @@ def _name(name: str) -> str:
     if not name.strip() or len(name) > 200:
         raise ValueError(f"{name!r} is not a name. Write a few letters")
     return name
+
+
+def _digest(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{16}", text):
+        raise ValueError(f"`{text}` is no digest of a description. Take it from `comptroller policy tools`")
+    return text
 
 
 def _condition(value: Any) -> Any:
@@ -105,6 +112,7 @@ class Tool(Frame):
     content: list[Name] | None = None  # arguments that are free text
     exits: list[Name] | None = None  # arguments that carry data out, of a tool that reads
     asked_by: list[Name] | None = None  # words of the user that call for it
+    digest: Annotated[str | None, AfterValidator(_digest)] = None  # of its description, when the table was written
 
 
 class Escalate(Frame):

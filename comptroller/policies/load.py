@@ -1,6 +1,6 @@
 """Loading policies: every mistake of every file is told at once, and nothing is half-loaded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from comptroller.policies.compile import NAMELESS, Compiler, Draft, Known
 from comptroller.policies.document import Document
 from comptroller.policies.explain import explain
 from comptroller.policies.mistakes import PolicyErrors
+from comptroller.policies.schemas import Schema
 
 PACKS = Path(__file__).parent / "packs"
 
@@ -24,12 +25,16 @@ _Path = tuple[_Step, ...]
 
 
 def load_policies(
-    sources: Sequence[Named], currencies: frozenset[str] | None = None, guards: frozenset[str] | None = None
+    sources: Sequence[Named],
+    currencies: frozenset[str] | None = None,
+    guards: frozenset[str] | None = None,
+    described: Iterable[Schema] = (),
 ) -> Book:
     """Compile files, folders (all .yaml and .yml in them, sorted), `pack:NAME` or pairs of name and text into a book.
 
-    With `currencies`, a cap in another is a mistake; with `guards`, a guard of another name is. Raises PolicyErrors
-    with everything that is wrong.
+    With `currencies`, a cap in another is a mistake; with `guards`, a guard of another name is. Rules for tools that
+    are `described`, and of whose arguments no table speaks, are checked against that. Raises PolicyErrors with
+    everything that is wrong.
     """
     mistakes: list[Mistake] = []
     drafts = []
@@ -37,7 +42,7 @@ def load_policies(
         draft = _draft(name, text, mistakes)
         if draft is not None:
             drafts.append(draft)
-    compiler = Compiler(drafts, Known(currencies, guards), mistakes)
+    compiler = Compiler(drafts, Known(currencies, guards, {one.name: one.table() for one in described}), mistakes)
     policies = compiler.compile()
     if mistakes:
         raise PolicyErrors(mistakes)

@@ -4,7 +4,7 @@ import logging
 import os
 import threading
 import time as _time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from comptroller.guardrails.guard import installed_guards
 from comptroller.guardrails.scanner import BUILT_IN
 from comptroller.policies.book import Book
 from comptroller.policies.load import files_in, load_policies
+from comptroller.policies.schemas import Schema
 
 log = logging.getLogger("comptroller")
 LOOK_EVERY_S = 1.0
@@ -61,11 +62,11 @@ class Shelf:
         return tuple(found)
 
 
-def load_book(settings: Settings, sources: Sequence[str] | None = None) -> Book:
-    """The policies the settings name (or `sources`), with the guards and currencies there are to name in them."""
+def load_book(settings: Settings, sources: Sequence[str] | None = None, described: Iterable[Schema] = ()) -> Book:
+    """The policies the settings name (or `sources`), with the guards, currencies and tools there are to name."""
     guards = frozenset({*BUILT_IN, *(guard.name for guard in installed_guards())})
     named = settings.policies if sources is None else sources
-    book = load_policies(named, currencies=currencies(settings), guards=guards)
+    book = load_policies(named, currencies=currencies(settings), guards=guards, described=described)
     if not book.files:
         log.warning("No policies are loaded: every call is allowed. Name some under `policies` in comptroller.yaml.")
     return book
