@@ -19,9 +19,21 @@ def renderer(name: str, *more: str) -> Any:
     """
     from streamlit.components.v2 import component  # half a second to load: the pure parts do without it
 
-    return component(
+    made = component(
         f"comptroller.{name}", html=HTML, css=_read("css", "shared", name), js=_read("js", "shared", *more, name)
     )
+
+    def mount(*, key: str, **rest: Any) -> Any:
+        return made(key=safe(key), **rest)
+
+    return mount
+
+
+def safe(key: str) -> str:
+    """A key that Streamlit takes: ids that others gave are part of some, and two low lines part its own."""
+    while "__" in key:
+        key = key.replace("__", "_-_")
+    return key
 
 
 def _read(ending: str, *parts: str) -> str:
