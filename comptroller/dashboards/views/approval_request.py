@@ -170,6 +170,9 @@ def _matter(row: Row) -> dict[str, Any] | None:
         approval_editor.shown(args, types, _origins(row))
         _edits(row)
         return None
+    frame.put(
+        tag("p", "What stands in brackets was redacted; left as it is, it goes out as the agent said it.", cls="ct-sub")
+    )
     with st.container(border=True):
         after, wrong = approval_editor.edited(args, types, f"ap_{row['approval']}")
     for why in wrong:

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, time
 from typing import Any
 
+import streamlit as st
+
 from comptroller.dashboards import frame
 from comptroller.dashboards.components import table
 from comptroller.dashboards.components.table import Cell, Head, Table
@@ -21,31 +23,38 @@ def refused(spent: Spent) -> int:
 
 def figure(spent: Spent) -> list[Figure]:
     """One figure where something has no price."""
-    found = sum(row["unpriced"] for row in _doubts(spent))
+    found = _count(spent)["unpriced"]
     if not found:
         return []
     return [Figure("Calls without a price", frame.viewer().count(found), note="count as nothing", tone="failed")]
 
 
 def draw(spent: Spent) -> None:
-    """By model, with what to do about it; nothing where all is sure."""
-    rows = _doubts(spent)
-    if not rows:
+    """What to do about it, and on demand by model; nothing where all is sure."""
+    count = _count(spent)
+    if not any(count.values()):
         return
+    viewer = frame.viewer()
     frame.section("In doubt")
-    if any(row["unpriced"] for row in rows):
+    if count["unpriced"]:
         named = tag("code", "prices.overrides")
         remedy = tag(
             "span", "Name a price for each of these models under ", named, " in the settings (docs/settings.md)."
         )
-        frame.banner("failed", "Some calls have no price, so they count as nothing.", remedy, "!")
-    if any(row["estimated"] or row["untold"] for row in rows):
         frame.banner(
-            "asked", "Of some calls the provider told no usage, so their tokens are estimated or unknown.",
-            "Streams that were cut off, or asked for without usage: have clients send stream_options.include_usage.",
-            "≈",
+            "failed", f"{viewer.count(count['unpriced'])} calls without a price count as nothing.", remedy, "!"
+        )
+    if guessed := count["estimated"] + count["untold"]:
+        frame.banner(
+            "asked", f"Of {viewer.count(guessed)} calls the provider told no usage, or not all of it.",
+            "Tokens are estimated or unknown: streams cut off, or asked for without stream_options.include_usage.", "≈",
         )  # fmt: skip
-    _table(rows)
+    known = frame.query("doubts") == "1"
+    if st.toggle("Show them by model", value=known, key=frame.key("doubts")):
+        frame.remember(doubts="1")
+        _table(frame.source().rows("console_doubts", **_bounds(spent)))
+    else:
+        frame.remember(doubts="")
 
 
 def _table(rows: list[dict[str, Any]]) -> None:
@@ -68,8 +77,9 @@ def _money(row: dict[str, Any]) -> Cell:
     return Cell(frame.viewer().money(cost, unit), exact_money(cost, unit))
 
 
-def _doubts(spent: Spent) -> list[dict[str, Any]]:
-    return frame.source().rows("console_doubts", **_bounds(spent))
+def _count(spent: Spent) -> dict[str, int]:
+    found = frame.source().one("console_doubts_count", **_bounds(spent))
+    return dict(found) if found else {"unpriced": 0, "estimated": 0, "untold": 0}
 
 
 def _bounds(spent: Spent) -> dict[str, str]:

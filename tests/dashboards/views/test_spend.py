@@ -115,7 +115,7 @@ def test_the_month_s_end_is_told_with_how_it_is_reckoned(house: Here) -> None:
 
 
 def test_what_has_no_price_or_is_estimated_is_called_out_with_a_remedy(house: Here) -> None:
-    page = look("spend", FIONA)
+    page = look("spend", FIONA, doubts="1")
     rows = cells(page, "Calls whose cost is in doubt")
     assert (rows["mystery"][1], rows["gpt-4o-mini"][2], rows["gpt-4o-mini"][3]) == ("1", "1", "$0.50")
     assert "prices.overrides" in html(page)
