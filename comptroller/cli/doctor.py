@@ -102,11 +102,11 @@ def _settings_file() -> Check:
 
 
 def _policies(settings: Settings) -> Check:
-    from comptroller.policies.load import load_policies
+    from comptroller.wrapper.shelf import load_book
 
     if not settings.policies:
         return Check("policies", "warn", "none: calls are recorded, not governed", "List some under `policies`.")
-    book = load_policies(settings.policies)
+    book = load_book(settings)
     found = f"{screen.count(len(book.files), 'file')}, {screen.count(book.rules, 'rule')}, version {book.version}"
     if not book.files:
         return Check("policies", "warn", "no file where `policies` points: nothing is governed", "Add one there.")

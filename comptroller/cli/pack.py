@@ -69,7 +69,7 @@ def pack(
 def verify_pack(path: str, key: str, as_json: bool) -> int:
     """Recount a pack and tell; 1 where something failed."""
     from comptroller.office.recount import recount
-    from comptroller.office.signing import read_public
+    from comptroller.store.publickey import read_public
 
     found = recount(Path(path), read_public(Path(key)) if key else None)
     if as_json:

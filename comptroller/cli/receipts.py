@@ -11,12 +11,13 @@ from comptroller.cli.main import Json, Ledger, Misuse
 from comptroller.cli.place import ledger_of
 from comptroller.core.clock import SYSTEM
 from comptroller.core.errors import SettingsError
+from comptroller.core.jws import Forged
 from comptroller.office import receipts
 from comptroller.office.follower import Follower
-from comptroller.office.jws import Forged
 from comptroller.office.outcome_desk import OutcomeDesk
 from comptroller.office.receipts import Drawer, Receipt
-from comptroller.office.signing import PublicKey, Signer, public_of, read_public
+from comptroller.office.signing import Signer, public_of
+from comptroller.store.publickey import PublicKey, read_public
 from comptroller.wrapper.desk import Desk
 
 HELP = "Sign receipts for verified outcomes, check them, counter-sign those of others."

@@ -70,3 +70,33 @@ def backtest(
     from comptroller.cli import comparing
 
     comparing.try_on_record(paths, since, until, ledger, limit, as_json)
+
+
+@app.command()
+def bundle(
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="PATH...", help="What to sign; without any, that of comptroller.yaml.")
+    ] = None,
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="Where to: NAME.bundle.")] = "policies.bundle",
+    ledger: Ledger = "",
+    as_json: Json = False,
+) -> None:
+    """Sign policy files with the ledger's key, once they load and their tests pass."""
+    from comptroller.cli import bundling
+
+    bundling.bundle(paths, out, ledger, as_json)
+
+
+@app.command()
+def verify(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The bundle.")],
+    key: Annotated[
+        list[str] | None,
+        typer.Option("--key", metavar="FILE", help="A trusted public key; else those of the settings."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check who signed a bundle, and what is in it; exit 1 where nobody trusted did."""
+    from comptroller.cli import bundling
+
+    bundling.verify(file, key, as_json)

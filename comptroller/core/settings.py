@@ -190,6 +190,7 @@ class Settings(_Frame):
 
     ledger: str = "./.comptroller"
     policies: list[str] = Field(default_factory=list)
+    policy_keys: list[str] = Field(default_factory=list)  # public keys: with some, only what they signed is loaded
     outcomes: list[str] = Field(default_factory=list)  # files, folders or template:NAME
     contracts: list[str] = Field(default_factory=list)
     webhooks: list[Webhook] = Field(default_factory=list)
@@ -221,7 +222,7 @@ def load_settings(
         values["ledger"] = str(ledger or os.environ["COMPTROLLER_LEDGER"])
     elif isinstance(values.get("ledger"), str):
         values["ledger"] = str(base / str(values["ledger"]))
-    for name in ("policies", "outcomes", "contracts"):
+    for name in ("policies", "policy_keys", "outcomes", "contracts"):
         if isinstance(values.get(name), list):
             values[name] = [str(base / str(item)) for item in values[name]]  # type: ignore[attr-defined]
     if isinstance(values.get("upstreams"), list):

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from comptroller.core.errors import SettingsError, StoreError
 from comptroller.core.facts import CALL_CLOSED, POLICY_LOADED
+from comptroller.core.jws import canonical
 from comptroller.office import inclusion, parcel
-from comptroller.office.jws import canonical
 from comptroller.office.parcel import Parcel
 from comptroller.office.signing import Signer
 from comptroller.store import folder, journal, segment

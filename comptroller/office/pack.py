@@ -14,12 +14,12 @@ import msgspec
 
 from comptroller.core.errors import SettingsError
 from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, HOLD_EXPIRED, INVOICE, OUTCOME, RECEIPT, Fact
+from comptroller.core.jws import canonical
 from comptroller.core.source import read_source
 from comptroller.metering.contract_reader import read_contracts
 from comptroller.metering.periods import period_named
 from comptroller.office import commitments, inclusion, parcel
 from comptroller.office.gather import LATE
-from comptroller.office.jws import canonical
 from comptroller.office.signing import Signer
 from comptroller.store import segment
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from comptroller.core import jws
 from comptroller.core.errors import SettingsError
-from comptroller.office import jws
-from comptroller.office.jws import Forged, canonical
-from comptroller.office.signing import PublicKey, Signer, from_jwk
+from comptroller.core.jws import Forged, canonical
+from comptroller.office.signing import Signer
+from comptroller.store.publickey import PublicKey, from_jwk
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.jws"
 KIND = "comptroller-manifest+jws"

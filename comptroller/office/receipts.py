@@ -11,12 +11,13 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from comptroller.core import jws
 from comptroller.core.clock import Clock
 from comptroller.core.facts import RECEIPT, RECEIPT_COUNTERSIGNED, Fact
+from comptroller.core.jws import Forged
 from comptroller.core.money import decimal_text
 from comptroller.core.outcome import Outcome
-from comptroller.office import commitments, jws
-from comptroller.office.jws import Forged
+from comptroller.office import commitments
 from comptroller.office.signing import PublicKey, Signer
 
 KIND = "comptroller-receipt+jws"

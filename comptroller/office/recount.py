@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 from comptroller.core.clock import SYSTEM, Clock
 from comptroller.core.errors import ComptrollerError
 from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, HOLD_EXPIRED, INVOICE, OUTCOME, RECEIPT, Fact
+from comptroller.core.jws import Forged, canonical
 from comptroller.core.money import Money, decimal_text
 from comptroller.core.outcome import Outcome, OutcomeEvent
 from comptroller.core.settings import Settings
@@ -25,13 +26,12 @@ from comptroller.office.agreements import Agreements
 from comptroller.office.calls import Calls
 from comptroller.office.gather import Gatherer
 from comptroller.office.invoices import Invoices, decode, digest
-from comptroller.office.jws import Forged, canonical
 from comptroller.office.outcomes import Registry
 from comptroller.office.pack import CONTRACTS, DOCUMENT, EVIDENCE, FORM, PROOF, RATES, RECORDS, USAGE
 from comptroller.office.parcel import Parcel
-from comptroller.office.signing import PublicKey
 from comptroller.office.work import Records
 from comptroller.store import segment
+from comptroller.store.publickey import PublicKey
 from comptroller.testing.memory import MemoryLedger
 from comptroller.wrapper.desk import Desk
 

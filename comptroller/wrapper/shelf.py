@@ -13,11 +13,12 @@ from comptroller.core.settings import Settings
 from comptroller.guardrails.guard import installed_guards
 from comptroller.guardrails.scanner import BUILT_IN
 from comptroller.policies.book import Book
-from comptroller.policies.load import files_in, load_policies
+from comptroller.policies.load import Named, files_in, load_policies
 from comptroller.policies.schemas import Schema
 
 log = logging.getLogger("comptroller")
 LOOK_EVERY_S = 1.0
+SUFFIX = ".bundle"  # of signed policies
 Stamp = tuple[tuple[str, int, int], ...]
 
 
@@ -65,11 +66,26 @@ class Shelf:
 def load_book(settings: Settings, sources: Sequence[str] | None = None, described: Iterable[Schema] = ()) -> Book:
     """The policies the settings name (or `sources`), with the guards, currencies and tools there are to name."""
     guards = frozenset({*BUILT_IN, *(guard.name for guard in installed_guards())})
-    named = settings.policies if sources is None else sources
+    named: Sequence[Named] = settings.policies if sources is None else sources
+    if settings.policy_keys or any(str(name).endswith(SUFFIX) for name in named):
+        named = _signed(settings, named, only=sources is None)
     book = load_policies(named, currencies=currencies(settings), guards=guards, described=described)
     if not book.files:
         log.warning("No policies are loaded: every call is allowed. Name some under `policies` in comptroller.yaml.")
     return book
+
+
+def _signed(settings: Settings, named: Sequence[Named], only: bool) -> Sequence[Named]:
+    """What is named with bundles opened; what is in force has to be signed where the settings say whose keys count."""
+    from comptroller.core.jws import Forged
+    from comptroller.wrapper import bundles
+
+    try:
+        return bundles.opened(
+            list(map(str, named)), bundles.keys_of(settings.policy_keys), bool(settings.policy_keys) and only
+        )
+    except Forged as why:
+        raise SettingsError(f"Policies are refused. {why}") from None
 
 
 def rates(settings: Settings) -> dict[tuple[str, str], Fraction]:

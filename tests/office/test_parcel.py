@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from comptroller.core.jws import Forged
 from comptroller.office import parcel
-from comptroller.office.jws import Forged
 from comptroller.office.signing import Signer
 
 KEY, OTHER = Signer(b"k" * 32), Signer(b"o" * 32)

@@ -6,13 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from comptroller.core import jws
 from comptroller.core.clock import FrozenClock
+from comptroller.core.jws import Forged
 from comptroller.core.money import Money
 from comptroller.core.outcome import Outcome
-from comptroller.office import commitments, jws, receipts
-from comptroller.office.jws import Forged
+from comptroller.office import commitments, receipts
 from comptroller.office.receipts import Drawer
-from comptroller.office.signing import PublicKey, Signer
+from comptroller.office.signing import Signer
+from comptroller.store.publickey import PublicKey
 from comptroller.testing.memory import MemoryLedger
 
 SELLER, BUYER = Signer(b"s" * 32), Signer(b"b" * 32)

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from comptroller.core.facts import Fact
+from comptroller.core.jws import canonical
 from comptroller.metering.invoice import Invoice
 from comptroller.office import pack, parcel, receipts, recount
 from comptroller.office.calls import Calls
 from comptroller.office.invoices import decode, digest, encode
-from comptroller.office.jws import canonical
 from comptroller.office.pack import Wanted
 from comptroller.office.receipts import Drawer
 from comptroller.office.recount import Recount

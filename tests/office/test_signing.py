@@ -10,7 +10,7 @@ from comptroller.core.errors import SettingsError, StoreError
 from comptroller.core.settings import Settings
 from comptroller.office import signing
 from comptroller.office.signing import Signer
-from comptroller.store import folder
+from comptroller.store import folder, publickey
 from comptroller.store.ledger import Ledger
 
 
@@ -73,7 +73,7 @@ def test_a_replaced_public_half_is_said(ledger: Path) -> None:
 
 def test_the_name_of_a_key_is_its_thumbprint_as_rfc_8037_computes_it() -> None:
     jwk = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
-    assert signing.from_jwk(jwk).kid == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
+    assert publickey.from_jwk(jwk).kid == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
 
 
 def test_a_public_key_reads_as_pem_and_as_jwk(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_public_key_reads_as_pem_and_as_jwk(tmp_path: Path) -> None:
     public = Signer(b"7" * 32).public
     for name, text in (("key.pem", public.pem), ("key.jwk", json.dumps(public.jwk))):
         (tmp_path / name).write_text(text)
-        assert signing.read_public(tmp_path / name) == public
+        assert publickey.read_public(tmp_path / name) == public
 
 
 @pytest.mark.parametrize(
@@ -92,4 +92,4 @@ def test_a_public_key_reads_as_pem_and_as_jwk(tmp_path: Path) -> None:
 def test_what_is_no_public_key_is_refused_in_words(tmp_path: Path, text: str) -> None:
     (tmp_path / "key").write_text(text, encoding="latin-1")
     with pytest.raises(SettingsError, match="no Ed25519 public key"):
-        signing.read_public(tmp_path / "key")
+        publickey.read_public(tmp_path / "key")

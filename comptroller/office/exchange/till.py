@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 from comptroller.core.clock import Clock
 from comptroller.core.errors import ComptrollerError
 from comptroller.core.facts import EXCHANGE_REFUSED, EXCHANGE_SENDING, EXCHANGE_SENT, Fact
-from comptroller.office.jws import canonical
+from comptroller.core.jws import canonical
 
 KINDS = "exchange."
 REMEMBERS_NS = 23 * 3600 * 1_000_000_000  # Stripe forgets an idempotency key after a day at the earliest

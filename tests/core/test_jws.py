@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comptroller.office import jws
-from comptroller.office.jws import Forged
+from comptroller.core import jws
+from comptroller.core.jws import Forged
 from comptroller.office.signing import Signer
 
 KEY = Signer(b"k" * 32)
