@@ -18,8 +18,8 @@ def draw(told: Told) -> None:
     credit = frame.address("invoices", inv=told["invoice"], outcome=told["outcome"]) if told["invoice"] else ""
     if credit and finance.may(BOOKS) and told["state"] in ("billed", "final", "disputed", "clawed_back"):
         frame.put(frame.link("Give it back on a credit note", credit))
-    drawn = _STATES.get(told["state"], ()) if finance.may(OUTCOMES) else ()
-    drawn = [each for each in drawn if each is not _claw_back or told["clawback_reasons"]]
+    known = _STATES.get(told["state"], ()) if finance.may(OUTCOMES) else ()
+    drawn = [each for each in known if each is not _claw_back or told["clawback_reasons"]]
     if not drawn:
         return
     for place, each in zip(st.columns(len(drawn)), drawn, strict=True):

@@ -129,14 +129,17 @@ def _event(event: Told) -> list[Cell]:
     speaker = event["actor"] or event["attestor"] or "–"
     vouched = f"vouched for by {event['attestor']}" if event["attestor"] not in ("", speaker) else ""
     pieces = [digest[:8] for digest in event["evidence"]]
-    counted = Cell("Changed nothing", event["ignored"], tone="asked", mark="!", below=event["ignored"])
+    why = str(event["ignored"] or "")
+    counted = (
+        Cell("Changed nothing", why, tone="asked", mark="!", below=why) if why else Cell("Yes", tone="ok", mark="✓")
+    )
     return [
         finance.when(event["at"]),
-        Cell(EVENTS.get(event["type"], event["type"]), event["type"]),
-        Cell(speaker, event["method"] or "", below=vouched),
+        Cell(EVENTS.get(str(event["type"])) or str(event["type"]), str(event["type"])),
+        Cell(speaker, str(event["method"] or ""), below=vouched),
         Cell(event["because"] or "–"),
         Cell(", ".join(pieces) or "–", ", ".join(event["evidence"]), code=bool(pieces)),
-        counted if event["ignored"] else Cell("Yes", tone="ok", mark="✓"),
+        counted,
     ]
 
 

@@ -117,7 +117,7 @@ _DRAWN = {PDF: _as_pdf, HTML: _as_page}
 _FORMS = {"json": JSON, "pdf": PDF, "html": HTML}
 _SORTS: Mapping[str, Callable[[Invoice], tuple[Any, ...]]] = {
     "issued": lambda one: (one.at, one.number),
-    "due": lambda one: (one.due_on, one.number),
+    "due": lambda one: (one.due, one.number),
     "total": lambda one: (one.currency, one.totals.total, one.number),
     "open": lambda one: (one.currency, one.open, one.number),
     "customer": lambda one: (one.customer, one.at),

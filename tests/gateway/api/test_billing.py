@@ -100,6 +100,8 @@ def test_invoices_are_sorted_counted_and_drawn_for_whoever_says_no_accept(house:
     whole = house.get("/api/invoices?sort=customer&rising=true")
     assert (page["total"], page["invoices"]) == (len(whole["invoices"]), whole["invoices"][1:2])
     assert [row["customer"] for row in whole["invoices"]] == sorted(row["customer"] for row in whole["invoices"])
+    for sort in ("issued", "due", "total", "open"):
+        assert len(house.get(f"/api/invoices?sort={sort}")["invoices"]) == page["total"]
     number = whole["invoices"][0]["number"]
     assert house.get(f"/api/invoices/{number}?form=pdf").body.startswith(b"%PDF")
     assert b"<html" in house.get(f"/api/invoices/{number}?form=html").body.lower()
