@@ -32,6 +32,8 @@ FLAGS = [
 ]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WAIT_MS = 20_000
+# The address changes as with a click (`components/navigator.js`).
+GO = """path => { history.pushState({}, "", path); dispatchEvent(new PopStateEvent("popstate", { state: {} })) }"""
 LOCAL = {"127.0.0.1", "localhost", "", None}
 
 
@@ -57,10 +59,24 @@ class Screen:
     home: str
     strangers: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    socket: Any = None  # of the session
 
     def open(self, path: str = "/") -> "Screen":
         self.page.goto(self.home + path, wait_until="domcontentloaded")
         return self.settle()
+
+    def go(self, path: str) -> "Screen":
+        """Follow a link of the console, as a click on one does: the session stays."""
+        with self.run():
+            self.page.evaluate(GO, path)
+        return self
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """Do something that makes the script run, and wait until it has come to its end."""
+        with self.socket.expect_event("framereceived", _is_end, timeout=WAIT_MS):
+            yield
+        self.settle()
 
     def settle(self) -> "Screen":
         """Wait until the script has run to its end and nothing on the page is old."""
@@ -76,12 +92,26 @@ class Screen:
 
     def _listen(self) -> None:
         self.page.on("request", self._note)
+        self.page.on("websocket", self._connected)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def _connected(self, socket: Any) -> None:
+        if "/_stcore/stream" in socket.url:
+            self.socket = socket
 
     def _note(self, request: Any) -> None:
         parts = urlsplit(request.url)
         if parts.scheme not in ("data", "blob") and parts.hostname not in LOCAL:
             self.strangers.append(request.url)
+
+
+def _is_end(frame: Any) -> bool:
+    """True for the message that a script has run to its end."""
+    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+    if isinstance(frame, str):
+        return False
+    return bool(ForwardMsg.FromString(frame).WhichOneof("type") == "script_finished")
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from comptroller.office import people
 from comptroller.office.follower import Follower
 from comptroller.office.people import HOUR_NS, Person, Register
 from comptroller.wrapper.desk import Desk
+from tests.dashboards.browser import Screen
 
 SCRIPT = """
 import streamlit as st
@@ -48,6 +49,12 @@ class Console:
         """A browser nobody signed in with."""
         return httpx.Client(base_url=self.url, headers=HTML, trust_env=False, timeout=WAIT_S)
 
+    def let_in(self, screen: Screen, name: str, role: str) -> Screen:
+        """Sign somebody in at a screen, by a link."""
+        screen.page.goto(f"{self.url}/enter/{self.invite(name, role)}")
+        screen.page.get_by_role("button", name="Enter").click()
+        return screen.settle()
+
     def post(self, browser: httpx.Client, path: str, origin: str = "", **fields: str) -> httpx.Response:
         return browser.post(path, data=fields, headers={"origin": origin or self.url})
 
@@ -65,7 +72,16 @@ def console(place: Path, config: Mapping[str, Any] | None = None, first: str = "
     """A console on a new ledger; `first` is invited before it starts, so that it asks for sign-in."""
     script = place / "page.py"
     script.write_text(SCRIPT)
-    with Desk.open(place / "ledger", dict(config or {})) as desk:
+    with over(place / "ledger", config, first, str(script)) as made:
+        yield made
+
+
+@contextmanager
+def over(
+    ledger: Path, config: Mapping[str, Any] | None = None, first: str = "Root", script: str = ""
+) -> Iterator[Console]:
+    """The console of a ledger, with its own pages where no `script` is named."""
+    with Desk.open(ledger, dict(config or {})) as desk:
         settings: Settings = desk.settings
         port = process.free_port("127.0.0.1", 0, "--port")
         made = Console(process.address_of("127.0.0.1", port), desk, None)
@@ -73,7 +89,7 @@ def console(place: Path, config: Mapping[str, Any] | None = None, first: str = "
             made.invite(first, "admin")
         with (
             api.started(settings),
-            process.started(settings, "127.0.0.1", port, script=str(script)) as child,
+            process.started(settings, "127.0.0.1", port, script=script) as child,
         ):
             made.pid = child.pid
             until(made)
