@@ -45,7 +45,7 @@ class Origins(Protocol):
         ...
 
     def called_for(self, wish: Wish) -> bool | None:
-        """Whether the user's own words ask for it; None where no user spoke."""
+        """Whether the user's own words ask for it, or those of the instructions; None where nobody spoke."""
         ...
 
     @property

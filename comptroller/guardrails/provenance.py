@@ -21,6 +21,7 @@ from comptroller.guardrails.values import values_in
 MOST_SOURCES = 4_000  # of one run
 MOST_CHARS = 4_000_000  # of one run, as words
 MOST_OF_ONE = 400_000  # characters of one text that are looked at
+MOST_TEXTS = 20_000  # told apart; what comes after is not known
 MOST_CALLS = 4_096  # whose arguments are remembered until their results come
 ECHO_WORDS = 6  # so many words of another's text in a row are a quotation
 PROBES = 8
@@ -56,6 +57,7 @@ class Flow:
         "_agent",
         "_asked",
         "_index",
+        "_orders",
         "_replies",
         "_roots",
         "_seen",
@@ -65,6 +67,7 @@ class Flow:
         "heard",
         "live",
         "made",
+        "scripted",
         "secrecy",
         "tainted",
         "told",
@@ -76,6 +79,7 @@ class Flow:
         self.told = False  # of the gap, on record
         self.made = 0  # model calls known of: made through here, or told by a history
         self.live = 0  # those under way
+        self.scripted = False  # a program calls its tools itself
 
     def _forget(self) -> None:
         self._index = Index()
@@ -84,6 +88,7 @@ class Flow:
         self._roots: set[int] = set()  # messages of the conversation the user has, by their hashes
         self._replies: set[int] = set()
         self._stems: set[str] | None = None  # of the user's own words
+        self._orders: set[str] | None = None  # of the instructions, for a run that no user speaks in
         self._agent: str | None = None  # whom the user speaks to
         self.tainted = False
         self.follows = False
@@ -115,7 +120,11 @@ class Flow:
 
     def system(self, text: str) -> None:
         """Instructions of whoever wrote the agent."""
-        self._once(("s", hash(text)), lambda: self._take("system", "system", text))
+        self._once(("s", hash(text)), lambda: self._system(text))
+
+    def _system(self, text: str) -> None:
+        self._orders = (self._orders or set()) | set(acts_in(words_of(normal(text))))
+        self._take("system", "system", text)
 
     def user(self, text: str, own: bool = True, by: str = "") -> None:
         """What was said in the user's place; `own` where it is the conversation of the user's own.
@@ -138,7 +147,8 @@ class Flow:
     def reply(self, text: str) -> None:
         """What a model said: never a source, but what is quoted of it is not the user's."""
         self._once(("r", hash(text)), lambda: self._take("model", "model", text))
-        self._replies.add(hash(text.strip()))
+        if len(self._replies) < MOST_TEXTS:
+            self._replies.add(hash(text.strip()))
 
     def asked(self, call: str, tool: str, args: Mapping[str, object] | None, text: str = "") -> None:
         """A model asked for a tool: its result may repeat the arguments."""
@@ -198,9 +208,13 @@ class Flow:
         if key in self._seen:
             return
         with _TURN:
-            if key not in self._seen:
-                self._seen.add(key)
-                take()
+            if key in self._seen:
+                return
+            if len(self._seen) >= MOST_TEXTS:
+                self.lose("more was said in the run than is remembered of one")
+                return
+            self._seen.add(key)
+            take()
 
     def _take(
         self, name: str, label: Label, text: str, secrecy: Secrecy = "public", asked: str = "", first: bool = False
@@ -252,7 +266,7 @@ class Flow:
         """
         hashes = [hash(text) for text in texts]
         if not self._roots or not self._roots.isdisjoint(hashes):
-            if hashes and not self.gap:
+            if hashes and not self.gap and len(self._roots) < MOST_TEXTS:
                 self._roots.update(hashes)
             return not self.gap or not self._roots.isdisjoint(hashes)
         return False
@@ -264,8 +278,11 @@ class Flow:
         return CallOrigins(self, args or {}, Tracer(self._index, self.tainted, bool(self.gap)))
 
     def called_for(self, wish: Wish) -> bool | None:
-        """Whether the user's own words ask for it; None where no user spoke."""
-        return None if self._stems is None else wish.among(self._stems)
+        """Whether the user's own words ask for it; without a user, the instructions; None where nobody spoke."""
+        said = self._orders if self._stems is None else self._stems
+        if said is None:
+            return True if self.scripted else None
+        return wish.among(said)
 
 
 @dataclass(slots=True, eq=False)

