@@ -38,6 +38,7 @@ _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _LOOK_S = 0.5
 _GONE = 1008  # why a socket is closed: the policy, as its numbers have it
 _FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip")
+IDENTITY = "comptroller-identity"  # header: for Streamlit, whose socket it is
 Headers = dict[bytes, bytes]
 
 
@@ -90,7 +91,7 @@ class Door:
         fresh = self._sessions.renewed(cookies, session) if session else None
         if fresh:
             send = with_cookie(send, self._sessions.cookie, fresh, self._sessions.lasts_s, self._safe(headers))
-        await self._app(_for_streamlit(scope), receive, send)
+        await self._app(_for_streamlit(scope, session or "", person), receive, send)
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: Headers = dict(scope["headers"])
@@ -102,9 +103,10 @@ class Door:
             await send({"type": "websocket.close", "code": _GONE})
             return
         line = _Line(person, receive, send)
-        self._lines[line] = "" if self._sessions.free else self._sessions.session(cookies) or ""
+        session = "" if self._sessions.free else self._sessions.session(cookies) or ""
+        self._lines[line] = session
         try:
-            await self._app(_for_streamlit(scope), line.receive, line.send)
+            await self._app(_for_streamlit(scope, session, person), line.receive, line.send)
         finally:
             del self._lines[line]
 
@@ -237,10 +239,15 @@ def _is_asset(headers: Headers) -> bool:
     return b"immutable" in headers.get(b"cache-control", b"")
 
 
-def _for_streamlit(scope: Scope) -> Scope:
+def _for_streamlit(scope: Scope, session: str, person: Person) -> Scope:
     """The request as Streamlit is to see it: from this machine. Where a page is from we have looked at ourselves; of
-    any other it would ask a server in the world outside for our address."""
-    headers = [pair for pair in scope["headers"] if pair[0] != b"origin"]
-    if len(headers) < len(scope["headers"]):
+    any other it would ask a server in the world outside for our address.
+
+    Whose it is stands in a header of ours: what a page of one person kept on our side is never another's, nor their
+    own once they are something else.
+    """
+    headers = [pair for pair in scope["headers"] if pair[0] not in (b"origin", IDENTITY.encode())]
+    if any(name == b"origin" for name, _ in scope["headers"]):
         headers.append((b"origin", b"http://localhost"))
-    return {**scope, "headers": headers}
+    said = hashlib.sha256(f"{session}\0{person!r}".encode()).hexdigest()
+    return {**scope, "headers": [*headers, (IDENTITY.encode(), said.encode())]}

@@ -72,7 +72,7 @@ def today() -> datetime:
 def source() -> Source:
     """What this person may ask."""
     effort = st.session_state.setdefault(_EFFORT, Effort())
-    return Source(session.person().who, effort)
+    return Source(session.person().who, effort, session.still())
 
 
 def links(key: str) -> bool:

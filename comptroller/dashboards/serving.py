@@ -18,7 +18,7 @@ from comptroller.core.errors import ComptrollerError, SettingsError
 from comptroller.core.settings import Settings
 from comptroller.dashboards import session, source
 from comptroller.dashboards.connection import LedgerConnection
-from comptroller.dashboards.door import Door
+from comptroller.dashboards.door import IDENTITY, Door
 from comptroller.dashboards.frame import broken
 from comptroller.dashboards.hosts import hosts_of, is_loopback
 from comptroller.dashboards.process import Wanted
@@ -43,6 +43,9 @@ OPTIONS: dict[str, Any] = {
     "global.developmentMode": False,
     "logger.level": "warning",
     "runner.magicEnabled": False,
+    "server.baseUrlPath": "",
+    "server.corsAllowedOrigins": [],
+    "server.enableAgentApi": False,
     "server.enableCORS": True,
     "server.enableStaticServing": True,
     "server.enableXsrfProtection": True,
@@ -50,6 +53,9 @@ OPTIONS: dict[str, Any] = {
     "server.headless": True,
     "server.maxUploadSize": 5,
     "server.runOnSave": False,
+    "server.scriptHealthCheckEnabled": False,
+    "server.trustedUserHeaders": {IDENTITY: "identity"},
+    "server.unsafeMetricsUserAttributes": [],
 }
 
 

@@ -1,6 +1,6 @@
 """Who looks: the person of this script run, and what they may see."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -9,11 +9,12 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from comptroller.dashboards.map import may_see
 from comptroller.office.people import Person
+from comptroller.office.who import Who
 
 if TYPE_CHECKING:
     from comptroller.dashboards.sessions import Sessions
 
-__all__ = ["Person", "as_person", "person", "require", "signed_in", "use"]
+__all__ = ["Person", "as_person", "person", "require", "signed_in", "still", "use"]
 
 _sessions: "Sessions | None" = None  # of the server in this process; none runs in a test of a page
 _stand_in: Person | None = None
@@ -52,6 +53,20 @@ def person() -> Person:
         )
         st.stop()
     return found
+
+
+def still() -> Callable[[], Who | None]:
+    """What tells, also later and in another thread, who this run's person is by then; None once they are out."""
+    sessions, stand_in = _sessions, _stand_in
+    if sessions is None:
+        return lambda: stand_in.who if stand_in is not None else None
+    cookies = st.context.cookies.to_dict()
+
+    def now() -> Who | None:
+        found = sessions.person(cookies, touch=False)
+        return found.who if found is not None else None
+
+    return now
 
 
 def _of_itself() -> bool:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from comptroller.office.who import Who
+from comptroller.office.people import NotLetIn
+from comptroller.office.who import NotAllowed, Who
 
 if TYPE_CHECKING:
     import pyarrow
@@ -109,14 +110,32 @@ def connect(connection: Connection | None) -> None:
 
 @dataclass(slots=True)
 class Source:
-    """What one person may ask, during one run of a page."""
+    """What one person may ask, during one run of a page.
 
-    who: Who
+    What a page drew may ask long after: a question to confirm, a file to take away. `still` tells who they are by
+    then, so that nothing is asked or done with rights that were taken away meanwhile.
+    """
+
+    drawn_for: Who
     effort: Effort = field(default_factory=Effort)
+    still: Callable[[], Who | None] | None = None
+
+    @property
+    def who(self) -> Who:
+        """Who asks, as of now."""
+        if self.still is None:
+            return self.drawn_for
+        found = self.still()
+        if found is None:
+            raise NotLetIn("Your session has ended. Sign in again.")
+        if found != self.drawn_for:
+            raise NotAllowed("What you may do was changed meanwhile. Load the page anew.")
+        return found
 
     def table(self, name: str, **params: object) -> "pyarrow.Table":
         """The answer to a named query about the rows of this person's tenant and customer, and no others."""
-        asked = {**params, "tenant": self.who.tenant, "customer": self.who.customer or params.get("customer")}
+        who = self.who
+        asked = {**params, "tenant": who.tenant, "customer": who.customer or params.get("customer")}
         asked = {key: value for key, value in asked.items() if value is not None}
         house = _connected()
         return self._remembered(
@@ -136,15 +155,15 @@ class Source:
     def get(self, path: str, **query: object) -> Any:
         """What `/api` answers."""
         asked = {key: value for key, value in query.items() if value is not None}
-        house = _connected()
-        mark = ("api", path, _mark(asked), self.who)
-        return self._remembered(mark, lambda: house.connection.call(self.who, "GET", path, asked, None), _weight)
+        house, who = _connected(), self.who
+        mark = ("api", path, _mark(asked), who)
+        return self._remembered(mark, lambda: house.connection.call(who, "GET", path, asked, None), _weight)
 
     def post(self, path: str, **body: object) -> Any:
         """Do something, as this person; everything is asked anew afterwards."""
-        house = _connected()
+        house, who = _connected(), self.who
         try:
-            return house.connection.call(self.who, "POST", path, {}, body)
+            return house.connection.call(who, "POST", path, {}, body)
         finally:
             house.moved()
 

@@ -10,6 +10,10 @@ from websockets.sync.client import ClientConnection, connect
 
 pytest.importorskip("streamlit")
 
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+from comptroller.dashboards.door import IDENTITY
 from comptroller.office import people
 from tests.dashboards.served import Console, console
 
@@ -22,8 +26,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
         yield made
 
 
-def line(house: Console, browser: httpx.Client | None = None, **more: str) -> ClientConnection:
-    """A WebSocket as the page opens it."""
+def line(house: Console, browser: httpx.Client | None = None, before: str = "", **more: str) -> ClientConnection:
+    """A WebSocket as the page opens it; `before`: the session of Streamlit's it was in."""
     cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items()) if browser else ""
     headers = {"cookie": cookies, "origin": house.url, **more}
     origin = headers.pop("origin") or None
@@ -31,7 +35,7 @@ def line(house: Console, browser: httpx.Client | None = None, **more: str) -> Cl
         house.url.replace("http", "ws", 1) + STREAM,
         origin=origin,  # type: ignore[arg-type]
         additional_headers=headers,
-        subprotocols=["streamlit"],  # type: ignore[list-item]
+        subprotocols=["streamlit", *(("none", before) if before else ())],  # type: ignore[list-item]
         proxy=None,
         open_timeout=30,
     )
@@ -175,6 +179,49 @@ def test_a_changed_role_closes_the_socket_so_that_the_page_comes_again(house: Co
             assert browser.get("/").status_code == 200
 
 
+def begun(house: Console, browser: httpx.Client, before: str = "", **more: str) -> str:
+    """Open a socket, run the page, and tell which of Streamlit's own sessions it is in; `before`: one to go on with."""
+    with line(house, browser, before=before, **more) as socket:
+        asked = BackMsg()
+        asked.rerun_script.query_string = ""
+        socket.send(asked.SerializeToString())
+        while True:
+            told = socket.recv(timeout=20)
+            assert isinstance(told, bytes), "Streamlit speaks in bytes"
+            message = ForwardMsg.FromString(told)
+            if message.WhichOneof("type") == "new_session":
+                return str(message.new_session.initialize.session_id)
+
+
+def test_a_page_goes_on_after_the_line_broke_off(house: Console) -> None:
+    with house.signed_in("Steady") as browser:
+        first = begun(house, browser)
+        assert begun(house, browser, before=first) == first
+
+
+def test_what_a_page_of_one_person_kept_is_never_anothers(house: Console) -> None:
+    with house.signed_in("Owner", "admin") as browser, house.signed_in("Thief") as other:
+        first = begun(house, browser)
+        assert begun(house, other, before=first) != first
+        assert begun(house, browser, before=first) == first
+
+
+def test_nobody_says_in_a_header_whose_page_they_go_on_with(house: Console) -> None:
+    with house.signed_in("Named", "admin") as browser, house.signed_in("Forger") as other:
+        told = {IDENTITY: "the same"}
+        first = begun(house, browser, **told)
+        assert begun(house, other, before=first, **told) != first
+
+
+def test_after_a_change_of_role_nothing_of_an_open_page_goes_on(house: Console) -> None:
+    with house.signed_in("Fallen", "admin") as browser:
+        with line(house, browser) as socket:
+            first = begun(house, browser)
+            people.change(house.desk.ledger, house.desk.clock, house.register.meant("Fallen")[0], "viewer", "root")
+            ended(socket)
+        assert begun(house, browser, before=first) != first
+
+
 @pytest.mark.parametrize(
     "there", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/a\nb"]
 )
@@ -211,3 +258,15 @@ def test_without_keys_and_invitations_this_machine_is_let_in_until_the_first_one
             house.invite("Ada")
             assert browser.get("/").status_code == 303
             ended(socket)
+
+
+def test_what_a_users_own_configuration_of_streamlit_opens_stays_shut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STREAMLIT_SERVER_ENABLE_AGENT_API", "true")
+    monkeypatch.setenv("STREAMLIT_SERVER_SCRIPT_HEALTH_CHECK_ENABLED", "true")
+    with console(tmp_path) as house, house.signed_in("Ada", "admin") as browser:
+        told = browser.post("/_stcore/agent/interact", json={}, headers={"origin": house.url})
+        assert told.status_code == 403
+        assert "does not serve the agent API" in told.text
+        assert "here is" not in browser.get("/_stcore/script-health-check").text

@@ -8,7 +8,8 @@ import pytest
 
 from comptroller.dashboards import source
 from comptroller.dashboards.source import Document, Memory, Source
-from comptroller.office.who import Who
+from comptroller.office.people import NotLetIn
+from comptroller.office.who import NotAllowed, Who
 
 
 class Counting:
@@ -124,3 +125,26 @@ def test_an_answer_that_would_fill_the_memory_is_not_kept() -> None:
 def test_a_page_of_an_unconnected_console_is_our_own_mistake() -> None:
     with pytest.raises(RuntimeError, match="connected to nothing"):
         of().rows("console_runs")
+
+
+def test_what_was_drawn_before_rights_were_taken_away_does_nothing_any_more(line: Counting) -> None:
+    admin, now = Who("a", person="maria", rights=("api:keys",)), [Who("a", person="maria", rights=("api:keys",))]
+    drawn = Source(admin, still=lambda: now[0])
+    drawn.post("/api/keys")
+    asked = list(line.asked)
+    now[0] = Who("a", person="maria", rights=("api:read",))
+    for use in (
+        lambda: drawn.post("/api/keys"),
+        lambda: drawn.get("/api/keys"),
+        lambda: drawn.fetch("/api/keys"),
+        lambda: drawn.rows("console_runs"),
+    ):
+        with pytest.raises(NotAllowed, match="changed meanwhile"):
+            use()
+    assert line.asked == asked
+
+
+def test_what_was_drawn_for_a_session_that_ended_does_nothing_any_more(line: Counting) -> None:
+    with pytest.raises(NotLetIn, match="has ended"):
+        Source(Who("a"), still=lambda: None).post("/api/keys")
+    assert line.asked == []
