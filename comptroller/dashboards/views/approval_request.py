@@ -238,7 +238,7 @@ def _history(row: Row) -> None:
 
 
 def _event(said: Row) -> list[Cell]:
-    what = EVENTS.get(said["event"], said["event"])
+    what = EVENTS.get(said["event"]) or str(said["event"])
     to = said["to"] if isinstance(said["to"], str) else ", ".join(said["to"] or ())
     what += f" to {to}" if to else " with other arguments" if said["edited"] else ""
     why = " · ".join(filter(None, (said["because"], f"Did not count: {said['ignored']}" if said["ignored"] else "")))
