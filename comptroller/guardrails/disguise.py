@@ -13,6 +13,7 @@ from comptroller.guardrails.normal import MOST_DECODED, folded, has_hidden, has_
 from comptroller.guardrails.redact import Spot
 
 MOST = 200_000  # characters of one text that are looked behind
+MOST_WORDS = 256  # with escapes in them
 LONG = 22  # letters and digits in a row; what guards look for is longer than what may be traced
 _MARK = re.compile(r"%[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}")
 _EDGES = (" ", "\n", "\t", '"', "'", "<", ">")
@@ -65,10 +66,13 @@ def _inside(start: int, end: int, piece: str, find: Find) -> list[Spot]:
 
 def _escaped(text: str) -> Iterator[tuple[int, int, str]]:
     """Words with escapes in them, as they read."""
-    done = 0
+    done = words = 0
     for match in _MARK.finditer(text):
         if match.start() < done:
             continue
+        words += 1
+        if words > MOST_WORDS:
+            return
         start = max(done, *(text.rfind(edge, done, match.start()) + 1 for edge in _EDGES))
         done = min((at for edge in _EDGES if (at := text.find(edge, match.end())) >= 0), default=len(text))
         word = text[start:done]

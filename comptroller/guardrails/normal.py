@@ -27,9 +27,9 @@ _FROM = "абвгдеѕіјкԛмһоорсртухԝүҺѵԁӏ" + "αβγεζη
 _INTO = "a6brdesijkqmhoopcptyxwyhvdl" + "abyeznikvoptuxw" + "iagl" + "ouphg" + "abcdeghijklmnoprtuvwyz"
 _LATIN = {ord(odd): plain for odd, plain in zip(_FROM, _INTO, strict=True)} | {ord("в"): "b", ord("н"): "h"}
 _CASED = _LATIN | {ord(chr(odd).upper()): plain.upper() for odd, plain in _LATIN.items() if len(chr(odd).upper()) == 1}
-_DISGUISED = re.compile(
-    f"{_HIDDEN.pattern}|[{''.join(map(chr, _CASED))}]|[\uff01-\uff5e\u2460-\u24ff\U0001d400-\U0001d7ff]"
-)
+_ODD = _HIDDEN.pattern[1:-1] + "".join(map(chr, _CASED))
+# Beside plain letters only: a text in another script, or with an emoji put together, is no disguise.
+_DISGUISED = re.compile(f"[A-Za-z0-9][{_ODD}]|[{_ODD}][A-Za-z0-9]|[\uff01-\uff5e\u2460-\u24ff\U0001d400-\U0001d7ff]")
 _PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2})+")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
 _ENTITY = re.compile(r"&(?:#\d{2,7}|#[xX][0-9a-fA-F]{2,6}|[a-zA-Z]{2,8});")
