@@ -62,7 +62,9 @@ def _of_calls(ledger: str, since: str, until: str, before: Callable[[str], Book 
     with reading(place) as reader:
         rows: list[Row] = reader.rows("recorded_calls", **_window(since, until))
         agents = Agents.of(reader.rows("recorded_agents"))
-        return backtest(rows, agents, Bodies.open(place), before or (lambda version: _version(reader, version)), after)
+        return backtest(
+            rows, agents, Bodies.open(place), before or (lambda version: book_of_version(reader, version)), after
+        )
 
 
 def _window(since: str, until: str) -> Row:
@@ -79,14 +81,14 @@ def _book(named: str, ledger: str) -> Book:
         with reading(place) as reader:
             found = sorted({str(row["version"]) for row in reader.rows("policy_versions", prefix=named, limit=4)})
             if len(found) == 1:
-                book = _version(reader, found[0])
+                book = book_of_version(reader, found[0])
                 if book is not None:
                     return book
                 raise Misuse(f"Version {found[0]} no longer loads here. See it with `comptroller policy show`.")
     raise Misuse(f"{named!r} is no file, folder or pack, and no version of the ledger begins so. Check it.")
 
 
-def _version(reader: Reader, version: str) -> Book | None:
+def book_of_version(reader: Reader, version: str) -> Book | None:
     files = {str(row["path"]): str(row["text"]) for row in reader.rows("policy_files", version=version)}
     try:
         return load_policies(list(files.items())) if files else None

@@ -100,3 +100,17 @@ def verify(
     from comptroller.cli import bundling
 
     bundling.verify(file, key, as_json)
+
+
+@app.command()
+def evidence(
+    control: Annotated[str, typer.Option("--control", metavar="GLOB", help="Only these: `SOC2.*`.")] = "",
+    since: Annotated[str, typer.Option("--since", metavar="DAY", help="From this day on (UTC).")] = "",
+    until: Until = "",
+    ledger: Ledger = "",
+    as_json: Json = False,
+) -> None:
+    """List per control which rules were in force in a period, and how often they spoke."""
+    from comptroller.cli import evidencing
+
+    evidencing.evidence(control, since, until, ledger, as_json)

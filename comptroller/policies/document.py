@@ -63,6 +63,7 @@ def _cache(value: Any) -> Any:
 
 
 Name = Annotated[str, AfterValidator(_name)]
+Controls = list[Name]  # of schemes such as SOC2.CC6.1, which what is said here is evidence for
 Glob = Annotated[str, AfterValidator(check_glob)]
 Globs = Annotated[list[Glob], Field(min_length=1)]
 Duration = Annotated[float, BeforeValidator(read_duration)]
@@ -90,6 +91,7 @@ class Guard(Frame):
 
     into: GuardAction = Field(default="allow", alias="in")
     out: GuardAction = "allow"
+    evidences: Controls = Field(default_factory=list)
 
 
 class Agent(Frame):
@@ -168,6 +170,7 @@ class Rule(Frame):
     because: str = ""
     mode: Literal["enforce", "shadow"] = "enforce"
     on_error: Literal["deny", "ask", "redact", "downgrade", "note"] = "deny"
+    evidences: Controls = Field(default_factory=list)
 
 
 class Budget(Frame):
@@ -180,6 +183,7 @@ class Budget(Frame):
     over: Literal["deny", "ask", "downgrade", "clamp", "note"] = "deny"
     count: Literal["logical", "attempt"] = "logical"
     queue: Wait = 0.0
+    evidences: Controls = Field(default_factory=list)
 
 
 class Limit(Frame):
@@ -190,6 +194,7 @@ class Limit(Frame):
     tokens: Rate | None = None
     concurrent: int | None = Field(default=None, ge=1)
     queue: Wait = 0.0
+    evidences: Controls = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _limits_something(self) -> "Limit":
@@ -266,3 +271,4 @@ class Document(Frame):
     cache: Annotated[Cache | None, BeforeValidator(_cache)] = None
     tools_offered: Literal["all", "allowed"] | None = None
     tests: list[Example] = Field(default_factory=list)
+    needs: dict[Name, str] = Field(default_factory=dict)  # what controls ask for that no rule can give

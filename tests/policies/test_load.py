@@ -109,7 +109,7 @@ def test_whatever_a_file_holds_it_loads_or_is_refused_with_places(edits: list[tu
     assert all(re.match(r"p\.yaml:\d+: .*[.?]$", mistake) for mistake in told)
 
 
-def test_the_packs_that_come_with_us_load_together_and_pass_their_tests() -> None:
+def test_the_packs_that_come_with_us_load_together_and_pass_their_tests_each_by_itself() -> None:
     from comptroller.policies.trial import run_tests
 
     outcomes = run_tests(load_policies([f"pack:{name}" for name in packs()]))
