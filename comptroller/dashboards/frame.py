@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -25,6 +26,7 @@ LOOK = Path(__file__).parent / "look"
 LOGO, NAME = LOOK / "logo.svg", LOOK / "name.svg"
 _BEGUN, _EFFORT, _TOLD = "_ct_begun", "_ct_effort", "_ct_told"
 _SAID, _TURN = "_ct_said", "_ct_turn"  # the address as we left it; how often somebody else changed it
+_LENT: ContextVar[Source | None] = ContextVar("comptroller_source", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,9 @@ def today() -> datetime:
 
 def source() -> Source:
     """What this person may ask."""
+    lent = _LENT.get()
+    if lent is not None:
+        return lent
     effort = st.session_state.setdefault(_EFFORT, Effort())
     return Source(session.person().who, effort, session.still())
 
@@ -193,14 +198,24 @@ def act(
         disabled=disabled,
         help=as_text(about) or None,
     )
-    if pressed:
+    if pressed and not disabled:  # Streamlit takes the browser's word for it
         _confirm(label, do, question, key, because, confirm or label, show)
 
 
 def download(label: str, make: Callable[[], Document], name: str, media: str, *, key: str) -> None:
     """A button that makes a file when it is pressed."""
+    drawn = source()
+
+    def made() -> bytes:
+        # Outside of any run of the page, where Streamlit knows no cookies any more.
+        before = _LENT.set(drawn)
+        try:
+            return make().data
+        finally:
+            _LENT.reset(before)
+
     st.download_button(
-        as_text(label), data=lambda: make().data, file_name=name, mime=media, key=key, on_click="ignore",
+        as_text(label), data=made, file_name=name, mime=media, key=key, on_click="ignore",
         icon=":material/download:",
     )  # fmt: skip
 

@@ -1,0 +1,69 @@
+"""Acts in a real browser: what is confirmed is done once, and what a page hands out comes also to who signed in."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("streamlit")
+pytestmark = pytest.mark.browser
+
+from tests.dashboards.browser import Screen, screen
+from tests.dashboards.served import Console, over
+
+SCRIPT = """
+from pathlib import Path
+import streamlit as st
+from comptroller.dashboards import frame
+from comptroller.dashboards.source import Document
+
+def do(because):
+    with (Path(__file__).parent / "done").open("a") as file:
+        file.write(because + "\\n")
+    return "Done."
+
+def make():
+    return Document(frame.source().who.person.encode(), "text/plain", "who")
+
+frame.begin()
+frame.act("Give back", do, "Really?", key="give", because=True, confirm="Yes, give")
+frame.download("Who", make, "who.txt", "text/plain", key="who")
+frame.foot()
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("acts")
+    (made / "page.py").write_text(SCRIPT)
+    return made
+
+
+@pytest.fixture(scope="module")
+def house(place: Path) -> Iterator[Console]:
+    with over(place / "ledger", script=str(place / "page.py")) as made:
+        yield made
+
+
+@pytest.fixture
+def shown(browser: Any, house: Console, request: pytest.FixtureRequest) -> Iterator[Screen]:
+    with screen(browser, house.url) as made:
+        yield house.let_in(made, request.node.name.replace("_", " ")[:40], "finance")
+
+
+def test_a_yes_that_is_pressed_twice_is_done_once(shown: Screen, place: Path) -> None:
+    shown.page.get_by_role("button", name="Give back").click()
+    shown.page.get_by_role("textbox").fill("it was wrong")
+    shown.page.get_by_role("textbox").press("Tab")
+    shown.settle()
+    shown.page.get_by_role("button", name="Yes, give").dblclick()
+    shown.page.get_by_role("dialog").wait_for(state="detached")
+    shown.settle()
+    assert (place / "done").read_text() == "it was wrong\n"
+
+
+def test_a_file_is_made_for_who_signed_in(shown: Screen) -> None:
+    with shown.page.expect_download() as told:
+        shown.page.get_by_role("button", name="Who").click()
+    assert Path(told.value.path()).read_text() == "test a file is made for who signed in"
