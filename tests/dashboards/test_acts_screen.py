@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 pytest.importorskip("streamlit")
-pytestmark = pytest.mark.browser
-
 from tests.dashboards.browser import Screen, screen
 from tests.dashboards.served import Console, over
+
+pytestmark = pytest.mark.browser
 
 SCRIPT = """
 from pathlib import Path
