@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
 
 from comptroller.office.people import NotLetIn
 from comptroller.office.who import NotAllowed, Who
@@ -155,7 +156,7 @@ class Source:
     def get(self, path: str, **query: object) -> Any:
         """What `/api` answers."""
         asked = {key: value for key, value in query.items() if value is not None}
-        house, who = _connected(), self.who
+        house, who, path = _connected(), self.who, _place(path)
         mark = ("api", path, _mark(asked), who)
         return self._remembered(mark, lambda: house.connection.call(who, "GET", path, asked, None), _weight)
 
@@ -163,7 +164,7 @@ class Source:
         """Do something, as this person; everything is asked anew afterwards."""
         house, who = _connected(), self.who
         try:
-            return house.connection.call(who, "POST", path, {}, body)
+            return house.connection.call(who, "POST", _place(path), {}, body)
         finally:
             house.moved()
 
@@ -175,7 +176,7 @@ class Source:
     def fetch(self, path: str, **query: object) -> Document:
         """A file from `/api`; never remembered."""
         asked = {key: value for key, value in query.items() if value is not None}
-        return _connected().connection.fetch(self.who, path, asked)
+        return _connected().connection.fetch(self.who, _place(path), asked)
 
     def _remembered(
         self, mark: tuple[Hashable, ...], ask: Callable[[], Any], weigh: Callable[[Any], int], counts: bool = True
@@ -197,6 +198,11 @@ def _connected() -> House:
     if _house is None:
         raise RuntimeError("the console is connected to nothing: `source.connect` comes first")
     return _house
+
+
+def _place(path: str) -> str:
+    """The path as it travels. Ids in it are others' words: none ends the path, asks for more or cannot be sent."""
+    return quote(path, safe="/%:@+=,~", errors="replace")
 
 
 def _mark(asked: Mapping[str, object]) -> Hashable:

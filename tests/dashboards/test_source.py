@@ -148,3 +148,20 @@ def test_what_was_drawn_for_a_session_that_ended_does_nothing_any_more(line: Cou
     with pytest.raises(NotLetIn, match="has ended"):
         Source(Who("a"), still=lambda: None).post("/api/keys")
     assert line.asked == []
+
+
+@pytest.mark.parametrize("id", ["a?customer=globex", "a#b", "a b", "a\r\nhost: evil", "é", "\ud800"])
+def test_an_id_of_any_make_is_a_part_of_the_path_and_no_more(line: Counting, id: str) -> None:
+    of().get(f"/api/runs/{id}")
+    of().post(f"/api/runs/{id}/close")
+    of().fetch(f"/api/runs/{id}")
+    for _, path, query, *_ in line.asked:
+        assert path.startswith("/api/runs/")
+        assert path.isascii()
+        assert not set(path) & set(" ?#\r\n")
+        assert query == {}
+
+
+def test_what_was_made_fit_to_travel_already_stays(line: Counting) -> None:
+    of().get("/api/invoices/a%2Fb/account")
+    assert line.asked[0][1] == "/api/invoices/a%2Fb/account"
