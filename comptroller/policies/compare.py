@@ -10,6 +10,7 @@ from comptroller.policies.amounts import read_cap
 from comptroller.policies.book import Book, Policy
 from comptroller.policies.document import Budget
 from comptroller.policies.syntax import tokens
+from comptroller.policies.tree import spelled
 
 Kind = Literal["rule", "guard", "budget", "limit", "tool", "agent", "setting"]
 Key = tuple[Kind, str, str]
@@ -117,10 +118,4 @@ def _plain(frame: BaseModel) -> dict[str, object]:
 
 def _spelled(condition: str) -> str:
     """A condition in one spelling: spaces and comments say nothing."""
-    told, before = "", ""
-    for token in tokens(condition):
-        close = (
-            token.text in ".,)]" or before in (".", "(", "[", "!", "") or (token.text == "(" and before.isidentifier())
-        )
-        told, before = f"{told}{'' if close else ' '}{token.text}", token.text
-    return told
+    return spelled(tokens(condition))

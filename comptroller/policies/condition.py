@@ -34,6 +34,8 @@ _TIMES = {
 }
 _ERROR_PLACE = re.compile(r"^\w+: (?:ERROR: <input>:-?\d+:-?\d+: )?|\s*\(in container ''\)|\s*\[\w+\]$")
 _OVERLOAD = re.compile(r"found no matching overload for '([^']+)' applied to '([^']*)'")
+_OPERAND = re.compile(r"expression of type '([^']+)' cannot be the operand of a select operation")
+_KINDS = {"google.protobuf.Timestamp": "moment", "google.protobuf.Duration": "length of time", "null_type": "null"}
 _ERRORS = (RuntimeError, ValueError, TypeError, OverflowError)  # e.g. an iteration bomb stopped
 
 
@@ -114,6 +116,9 @@ def _cause(message: str) -> str:
     mismatch = _OVERLOAD.search(first)
     if mismatch:
         return _mismatch(mismatch[1].strip("_@"), mismatch[2][1:-1].split(", "))
+    operand = _OPERAND.search(first)
+    if operand:
+        return f"{_article(operand[1]).capitalize()} has no fields. Compare it as a whole."
     if "Syntax error" in first:
         told = first.split("Syntax error: ")[-1].split(" expecting")[0]
         told = "it ends too early" if "<EOF>" in told else told
@@ -123,10 +128,15 @@ def _cause(message: str) -> str:
 
 def _mismatch(name: str, kinds: list[str]) -> str:
     name = {"_": "[]", "?_:": "? :"}.get(name, name)
-    told = " and ".join("null" if k == "null_type" else f"an {k}" if k[0] in "aiou" else f"a {k}" for k in kinds)
+    told = " and ".join(map(_article, kinds))
     if "null_type" in kinds:
         return f"`{name}` does not fit {told}. Ask `has(...)` whether something is there."
     return f"`{name}` does not fit {told}. Compare like with like."
+
+
+def _article(kind: str) -> str:
+    kind = _KINDS.get(kind, kind)
+    return kind if kind == "null" else f"an {kind}" if kind[0] in "aiou" else f"a {kind}"
 
 
 @lru_cache(maxsize=1024)

@@ -22,6 +22,7 @@ _IN_A_CALL = _EVERYWHERE - {"agent", "outcome"}
 _OF_A_MODEL = frozenset({"model", "reply"})
 _WITH_TOOL = frozenset({"tool", "result"})
 _WITH_ARGS = frozenset({"tool"})
+_SIGNS = {"and": "&&", "or": "||", "not": "!", "AND": "&&", "OR": "||", "NOT": "!", "is": "=="}
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +213,8 @@ class Vocabulary:
 
     def _unknown(self, path: tuple[str, ...]) -> str:
         name = ".".join(path)
+        if path[0] in _SIGNS:
+            return f"Conditions have no word `{path[0]}`. Write `{_SIGNS[path[0]]}`."
         if path[0] in ("args", "provenance"):
             return f"`{name}` is not one input. Name a field of it, like `{path[0]}.{'args.' * (path[0] != 'args')}x`."
         fields = [known for known in INPUTS if known.startswith(f"{path[0]}.")]

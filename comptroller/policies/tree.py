@@ -22,8 +22,8 @@ class Node:
 
     @property
     def text(self) -> str:
-        """As CEL reads it."""
-        return " ".join(token.text for token in self.tokens)
+        """As people write it, which is how CEL reads it too."""
+        return spelled(self.tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,16 @@ class Method:
 def read_tree(text: str) -> Node:
     """The tree of a condition that is known to be one."""
     return _node(tuple(tokens(text)))
+
+
+def spelled(part: Sequence[Token]) -> str:
+    """Tokens in one spelling, whatever the spaces between them were."""
+    told, before = "", ""
+    for token in part:
+        close = token.text in (".", ",", ")", "]") or before in (".", "(", "[", "!", "")
+        called = token.text == "(" and before.isidentifier() and before != "in"
+        told, before = f"{told}{'' if close or called else ' '}{token.text}", token.text
+    return told
 
 
 def conjuncts(node: Node) -> tuple[Node, ...]:
@@ -92,7 +102,7 @@ def name_in(leaf: Node) -> str:
 def literal(part: Sequence[Token]) -> tuple[object] | None:
     """The value of a literal, in a tuple as it may be null or false; None where it is none we read."""
     if len(part) > 1 and part[0].text == "[" and part[-1].text == "]":
-        items = [literal(item) for item in _split(part[1:-1], ",")]
+        items = [literal(item) for item in _split(part[1:-1], ",")] if len(part) > 2 else []
         return None if any(item is None for item in items) else ([item[0] for item in items if item is not None],)
     minus = bool(part) and part[0].text == "-"
     rest = part[1:] if minus else part

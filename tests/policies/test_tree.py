@@ -51,3 +51,10 @@ def test_methods_and_bare_names_are_known() -> None:
     assert method_in(read_tree(r'text.matches(r"\d+")')) == Method("text", "matches", r"\d+")
     assert name_in(read_tree("(run.tainted)")) == "run.tainted"
     assert name_in(read_tree("true")) == ""
+
+
+def test_one_spelling_says_the_same_to_a_reader_and_to_the_engine() -> None:
+    told = read_tree('args . to in [ "a" ,"b" ]&&! ( run.tainted )').text
+    assert told == 'args.to in ["a", "b"] && !(run.tainted)'
+    assert read_tree("x in []").parts == ()
+    assert comparison_in(read_tree("x in []")) == Comparison("x", "in", [])
