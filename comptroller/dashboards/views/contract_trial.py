@@ -11,7 +11,7 @@ from comptroller.dashboards.components import table
 from comptroller.dashboards.components.table import Cell, Head, Table
 from comptroller.dashboards.frame import Figure
 from comptroller.dashboards.listing import Row
-from comptroller.dashboards.look.markup import as_text, tag
+from comptroller.dashboards.look.markup import tag
 from comptroller.dashboards.look.viewer import exact_money
 from comptroller.dashboards.views.finance import amount, money, month
 from comptroller.office.switchboard import Declined
@@ -65,7 +65,7 @@ def _periods(customer: str) -> list[str]:
 def _period(periods: list[str]) -> str:
     now = frame.query("month")
     at = periods.index(now) if now in periods else 0
-    chosen = st.selectbox("Period", periods, index=at, format_func=lambda one: as_text(month(one)),
+    chosen = st.selectbox("Period", periods, index=at, format_func=month,
                           key=frame.key("month"))  # fmt: skip
     frame.remember(month="" if chosen == periods[0] else chosen)
     return chosen

@@ -91,7 +91,7 @@ def _months() -> list[str]:
 
 
 def _named(label: str) -> str:
-    return as_text(month(label))
+    return month(label)
 
 
 def _narrowed() -> dict[str, str]:

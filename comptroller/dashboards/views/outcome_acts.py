@@ -6,7 +6,6 @@ from typing import Any
 import streamlit as st
 
 from comptroller.dashboards import frame
-from comptroller.dashboards.look.markup import as_text
 from comptroller.dashboards.views import finance
 from comptroller.office.keys import BOOKS, OUTCOMES
 
@@ -75,7 +74,7 @@ def _refuse(told: Told) -> None:
 
 def _claw_back(told: Told) -> None:
     with st.popover("Claw back"):
-        reason = st.selectbox("Reason in the contract", told["clawback_reasons"], format_func=as_text, key="oc_reason")
+        reason = st.selectbox("Reason in the contract", told["clawback_reasons"], key="oc_reason")
         left = _amount(told, "oc_claw_amount")
         do = _say(told, "clawback", "Clawed back.", reason=reason, amount=left)
         said = left or "all that may come back"
