@@ -34,8 +34,8 @@ class Declined(ComptrollerError):
 class Switchboard:
     """Puts questions and orders through to `/api` of one ledger. Thread-safe."""
 
-    def __init__(self, ledger: Path, patience_s: float = PATIENCE_S) -> None:
-        self._ledger, self._tries = ledger, int(patience_s / PAUSE_S)
+    def __init__(self, ledger: Path, patience_s: float = PATIENCE_S, timeout_s: float = TIMEOUT_S) -> None:
+        self._ledger, self._tries, self._timeout_s = ledger, int(patience_s / PAUSE_S), timeout_s
         self._idle: list[tuple[Address, http.client.HTTPConnection]] = []
         self._turn = threading.Lock()
 
@@ -80,6 +80,8 @@ class Switchboard:
             told = reply.read()
         except _LOST as error:
             line.close()
+            if body is None and isinstance(error, TimeoutError):
+                raise _late() from None  # who is slow would be slower if it were asked again and again
             if body is None:
                 raise _Unsent from error  # it only reads, so asking again does nothing twice
             raise _broken_off() from None
@@ -95,7 +97,7 @@ class Switchboard:
                 if known == address:
                     return line
                 line.close()
-        line = http.client.HTTPConnection(address.place, address.port, timeout=TIMEOUT_S)
+        line = http.client.HTTPConnection(address.place, address.port, timeout=self._timeout_s)
         try:
             line.connect()
         except OSError as error:
@@ -139,8 +141,10 @@ def _away(why: str) -> Declined:
     return Declined(503, "api_unavailable", f"{why} `comptroller up` starts it; its log says more.")
 
 
+def _late() -> Declined:
+    return Declined(504, "too_slow", "The process that answers /api took too long. Ask for less, or try again later.")
+
+
 def _broken_off() -> Declined:
-    said = (
-        "The process that answers /api went away over this, so look whether it was done before you repeat it."
-    )
+    said = "The process that answers /api went away over this, so look whether it was done before you repeat it."
     return Declined(503, "api_unavailable", said)
