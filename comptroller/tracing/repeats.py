@@ -4,11 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from comptroller.core.rounds import LONGEST, ROUNDS, acts, mark_of, stretches
 from comptroller.tracing.step import Costs, Step, costs_of
 
 ALIKE = 3  # so many calls of one name next to each other are told as one
-ROUNDS = 3  # so often the same again is a loop
-LONGEST = 8  # calls in a round of a loop that is recognised
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,37 +85,14 @@ def _repeat(group: Sequence[Step], home: str, identical: bool) -> Repeat:
 def _loops(siblings: Sequence[Step], home: str) -> list[Loop]:
     """Shorter rounds are looked for first: what they cover is no longer round of its own."""
     numbers: dict[tuple[object, ...], int] = {}
-    marks = [numbers.setdefault(_mark(step), len(numbers)) for step in siblings]
+    marks = [numbers.setdefault(mark_of(step.kind, step.name, step.asked), len(numbers)) for step in siblings]
     covered = bytearray(len(marks))
     made: list[Loop] = []
     for size in range(1, min(LONGEST, len(marks) // ROUNDS) + 1):
-        for begin, end in _stretches(marks, size):
+        for begin, end in stretches(marks, size):
             group = siblings[begin:end]
-            if not any(covered[begin:end]) and _acts(group[:size]):
+            if not any(covered[begin:end]) and any(acts(step.kind) for step in group[:size]):
                 covered[begin:end] = b"\1" * (end - begin)
                 names = tuple(f"{step.kind} {step.name}" for step in group[:size])
                 made.append(Loop(names, home, len(group) // size, group[0].id, group[-1].id, costs_of(group)))
     return made
-
-
-def _stretches(marks: Sequence[int], size: int) -> Iterable[tuple[int, int]]:
-    """Where each mark is that of `size` places before, as far as that goes, in whole rounds and enough of them."""
-    begin = 0
-    for here, (mark, before) in enumerate(zip(marks[size:], marks, strict=False), size):
-        if mark != before:
-            if here - begin >= size * ROUNDS:
-                yield begin, begin + (here - begin) // size * size
-            begin = here - size + 1
-    here = len(marks)
-    if here - begin >= size * ROUNDS:
-        yield begin, begin + (here - begin) // size * size
-
-
-def _mark(step: Step) -> tuple[object, ...]:
-    """A model is asked something longer at each turn, so its name must do; a tool's arguments count."""
-    return (step.kind, step.name, step.asked if step.kind == "tool" else None)
-
-
-def _acts(round: Iterable[Step]) -> bool:
-    """A model asked again and again is a conversation; a loop does something."""
-    return any(step.kind != "model" for step in round)
