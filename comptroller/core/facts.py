@@ -32,7 +32,8 @@ approval.expired    approval, otherwise, unused?: nobody answered in time, or it
 approval.voided     approval, because: its call was made again under other policies
 approval.used       approvals [..]: the call passed on them, once; written before it goes out
 cap.set       unit, limit, by, because: the cap of the fact's run from here on, in place of those it had in this unit
-killed        scope run|agent|key|tenant, who, tenant, by, because: no further call of it passes, its streams end
+killed        scope run|agent|key|tenant, who, tenant, by, because, rule? (of a policy): no further call of it
+              passes, its streams end
 revived       the same: its calls pass again
 guard.failed  guard, error
 policy.loaded version, files [{path, digest, text}], rules

@@ -15,6 +15,7 @@ from comptroller.gateway.stitch import Thread
 from comptroller.gateway.stop import Stop
 from comptroller.office.keys import Key
 from comptroller.policies.book import Book
+from comptroller.wrapper import loops
 from comptroller.wrapper.asking import Held
 from comptroller.wrapper.boundary import Boundary
 from comptroller.wrapper.context import RunState, Scope
@@ -207,13 +208,15 @@ class Runs:
 
     def _agent(self, run: Open, identity: Identity, parent: str) -> tuple[Identity, Denied | None]:
         """The agent's span in this run, opened when it is first seen; rules on agents decide for each who asks."""
-        span = run.agents.get((identity.agent, parent), ("", False))[0]
+        span, was_refused = run.agents.get((identity.agent, parent), ("", False))
         if not span and len(run.agents) >= MOST_AGENTS:
             message = f"Run {run.state.id!r} has {MOST_AGENTS} agents already. Begin another run for this one."
             return identity, Denied(message, {"rule": "agents"})  # names that clients make up must not fill memory
         clock = self.desk.clock
         known = replace(identity, depth=1, parent=span or clock.new_id())
         decision = self._judged(known, run)
+        if not span or was_refused:
+            decision = loops.opens(self.desk, run.state, known, parent, decision, anew=not span)
         if not span:
             run.agents[(identity.agent, parent)] = (known.parent, decision.action in STOPS)
             self.desk.note(self._introduced(known, parent, decision), must=self.desk.must_record(False))
@@ -222,7 +225,8 @@ class Runs:
         said = decision.verdict
         if decision.action == "ask":
             return known, Held(decision)
-        return known, Denied(said.because, {"rule": said.rule, "policy": said.policy, "place": said.place})
+        stops = {"stops": True} if loops.stops(self.desk, known, said) else {}
+        return known, Denied(said.because, {"rule": said.rule, "policy": said.policy, "place": said.place, **stops})
 
     def _judged(self, known: Identity, run: Open) -> Decision:
         case = Case("agent", known, kind="agent", now_ns=self.desk.clock.now_ns())

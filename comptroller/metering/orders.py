@@ -23,6 +23,7 @@ class Stop(NamedTuple):  # it travels between processes, and is its own row of a
     by: str
     because: str
     at: int
+    rule: str = ""  # of a policy that stopped it
 
     @property
     def mark(self) -> str:
@@ -39,7 +40,7 @@ class Stop(NamedTuple):  # it travels between processes, and is its own row of a
     @property
     def shortfall(self) -> Shortfall:
         """The answer to whoever wants to reserve for it."""
-        return Shortfall(Line(f"kill.{self.scope}", "", 0), 0, 0, stopped=self.said)
+        return Shortfall(Line(self.rule or f"kill.{self.scope}", "", 0), 0, 0, stopped=self.said)
 
 
 class Orders:
@@ -61,7 +62,7 @@ class Orders:
             self.caps[account_of(fact.run), str(said["unit"])] = int(said["limit"])
             return
         names = (str(said.get(name, "")) for name in ("scope", "who", "tenant", "by", "because"))
-        stop = Stop(*names, fact.at)  # type: ignore[call-arg, arg-type]
+        stop = Stop(*names, fact.at, str(said.get("rule", "")))  # type: ignore[call-arg, arg-type]
         if fact.kind == KILLED:
             self.stops.setdefault(stop.mark, stop)
         else:

@@ -82,6 +82,7 @@ class Standing:
                 self.caps[cap.run, cap.unit] = cap
                 continue
             stop = Stop(said["scope"], said["who"], said["tenant"], said["by"], said["because"], fact.at)
+            stop = stop._replace(rule=said.get("rule", ""))
             if fact.kind == KILLED:
                 self.stops.setdefault(stop.mark, stop)
             else:

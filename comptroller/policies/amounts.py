@@ -8,6 +8,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0}
 _RATE = re.compile(r"(\d{1,15})\s*/\s*(s|sec|second|m|min|minute|h|hour|d|day)")
 _SPANS = {"s": "s", "m": "min", "h": "hour", "d": "day"}
+_SHARE = re.compile(r"(\d{1,3}(?:\.\d)?)\s*%")
 _COUNT = re.compile(r"(\d{1,15})\s+(calls?|tokens?)")
 
 
@@ -41,3 +42,12 @@ def read_rate(text: object) -> tuple[int, str]:
     if not int(match[1]):
         raise ValueError(f"{text!r} lets nothing pass at all. Write at least 1, or a rule with `then: deny`")
     return int(match[1]), _SPANS[match[2][0]]
+
+
+def read_share(text: object) -> int:
+    """Thousandths of `50%`; raises ValueError with the remedy."""
+    match = _SHARE.fullmatch(text.strip()) if isinstance(text, str) else None
+    whole, _, tenths = match[1].partition(".") if match else ("", "", "")
+    if not match or not 0 < (share := int(whole) * 10 + int(tenths or 0)) <= 1_000:
+        raise ValueError(f"{text!r} is not a share. Write it like `50%`, above 0 and at most 100")
+    return share

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from comptroller.core.call import Identity
 from comptroller.core.facts import LIVE, Line
+from comptroller.core.loops import Bounds
 from comptroller.core.origin import SECRECY, Secrecy
 from comptroller.core.source import Lines
 from comptroller.core.verdict import STRICTNESS, Action, Cap, Case, Decision, Limit, Verdict
@@ -14,6 +15,7 @@ from comptroller.policies.amounts import read_cap, read_rate
 from comptroller.policies.globs import Matches, any_of, is_glob
 from comptroller.policies.inputs import Scopes
 from comptroller.policies.keeping import Keeping, keeping_of
+from comptroller.policies.looping import bounds_of
 from comptroller.policies.plan import Group, Plan, group_rules, sum_up
 from comptroller.policies.profile import Judge
 from comptroller.policies.rule import Rule
@@ -101,6 +103,8 @@ class Book:
         self.queued = any(budget.queue for document in documents for budget in document.budgets) or any(
             limit.queue for document in documents for limit in document.limits
         )
+        self._loops_said = any(document.loops is not None for document in documents)
+        self._loops: dict[tuple[str, str], Bounds | None] = {}
         self._keeping: dict[tuple[str, str], Keeping | None] = {}
         self._keeps = any(document.cache is not None for document in documents)
         self._hides = any(document.tools_offered == "allowed" for document in documents)
@@ -178,6 +182,15 @@ class Book:
         if key in self._keeping:
             return self._keeping[key]
         return _keep(self._keeping, key, lambda: keeping_of(policy.document for policy in self._apply(*key)))
+
+    def loops(self, identity: Identity) -> Bounds | None:
+        """How far a run of this agent may repeat itself; None where no policy says so."""
+        if not self._loops_said:
+            return None
+        key = (identity.workflow, identity.agent)
+        if key in self._loops:
+            return self._loops[key]
+        return _keep(self._loops, key, lambda: bounds_of(self._apply(*key)))
 
     def hidden(self, identity: Identity, tools: tuple[str, ...]) -> tuple[str, ...]:
         """Those of the tools on offer that are to be taken out of a request: this agent may never call them."""

@@ -9,10 +9,11 @@ from pydantic import BaseModel
 from comptroller.policies.amounts import read_cap
 from comptroller.policies.book import Book, Policy
 from comptroller.policies.document import Budget
+from comptroller.policies.looping import written
 from comptroller.policies.syntax import tokens
 from comptroller.policies.tree import spelled
 
-Kind = Literal["rule", "guard", "budget", "limit", "tool", "agent", "setting"]
+Kind = Literal["rule", "guard", "budget", "limit", "loop", "tool", "agent", "setting"]
 Key = tuple[Kind, str, str]
 _SETTINGS = ("unlisted", "profile", "downgrade", "cache", "tools_offered")
 _WORDING = frozenset({"because", "evidences"})  # they decide nothing
@@ -98,6 +99,9 @@ def _said(policy: Policy) -> Iterator[tuple[Kind, str, str, Mapping[str, object]
         yield "budget", _of(budget), policy.place("budgets", number), {**_plain(budget), "cap": read_cap(budget.cap)}
     for number, limit in enumerate(document.limits):
         yield "limit", f"per {limit.per}", policy.place("limits", number), _plain(limit)
+    for way, loop in written(document):
+        assert document.loops is not None, "it says so"
+        yield "loop", f"loops.{way}", policy.place("loops", way), {**_plain(loop), "ignore": document.loops.ignore}
     for name, tool in (document.tools or {}).items():
         yield "tool", name, policy.place("tools", name), _plain(tool)
     for name, agent in document.agents.items():

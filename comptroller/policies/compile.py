@@ -1,21 +1,23 @@
 """From documents to policies: rules compiled, and everything checked that a single key cannot tell."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from comptroller.core.mistakes import Mistake, did_you_mean
 from comptroller.core.source import Lines
-from comptroller.core.verdict import AskFor, Verdict
+from comptroller.core.verdict import Verdict
 from comptroller.policies.amounts import read_cap
 from comptroller.policies.book import Policy, PolicyFile
 from comptroller.policies.condition import Condition
-from comptroller.policies.document import Ask, Document, Tool
+from comptroller.policies.document import Document, Tool
 from comptroller.policies.document import Rule as Written
 from comptroller.policies.globs import any_of, is_glob
 from comptroller.policies.inputs import Get, Vocabulary
 from comptroller.policies.literals import check_literals
+from comptroller.policies.looping import mistakes_in
 from comptroller.policies.never import why_never
+from comptroller.policies.people import ask_for
 from comptroller.policies.profile import Judge, judge_of
 from comptroller.policies.rule import Rule
 from comptroller.policies.syntax import BadCondition, read_condition
@@ -86,6 +88,8 @@ class Compiler:
             self._check_tools(draft)
             self._check_agents(draft)
             self._check_tests(draft)
+            for path, text in mistakes_in(document, self.known.currencies):
+                self._wrong(draft, path, text)
         rules = [self._rule(draft, number, rule) for number, rule in enumerate(document.rules)]
         compiled = tuple(rule for rule in rules if rule is not None)
         applies = document.applies
@@ -275,7 +279,7 @@ def _shared_args(tables: Iterable[Tool]) -> dict[str, str] | None:
 
 
 def _bind(draft: Draft, number: int, rule: Written, condition: Condition | None, gets: Mapping[str, Get]) -> Rule:
-    ask = _ask_for(rule.ask or Ask()) if "ask" in (rule.then, rule.on_error) else None
+    ask = ask_for(rule.ask) if "ask" in (rule.then, rule.on_error) else None
     policy = draft.document.policy
     because = rule.because or _generated(rule, policy)
     place = f"{draft.file.path}:{draft.lines.find(('rules', number))}"
@@ -304,7 +308,7 @@ def _judges(draft: Draft) -> dict[str, Judge]:
     profile, tools = draft.document.profile, draft.document.tools
     if profile is None or tools is None:
         return {}
-    ask, shadow = _ask_for(profile.ask or Ask()), profile.mode == "shadow"
+    ask, shadow = ask_for(profile.ask), profile.mode == "shadow"
     return {
         name: judge_of(
             name,
@@ -317,9 +321,3 @@ def _judges(draft: Draft) -> dict[str, Judge]:
         )
         for name, table in tools.items()
     }
-
-
-def _ask_for(ask: Ask) -> AskFor:
-    to, after_s = (tuple(ask.escalate.to), ask.escalate.after) if ask.escalate is not None else ((), 0.0)
-    asked = AskFor(tuple(ask.of), ask.quorum, ask.wait, ask.within, ask.otherwise)
-    return replace(asked, benefits=tuple(ask.benefits), remind_s=ask.remind, escalate=to, after_s=after_s)

@@ -7,12 +7,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from comptroller.core.origin import Secrecy
-from comptroller.policies.amounts import read_cap, read_duration, read_rate
+from comptroller.policies.amounts import read_cap, read_duration, read_rate, read_share
 from comptroller.policies.globs import check_glob, check_visible
 from comptroller.policies.values import check_type
 
 MAX_WAIT_S = 300.0
 MIN_REMIND_S = 60.0
+MAX_DELAY_S = 60.0
 
 
 def _wait(text: object) -> float:
@@ -20,6 +21,24 @@ def _wait(text: object) -> float:
     if seconds > MAX_WAIT_S:
         raise ValueError(f"{text!r} is longer than a caller can be kept waiting. Write at most `5m`")
     return seconds
+
+
+def _delay(text: object) -> float:
+    seconds = read_duration(text)
+    if not 0 < seconds <= MAX_DELAY_S:
+        raise ValueError(f"{text!r} is no delay for a call. Write something up to `60s`")
+    return seconds
+
+
+def _money(text: str) -> str:
+    if read_cap(text)[0] in ("calls", "tokens"):
+        raise ValueError(f"{text!r} is no money. Write it like `1 USD`")
+    return text
+
+
+def _share(text: object) -> object:
+    read_share(text)
+    return text
 
 
 def _cap(text: str) -> str:
@@ -69,6 +88,9 @@ Globs = Annotated[list[Glob], Field(min_length=1)]
 Duration = Annotated[float, BeforeValidator(read_duration)]
 Wait = Annotated[float, BeforeValidator(_wait)]
 Rate = Annotated[str, BeforeValidator(_rate)]
+Delay = Annotated[float, BeforeValidator(_delay)]
+Amount = Annotated[str, AfterValidator(_money)]
+Share = Annotated[str, BeforeValidator(_share)]
 Scope = Literal["tenant", "customer", "workflow", "run", "agent", "key", "user", "tool"]
 GuardAction = Literal["allow", "note", "redact", "deny", "ask"]
 Stage = Literal["model", "tool", "agent", "reply", "result", "outcome"]
@@ -207,6 +229,59 @@ class Downgrade(Frame):
     to: Name
 
 
+class Loop(Frame):
+    """What happens where a run goes too far in one way."""
+
+    then: Literal["note", "slow", "ask", "deny", "stop"]
+    delay: Delay = 1.0  # of the first call that is slowed down; twice as long each time, a minute at most
+    ask: Ask | None = None
+    mode: Literal["enforce", "shadow"] = "enforce"
+
+
+class Again(Loop):
+    """So often on end, or among the last calls."""
+
+    times: int = Field(ge=2, le=100)
+
+
+class Spread(Loop):
+    """So many levels, or agents beneath one."""
+
+    most: int = Field(ge=1, le=100)
+
+
+class Waste(Loop):
+    """So much money spent on calls that came to nothing."""
+
+    most: Amount | None = None
+    share: Share | None = None
+    after: Amount | None = None
+
+    @model_validator(mode="after")
+    def _says_how_much(self) -> "Waste":
+        if (self.most is None) == (self.share is None):
+            raise ValueError("Say either `most: 1 USD`, or `share: 50%` with `after: 0.20 USD`")
+        if (self.share is None) != (self.after is None):
+            raise ValueError(
+                "A share says little of the first cents. Write `share: 50%` together with `after: 0.20 USD`"
+            )
+        return self
+
+
+class Loops(Frame):
+    """How far a run may repeat itself."""
+
+    ignore: list[Glob] = Field(default_factory=list)  # tools that may be called over and over
+    repeat: Again | None = None
+    rounds: Again | None = None
+    ping_pong: Again | None = None
+    retries: Again | None = None
+    growth: Again | None = None
+    depth: Spread | None = None
+    width: Spread | None = None
+    waste: Waste | None = None
+
+
 class Cache(Frame):
     """Whole replies that are kept, and given again to just the same request."""
 
@@ -268,6 +343,7 @@ class Document(Frame):
     budgets: list[Budget] = Field(default_factory=list)
     downgrade: Downgrade | None = None
     limits: list[Limit] = Field(default_factory=list)
+    loops: Loops | None = None
     cache: Annotated[Cache | None, BeforeValidator(_cache)] = None
     tools_offered: Literal["all", "allowed"] | None = None
     tests: list[Example] = Field(default_factory=list)

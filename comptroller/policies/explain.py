@@ -1,6 +1,7 @@
 """What pydantic found wrong with a frame, told as a cause and a remedy."""
 
 from collections.abc import Mapping
+from types import NoneType, UnionType
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -26,7 +27,8 @@ def explain(error: Mapping[str, Any]) -> str:
         return f"`{name}` cannot be {_shown(given)}. Use one of {choice}."
     if kind == "value_error":
         return f"`{name}`: {context['error']}."
-    return f"`{name}` {_KINDS.get(kind, error['msg'])}, not {_shown(given)}. {_REMEDIES.get(kind, 'Mend it.')}"
+    said = _KINDS[kind].format_map(context) if kind in _KINDS else error["msg"]
+    return f"`{name}` {said}, not {_shown(given)}. {_REMEDIES.get(kind, 'Mend it.')}"
 
 
 _KINDS = {
@@ -38,8 +40,8 @@ _KINDS = {
     "model_type": "must be keys and values",
     "model_attributes_type": "must be keys and values",
     "too_short": "must hold at least one item, or it applies to nothing",
-    "greater_than_equal": "must be at least 1",
-    "less_than_equal": "must be at most 100",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
 }
 _REMEDIES = {
     "string_type": "Put it in quotes.",
@@ -66,6 +68,7 @@ def fields_at(path: Path) -> list[str]:
     """The fields a frame has at a path of a policy file."""
     frame: Any = Document
     for step in path:
+        frame = _there(frame)
         if isinstance(frame, type) and issubclass(frame, BaseModel):
             field = next((f for n, f in frame.model_fields.items() if step in (n, f.alias)), None)
             frame = field.annotation if field else None
@@ -75,6 +78,12 @@ def fields_at(path: Path) -> list[str]:
     if not (isinstance(frame, type) and issubclass(frame, BaseModel)):
         return []
     return [field.alias or name for name, field in frame.model_fields.items()]
+
+
+def _there(annotation: Any) -> Any:
+    """What an optional is when it is there."""
+    parts = [part for part in get_args(annotation) if part is not NoneType]
+    return parts[0] if isinstance(annotation, UnionType) and len(parts) == 1 else annotation
 
 
 def _inner(annotation: Any) -> Any:

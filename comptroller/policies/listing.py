@@ -6,13 +6,14 @@ from typing import Literal
 
 from comptroller.policies.book import Book, Policy
 from comptroller.policies.document import Ask, Budget, Limit, Rule
+from comptroller.policies.looping import how_far, written
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
     """One thing that a file says, in its own words."""
 
-    kind: Literal["rule", "guard", "budget", "limit"]
+    kind: Literal["rule", "guard", "budget", "limit", "loop"]
     policy: str
     id: str  # of a rule; the name of a guard; what a budget or limit is per
     place: str  # file:line
@@ -29,7 +30,7 @@ class Said:
 def listed(book: Book) -> Iterator[Said]:
     """All of them, file by file, from top to bottom."""
     for policy in book.policies:
-        said = [*_guards(policy), *_rules(policy), *_budgets(policy), *_limits(policy)]
+        said = [*_guards(policy), *_rules(policy), *_budgets(policy), *_limits(policy), *_loops(policy)]
         yield from sorted(said, key=lambda one: one.line)
 
 
@@ -58,10 +59,16 @@ def _limits(policy: Policy) -> Iterator[Said]:
         yield _said(policy, ("limits", number), "limit", f"per {limit.per}", "rate", "", _rates(limit), "deny")
 
 
+def _loops(policy: Policy) -> Iterator[Said]:
+    for way, loop in written(policy.document):
+        ask = f"ask ({_people(loop.ask)})" if loop.ask is not None else loop.then
+        yield _said(policy, ("loops", way), "loop", f"loops.{way}", "runs", "", how_far(loop), ask, loop.mode)
+
+
 def _said(
     policy: Policy,
     path: tuple[str | int, ...],
-    kind: Literal["rule", "guard", "budget", "limit"],
+    kind: Literal["rule", "guard", "budget", "limit", "loop"],
     id: str,
     stage: str,
     about: str,

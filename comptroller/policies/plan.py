@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from comptroller.core.verdict import ALLOWED, STRICTNESS, Case, Decision, Verdict
 from comptroller.policies.condition import Condition, Fused, Undecided
@@ -67,7 +68,14 @@ class Plan:
         return lacking or self.settled.action == "deny"
 
 
-def sum_up(said: Sequence[tuple[Rule | Judge | None, Verdict]]) -> Decision:
+class Speaker(Protocol):
+    """Whoever says something, in earnest or not."""
+
+    @property
+    def shadow(self) -> bool: ...
+
+
+def sum_up(said: Sequence[tuple[Speaker | None, Verdict]]) -> Decision:
     """One decision of many verdicts: the strictest enforced one wins, the earliest of equals."""
     shadows = tuple(verdict for rule, verdict in said if rule is not None and rule.shadow)
     enforced = [verdict for rule, verdict in said if rule is None or not rule.shadow]

@@ -65,7 +65,12 @@ class Held(Denied):
 def settle(entry: "Entry", conflict: Denied) -> Generator[Effect, Any, None]:
     """Refuse a call for what was found before it began, unless a person has approved its agent for this run."""
     if not isinstance(conflict, Held):
+        stops = conflict.details.pop("stops", False)
         entry.say("model", Verdict("deny", str(conflict.details.get("rule", "")), "", str(conflict)))
+        if stops:
+            from comptroller.wrapper.loops import halt  # which asks as well
+
+            yield from halt(entry, conflict)
         raise conflict
     entry.note("agent", conflict.decision)
     matter = agent_matter(entry.identity)

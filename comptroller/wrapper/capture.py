@@ -9,6 +9,7 @@ from comptroller.core.errors import StoreError
 from comptroller.core.settings import Capture
 from comptroller.core.verdict import Action
 from comptroller.dialects.dialect import Dialect
+from comptroller.wrapper import loops
 from comptroller.wrapper.dataflow import hear
 from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.kept import NAMED as GOES_ON
@@ -34,6 +35,7 @@ def keep_request(entry: Entry, dialect: Dialect, request: Request, path: str) ->
 def keep_reply(entry: Entry, reply: Reply, change: Change) -> None:
     """Keep a reply as the agent got it; whole and streamed replies in one form."""
     hear(entry, reply)
+    loops.hear(entry, reply)
     capture = entry.standing.capture
     if capture == "none":
         return

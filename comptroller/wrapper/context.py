@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from comptroller.core.call import Identity
 from comptroller.core.verdict import Cap
+from comptroller.guardrails.loops import Watch
 from comptroller.guardrails.provenance import Flow
 from comptroller.wrapper.boundary import Boundary
 from comptroller.wrapper.retries import Retries
@@ -35,6 +36,7 @@ class RunState:
     error: str = ""
     cleared: set[tuple[str, str, str]] = field(default_factory=set)  # results that were approved: history repeats them
     flow: Flow = field(default_factory=Flow)  # what it has read; nothing, unless a policy asks
+    watch: Watch = field(default_factory=Watch)  # what it does over and over; nothing, unless a policy asks
     standings: "dict[int, Standing]" = field(default_factory=dict)  # by the identity's place in memory
 
 

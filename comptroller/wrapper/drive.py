@@ -15,6 +15,7 @@ from comptroller.wrapper.effects import (
     Emit,
     Execute,
     Head,
+    Order,
     Pause,
     Quick,
     Read,
@@ -54,6 +55,8 @@ def at_desk(desk: Desk, effect: Effect) -> Any:
         return desk.ledger.ask(effect.fact)
     if isinstance(effect, Use):
         return desk.ledger.use(effect.fact)
+    if isinstance(effect, Order):
+        return desk.ledger.sync(effect.fact)
     if isinstance(effect, Execute):
         return effect.function()
     if isinstance(effect, Pause):

@@ -46,6 +46,13 @@ class Use:
     fact: Fact
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Put what stops a run on record, durably and known to every process. Answered with None."""
+
+    fact: Fact
+
+
 @dataclass(slots=True)
 class Send:
     """Send the call upstream; `body` of None leaves it untouched. Answered with a Head."""
@@ -97,7 +104,7 @@ class UpstreamFault(Exception):
         self.error = error
 
 
-Effect = Reserve | Pause | Ask | Use | Send | Read | Emit | Execute
+Effect = Reserve | Pause | Ask | Use | Order | Send | Read | Emit | Execute
 
 
 @dataclass(slots=True)

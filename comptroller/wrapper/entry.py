@@ -15,6 +15,7 @@ from comptroller.core.verdict import STRICTNESS, Action, Decision, Verdict
 from comptroller.guardrails.chain import Inspection
 from comptroller.guardrails.provenance import Flow
 from comptroller.metering.prices import Price
+from comptroller.tracing.step import TROUBLE
 from comptroller.wrapper import dataflow
 from comptroller.wrapper.asking import Binding, Matter
 from comptroller.wrapper.context import RunState
@@ -66,6 +67,7 @@ class Entry:
     opaque = False
     clean_request = False  # guards for all that is replaced before it is kept have found nothing in any of its texts
     clean_reply = False
+    mark: int | None = None  # by which it is known when it is made again, where a policy looks for that
     closed = False
     charged: tuple[int, str] | None = None  # once it is closed
     _standing: Standing | None = None
@@ -232,6 +234,8 @@ class Entry:
         if self.flow is not None:
             dataflow.ended(self)
         fact = self._closed()
+        if self.mark is not None:
+            self._count(self.mark)
         try:
             self.desk.record(fact)
         except StoreError as error:
@@ -243,6 +247,18 @@ class Entry:
             if self.desk.queue.waiting:
                 self.desk.queue.stir([(line.key, line.unit) for line in self.lines])
                 self.desk.queue.stir([(str(key), str(unit)) for key, unit, *_ in self.rates])
+
+    def _count(self, mark: int) -> None:
+        """How it ended, for whoever counts what comes to nothing; one that waits for a person is to be made again."""
+        watch, agent = self.run.watch, self.identity.agent
+        if self.status == "pending":
+            watch.parked(agent, mark)
+            return
+        failed = self.status in TROUBLE
+        if self.charged is not None and self.charged[0]:
+            watch.spend(*self.charged, in_vain=failed)
+        if self.status != "cancelled":  # whoever leaves has not failed
+            watch.ended(agent, mark, failed)
 
     def store_failed(self, error: StoreError) -> None:
         """Refuse the call, or let it pass and say so loudly."""

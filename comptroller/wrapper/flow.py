@@ -13,7 +13,7 @@ from comptroller.core.call import Change, Request
 from comptroller.core.errors import Denied, Refused
 from comptroller.core.verdict import Verdict
 from comptroller.dialects.dialect import Demanded, Unreadable
-from comptroller.wrapper import toolgate
+from comptroller.wrapper import loops, toolgate
 from comptroller.wrapper.admission import Admission, hold_unread
 from comptroller.wrapper.asking import settle, use
 from comptroller.wrapper.capture import keep_request
@@ -119,6 +119,8 @@ def _inbound(job: Job, entry: Entry, request: Request, admission: Admission) -> 
     desk, book = job.desk, job.desk.book
     toolgate.answers(entry, request)
     take_in(entry, request)
+    if found_again := loops.asks(entry, request):
+        yield from loops.act(entry, found_again)
     plan, clean = entry.standing.guards_in, entry.standing.covers_in
     if book.watches("model", entry.identity):
         case = case_for(entry, "model", request=request, admission=admission)

@@ -17,6 +17,7 @@ from comptroller.core.money import parse_money
 from comptroller.core.verdict import Cap, Case, Decision
 from comptroller.guardrails.provenance import CallOrigins
 from comptroller.tracing.context import ambient_trace, parse_traceparent
+from comptroller.wrapper import loops
 from comptroller.wrapper.asking import agent_matter, carry_out, claim_matter
 from comptroller.wrapper.boundary import Boundary
 from comptroller.wrapper.context import RunState, Scope, carry_across_threads, current, place, within
@@ -160,7 +161,7 @@ class Agent(_Span):
     def __init__(self, desk: Desk, name: str, scopes: "list[str] | None" = None) -> None:
         self.desk, self.name = desk, name
         self.scopes = None if scopes is None else frozenset(scopes)
-        self.id = ""
+        self.id = self._above = ""
 
     def _again(self) -> "Agent":
         return Agent(self.desk, self.name, None if self.scopes is None else sorted(self.scopes))
@@ -181,7 +182,8 @@ class Agent(_Span):
         )
         case = Case("agent", identity, kind="agent", now_ns=desk.clock.now_ns())
         case.origins = flow_of(desk, outer.run)
-        decision = desk.book.decide(case)
+        decision = loops.opens(desk, outer.run, identity, outer.identity.parent, desk.book.decide(case))
+        self._above = outer.identity.parent
         data = who(identity)
         data["parent"] = outer.identity.parent
         if scopes is not None:
@@ -191,6 +193,7 @@ class Agent(_Span):
         desk.note(opened, must=desk.must_record(is_hard((*outer.run.caps, *desk.caps(identity)))))
         scope = Scope(identity, outer.run)
         try:
+            loops.end_run_of(desk, identity, decision)
             carry_out(desk, identity, decision, agent_matter(identity))
         except Refused as refused:
             self.scope = scope
@@ -201,6 +204,7 @@ class Agent(_Span):
     def _close(self, error: BaseException | None) -> None:
         assert self.scope is not None
         desk, run = self.desk, self.scope.run
+        run.watch.closed(self._above)
         data = who(self.scope.identity)
         data.update(span=self.id, **_ending(error))
         desk.note(Fact(AGENT_CLOSED, desk.clock.new_id(), desk.clock.now_ns(), run.id, data=data))

@@ -11,7 +11,7 @@ from comptroller.core.errors import Denied, OverBudget, Refused
 from comptroller.core.facts import Line
 from comptroller.core.verdict import Action, Decision, Verdict
 from comptroller.metering.budget import lines_for
-from comptroller.wrapper import dataflow
+from comptroller.wrapper import dataflow, loops
 from comptroller.wrapper.admission import caps_for, reserve, short_details, short_reason
 from comptroller.wrapper.asking import Edited, Matter, ask, shown_text, text_matter, use
 from comptroller.wrapper.boundary import Asked, Boundary
@@ -90,6 +90,8 @@ def _judged(
 ) -> Generator[Effect, Any, str | None]:
     """Rules and guards on just these arguments; returns them where they are redacted."""
     tool.matter = lambda: _matter(name, args, text)
+    if not cleared and (again := loops.calls(tool)):  # once edited by an approver, it was counted before
+        yield from loops.act(tool, again)
     case = case_for(tool, "tool", tool=name, args=args)
     decision: Decision = tool.desk.book.decide(case)
     dataflow.note(tool, name, args, text, case.origins)

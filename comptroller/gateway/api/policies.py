@@ -120,9 +120,9 @@ class TestList(Told):
 
 
 class PolicyRule(Told):
-    """A rule, guard, budget or limit, as the file says it; `place` is its file and line."""
+    """A rule, guard, budget, limit or loop, as the file says it; `place` is its file and line."""
 
-    kind: Literal["rule", "guard", "budget", "limit"]
+    kind: Literal["rule", "guard", "budget", "limit", "loop"]
     policy: str
     id: str
     place: str
