@@ -1,7 +1,7 @@
 """`comptroller policy diff` and `backtest`: what other policies say otherwise, and of which recorded calls."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +27,7 @@ from comptroller.policies.trial import case_of
 from comptroller.store.reader import Reader
 
 Row = dict[str, Any]
+MOST = 100_000  # calls of which the runs are put to other policies
 
 
 def diff(before: str, after: str, calls: str, since: str, until: str, ledger: str, limit: int, machine: bool) -> None:
@@ -60,8 +61,10 @@ def _of_calls(ledger: str, since: str, until: str, before: Callable[[str], Book 
 
     place = ledger_of(ledger)
     with reading(place) as reader:
-        rows: list[Row] = reader.rows("recorded_calls", **_window(since, until))
+        rows: list[Row] = reader.rows("recorded_calls", **_window(since, until), limit=MOST)
         agents = Agents.of(reader.rows("recorded_agents"))
+        if len(rows) >= MOST:
+            sys.stderr.write(f"Only the runs of the latest {MOST:,} calls of this time are looked at.\n")
         return backtest(
             rows, agents, Bodies.open(place), before or (lambda version: book_of_version(reader, version)), after
         )
@@ -76,16 +79,23 @@ def _book(named: str, ledger: str) -> Book:
     """Policies by file, folder or pack, else by a version of the ledger."""
     if named.startswith("pack:") or Path(named).exists():
         return load([named], False)
-    with suppress(Misuse):
-        place = ledger_of(ledger)
-        with reading(place) as reader:
-            found = sorted({str(row["version"]) for row in reader.rows("policy_versions", prefix=named, limit=4)})
-            if len(found) == 1:
-                book = book_of_version(reader, found[0])
-                if book is not None:
-                    return book
-                raise Misuse(f"Version {found[0]} no longer loads here. See it with `comptroller policy show`.")
+    found, book = _recorded_book(named, ledger)
+    if book is not None:
+        return book
+    if found:
+        raise Misuse(f"Version {found} no longer loads here. See it with `comptroller policy show {found}`.")
     raise Misuse(f"{named!r} is no file, folder or pack, and no version of the ledger begins so. Check it.")
+
+
+def _recorded_book(named: str, ledger: str) -> tuple[str, Book | None]:
+    """The one version that begins so, where there is a ledger that has it."""
+    try:
+        place = ledger_of(ledger)
+    except Misuse:
+        return "", None
+    with reading(place) as reader:
+        found = sorted({str(row["version"]) for row in reader.rows("policy_versions", prefix=named, limit=4)})
+        return (found[0], book_of_version(reader, found[0])) if len(found) == 1 else ("", None)
 
 
 def book_of_version(reader: Reader, version: str) -> Book | None:

@@ -20,6 +20,7 @@ from comptroller.wrapper.dataflow import trust_of
 
 Row = dict[str, Any]
 NEVER_KEPT = frozenset({"model.max_tokens", "has.model.max_tokens"})  # of a request that was sent: in no fact
+REFUSED = ("denied", "over_budget", "rate_limited", "pending")  # never sent
 _TEXTS = frozenset({"text", "reply.text", "has.text", "has.reply.text"})
 
 
@@ -90,7 +91,7 @@ class _Run:
             self.rows[row["call"]] = row
             yield self._tool(row) if row["kind"] == "tool" else self._model(row)
             heappush(self._open, (row["ended"] or row["started"], number, nanos(row["cost"])))
-            self.calls += row["kind"] == "model"
+            self.calls += row["kind"] == "model" and row["status"] not in REFUSED
 
     def _tool(self, row: Row) -> Recorded:
         identity = self._identity(row)
@@ -111,9 +112,9 @@ class _Run:
         case.text = lambda: "\n".join(texts)
         replies, answered = self._reply(row)
         after = replace(case, stage="reply", reply_text=lambda: "\n".join(replies))
-        after.spent_nanos, after.run_calls = (lambda: before), (lambda: calls)
+        after.spent_nanos, after.run_calls = (lambda: before), (lambda: calls + 1)
         lacks = NEVER_KEPT if whole and answered else NEVER_KEPT | _TEXTS
-        cases = (case, after) if row["status"] not in ("denied", "over_budget", "rate_limited", "pending") else (case,)
+        cases = (case, after) if row["status"] not in REFUSED else (case,)
         return Recorded(row, cases, lacks)
 
     def _case(self, stage: Any, row: Row, identity: Identity) -> Case:

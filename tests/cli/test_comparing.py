@@ -137,3 +137,19 @@ def test_what_a_draft_asks_that_is_not_on_record_is_counted_apart(cli: Cli, traf
     (tmp_path / "draft.yaml").write_text(text, encoding="utf-8")
     said = cli("policy", "backtest", tmp_path / "draft.yaml", "--ledger", traffic.path)
     assert "3 could not be judged: a rule asks for what is not on record" in said.out
+
+
+def test_a_version_that_no_longer_loads_is_told_so(cli: Cli, policies: tuple[Path, Path], world: Any) -> None:
+    files = [{"path": "p.yaml", "digest": "d", "text": "policy: p\nrulez: []\n"}]
+    world.fact("policy.loaded", "", version="v0", rules=0, files=files)
+    said = cli("policy", "diff", "v0", policies[0], "--ledger", world.path)
+    assert (said.code, "Version v0 no longer loads here" in said.err) == (2, True)
+
+
+def test_calls_and_spending_of_a_run_are_what_they_were_when_each_call_was_made(
+    cli: Cli, traffic: Any, tmp_path: Path
+) -> None:
+    rule = "rules: [{id: r, on: model, when: run.calls == 1 && run.spent > 0.2, then: deny}]\n"
+    (tmp_path / "draft.yaml").write_text(f"policy: p\n{rule}", encoding="utf-8")
+    told = json.loads(cli("policy", "backtest", tmp_path / "draft.yaml", "--ledger", traffic.path, "--json").out)
+    assert [row["calls"] for row in told["decisions"] if row["after"] == "deny"] == [1]
