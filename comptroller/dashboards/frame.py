@@ -19,7 +19,7 @@ from comptroller.dashboards import session
 from comptroller.dashboards.components import navigator
 from comptroller.dashboards.look.markup import Markup, as_text, join, tag
 from comptroller.dashboards.look.viewer import Viewer
-from comptroller.dashboards.map import BY_KEY, Page, may_see, pages_of
+from comptroller.dashboards.map import BY_KEY, PAGES, Page, may_see, pages_of
 from comptroller.dashboards.source import Document, Effort, Source
 
 LOOK = Path(__file__).parent / "look"
@@ -255,18 +255,22 @@ def remember(**said: object) -> None:
 
 
 def pages(person: session.Person) -> dict[str, list[Any]]:
-    """The pages of a person, by group, as Streamlit wants them."""
+    """The pages of a person, by group, as Streamlit wants them.
+
+    Those of others are there unlisted: a colleague's link to one says whose it is, not that there is no such page.
+    """
     grouped: dict[str, list[Any]] = {}
-    for page in pages_of(person.role, person.customer):
+    theirs = pages_of(person.role, person.customer)
+    for page in (*theirs, *(page for page in PAGES if page not in theirs)):
         made = st.Page(
             _drawing(page),
             title=page.title,
             icon=f":material/{page.icon}:",
             url_path=page.key,
             default=page.key == "overview",
-            visibility="visible" if page.listed else "hidden",
+            visibility="visible" if page.listed and page in theirs else "hidden",
         )
-        grouped.setdefault(page.group, []).append(made)
+        grouped.setdefault(page.group if page in theirs else "", []).append(made)
     return grouped
 
 

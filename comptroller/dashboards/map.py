@@ -24,6 +24,11 @@ class Page:
         """Its address."""
         return "/" if self.key == "overview" else f"/{self.key}"
 
+    @property
+    def whose(self) -> str:
+        """Whose it is, in words."""
+        return f"{', '.join((ADMIN, *self.roles[:-1]))} and {self.roles[-1]}"
+
     def draw(self) -> None:
         """Draw it; its module is loaded by the first who looks."""
         import_module(f"comptroller.dashboards.views.{self.key}").page()

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from comptroller.dashboards.map import may_see
+from comptroller.dashboards.map import BY_KEY, WHOLE, may_see
 from comptroller.office.people import Person
 from comptroller.office.who import Who
 
@@ -84,9 +85,11 @@ def require(key: str) -> Person:
     """Stop a run of a page that the person's role does not have; returns the person."""
     found = person()
     if not may_see(found.role, key, found.customer):
+        page, whole = BY_KEY[key], (", of the whole tenant" if key in WHOLE else "")
         st.html(
-            '<div class="ct-banner" role="alert"><strong>This page is not for your role.</strong> '
-            "An admin can change your role with <code>comptroller people change</code>.</div>"
+            '<div class="ct"><div class="ct-banner ct-asked" role="alert"><strong>This page is not for your role.'
+            f'</strong><span class="ct-remedy">{escape(page.title)} is for {page.whose}{whole}. An admin can change '
+            'your role: <code>comptroller people change</code>. <a href="/">To the overview</a></span></div></div>'
         )
         st.stop()
     return found
