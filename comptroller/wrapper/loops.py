@@ -14,6 +14,7 @@ from comptroller.policies.plan import sum_up
 from comptroller.wrapper.context import RunState
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.effects import Effect, Order, Pause
+from comptroller.wrapper.orders import must_live
 from comptroller.wrapper.queue import Ticket
 from comptroller.wrapper.shared import enforce
 
@@ -138,6 +139,7 @@ def _order(desk: Desk, identity: Identity, verdict: Verdict) -> Fact:
 
 def act(entry: "Entry", found: Found) -> Generator[Effect, Any, None]:
     """Do about it what the policies say: a person is asked, the call waits or is refused, the run ends."""
+    must_live(entry)  # nobody is asked for what was stopped, and nothing is stopped twice
     decision = sum_up([(bound, verdict) for bound, verdict, _ in found])
     entry.note("loops", decision, entry.name if entry.kind == "tool" else "")
     serious = [(bound, verdict, count) for bound, verdict, count in found if not bound.shadow]

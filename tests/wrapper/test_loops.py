@@ -112,6 +112,15 @@ def test_the_stop_is_a_fact_that_names_its_rule_and_place_and_no_text() -> None:
         assert it.desk.ledger.synced[-1].kind == KILLED or KILLED in [one.kind for one in it.desk.ledger.synced]
 
 
+def test_a_run_is_stopped_once_however_much_in_it_repeats() -> None:
+    with run("repeat: {times: 2, then: stop}") as it:
+        calls = [("c1", "read", {"of": 1}), ("c2", "write", {"of": 1})] * 2
+        told = it.turn(answer=reply(None, calls)).body.decode()
+        assert "called `read` 2 times" in told
+        assert "was stopped by policy p" in told
+        assert len(it.desk.facts(KILLED)) == 1
+
+
 def test_orders_go_by_the_policys_rule_also_after_a_snapshot() -> None:
     with run("repeat: {times: 2, then: stop}") as it:
         for _ in range(2):
