@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from comptroller.core.errors import SettingsError
 from comptroller.dashboards import frame, session
 from comptroller.dashboards.components import table
 from comptroller.dashboards.components.table import Cell, Head, Table, status
@@ -13,7 +14,7 @@ from comptroller.dashboards.listing import Row
 from comptroller.dashboards.look.markup import Markup, tag
 from comptroller.dashboards.look.viewer import exact_time
 from comptroller.dashboards.look.words import badge
-from comptroller.dashboards.views import approval_acts, approval_editor, approvals, runs
+from comptroller.dashboards.views import approval_acts, approval_editor, approvals, finance, runs
 from comptroller.office.keys import BODIES
 
 MOST_CAPS = 100
@@ -40,7 +41,9 @@ EVENTS = {
 
 def draw(id: str, following: str) -> None:
     """The request; `following` is shown once this one is answered."""
-    row: Row = frame.source().get(f"/api/approvals/{id}")
+    row: Row = frame.source().get(finance.path("approvals", id))
+    if "approval" not in row:  # `/api` has something else by that name
+        raise SettingsError(f"There is no approval {id[:128]!r}. Choose one from the list.")
     frame.put(frame.link("← All that wait", frame.address("approvals"), cls="ct-phone"))
     frame.put(tag("h2", title(row), " ", _state(row), cls="ct-section"))
     frame.put(tag("p", *_said(row), cls="ct-sub"))
