@@ -106,7 +106,7 @@ def body_of(vault: Vault, digest: str) -> object:
         return None
     try:
         return json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return data.decode("utf-8", "replace")
 
 

@@ -206,6 +206,6 @@ def nanoseconds(moment: datetime) -> int:
 def _object(text: str) -> Mapping[str, Any] | None:
     try:
         args = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return args if isinstance(args, dict) else None

@@ -70,7 +70,7 @@ def _event(telling: Telling, said: Said, agent: Row) -> Iterator[Row]:
 def _args(text: str) -> Any:
     try:
         args = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return args if isinstance(args, dict) else {}
 

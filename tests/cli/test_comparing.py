@@ -153,3 +153,14 @@ def test_calls_and_spending_of_a_run_are_what_they_were_when_each_call_was_made(
     (tmp_path / "draft.yaml").write_text(f"policy: p\n{rule}", encoding="utf-8")
     told = json.loads(cli("policy", "backtest", tmp_path / "draft.yaml", "--ledger", traffic.path, "--json").out)
     assert [row["calls"] for row in told["decisions"] if row["after"] == "deny"] == [1]
+
+
+def test_arguments_nested_beyond_reason_are_no_object_and_stop_nothing(cli: Cli, world: Any, tmp_path: Path) -> None:
+    deep = {"name": "pay", "arguments": "[" * 100_000}
+    reply = {"role": "assistant", "content": None, "tool_calls": [{"id": "c0", "type": "function", "function": deep}]}
+    run = world.run()
+    first = world.call(run, policy="v", reply=world.keep(json.dumps(reply)))
+    world.call(run, "tool", "pay", 0, parent=first, policy="v", tool={"call_id": "c0", "args": "d"})
+    (tmp_path / "draft.yaml").write_text(POLICY, encoding="utf-8")
+    told = json.loads(cli("policy", "backtest", tmp_path / "draft.yaml", "--ledger", world.path, "--json").out)
+    assert [row["after"] for row in told["decisions"]] == ["deny"]  # a rule that cannot look refuses
