@@ -234,7 +234,7 @@ def _export(listing: Listing, wanted: Wanted, total: int) -> None:
     fields = listing.exports or [column.field for column in listing.columns]
     everything = Wanted(wanted.said, wanted.sort, wanted.falling, MOST_EXPORTED, 0)
     name = listing.title.lower().replace(" ", "-")
-    with st.popover("Export", icon=":material/download:"):
+    with st.popover("Export", icon=":material/download:", key=f"ct_export_{listing.name}"):
         more = f" The first {MOST_EXPORTED:,}." if total > MOST_EXPORTED else ""
         st.caption(f"What the filters let through, in this order.{more}")
         more_forms = {export.LINES: "application/x-ndjson"} if listing.lines else {}

@@ -81,7 +81,7 @@ class Screen:
     def settle(self) -> "Screen":
         """Wait until the script has run to its end and nothing on the page is old."""
         self.page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=WAIT_MS)
-        self.page.wait_for_function("!document.querySelector('[data-stale=true]')", timeout=WAIT_MS)
+        self.page.wait_for_selector('[data-stale="true"]', state="detached", timeout=WAIT_MS)
         return self
 
     def check(self) -> None:

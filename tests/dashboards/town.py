@@ -100,6 +100,8 @@ def build(place: Path, said: Said = plain) -> Town:
     town = Town(place / "ledger", _settle(place, before, said))
     with _work(town, clock, said) as work:
         _month_before(work, this)
+    _write_policy(place / "policies", "5000.0", said)  # the second version
+    with _work(town, clock, said) as work:
         _this_month(work, now)
     return town
 
@@ -207,7 +209,6 @@ def _month_before(work: Work, this: datetime) -> None:
                 work.said("letters"),
                 by="vera",
             )
-    _write_policy(Path(work.town.config["policies"][0]), "5000.0", work.said)  # the second version
     work.clock.tick(2)
 
 

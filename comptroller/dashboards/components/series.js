@@ -53,6 +53,7 @@ function draw(view) {
   chart.setAttribute("aria-label", line(data.title) + " and failed calls over time");
   chart.setAttribute("aria-valuemin", "1");
   chart.setAttribute("aria-valuemax", String(n));
+  chart.setAttribute("aria-valuenow", "1");
   view.rule = svg("line", { class: "cursor", y1: EDGE.top, y2: data.height - EDGE.bottom, visibility: "hidden" });
   chart.replaceChildren(...chosen(view), ...moneyPanel(view), ...failedPanel(view), ...times(view), view.rule);
   read(view, view.cursor);

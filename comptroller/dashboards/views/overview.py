@@ -191,7 +191,8 @@ def _cause(row: Row) -> tuple[Markup, str, Markup]:
     title = frame.link(
         str(row["cause"])[:160] or "Failed without a word", frame.address("failures", cause=row["cause"])
     )
-    spent = tag("span", f"{money.shown(viewer, row['costs'])} spent · {_flows(row['workflows'])} · ")
+    cost = f"{money.shown(viewer, row['costs'])} spent · " if row["costs"] else ""
+    spent = tag("span", f"{cost}{_flows(row['workflows'])} · ")
     newest = frame.link("newest run", frame.address("run", id=row["last_run"]))
     return title, viewer.count(row["calls"]), join(spent, newest)
 

@@ -19,7 +19,7 @@ def draw(shown: Looked) -> None:
     told = {**shown.row, "calls_in_order": list(shown.tree[:MOST]), "decisions": list(shown.decisions[:MOST])}
     if len(shown.tree) > MOST:
         frame.put(tag("p", f"The first {MOST} calls. The download has all of them.", cls="ct-sub"))
-    st.code(json.dumps(told, indent=1, ensure_ascii=False, default=_plain), language="json")
+    st.code(json.dumps(told, indent=1, ensure_ascii=False, default=_plain), language="json", wrap_lines=True)
 
 
 def _plain(value: object) -> str:
