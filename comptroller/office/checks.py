@@ -90,11 +90,11 @@ def _unbilled(papers: Papers, one: Outcome) -> int:
 
 
 def _disputed(papers: Papers) -> Check:
-    known = papers.keeper.registry.outcomes
-    if not papers.invoice.number:
-        wrong = [one.outcome for one in papers.items if known[one.outcome].state.startswith("disputed")]
-        if wrong:
-            return Check("disputed", "fault", f"{_count(wrong)} in dispute on it.", len(wrong), None, _some(wrong))
+    known, closed = papers.keeper.registry.outcomes, bool(papers.invoice.number)
+    wrong = [one.outcome for one in papers.items if known[one.outcome].state.startswith("disputed")]
+    if wrong:
+        told = f"{_count(wrong)} in dispute {'since it was closed' if closed else 'on it'}."
+        return Check("disputed", "warning" if closed else "fault", told, len(wrong), None, _some(wrong))
     held, nanos = papers.invoice.held, papers.invoice.held_nanos
     return Check("disputed", "ok", "Outcomes in dispute are held back." if held else "None is in dispute.", held, nanos)
 
