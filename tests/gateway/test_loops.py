@@ -1,5 +1,6 @@
 """Loops at the gateway: whole and streamed replies, agents by header, what a client is told."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from comptroller.core.facts import AGENT_OPENED, KILLED
 from comptroller.office import orders
 from comptroller.testing.script import Say, Use
 from tests.gateway.house import HI, house
+from tests.gateway.test_crew import Two
+from tests.gateway.yard import yard
 
 RUN = {"comptroller-run": "nightly-7"}
 AGAIN = Say(calls=[Use("search", {"query": "x"})])
@@ -71,3 +74,19 @@ def test_agents_that_bounce_one_sentence_are_stopped_across_formats() -> None:
             told.append(at.post("/v1/messages", claude, headers={**RUN, "comptroller-agent": "b"}).status_code)
         assert told == [200] * 6 + [403] * 2
         assert at.last["rule"] == "loops.ping_pong"
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are looked up in /proc")
+def test_each_worker_counts_what_it_sees_and_a_stop_holds_for_all() -> None:
+    with yard(AGAIN, {"loops": {"repeat": {"times": 3, "then": "stop"}}}) as at:
+        two = Two(at)
+        try:
+            first = [two.post(number, comptroller_run="nightly-7").text for number in (0, 1, 0, 1)]
+            assert not any("called `search`" in text for text in first)
+            assert "called `search` 3 times" in two.post(0, comptroller_run="nightly-7").text
+            replies = [two.post(number, comptroller_run="nightly-7") for number in (0, 1)]
+            assert [reply.json()["error"]["rule"] for reply in replies] == ["loops.repeat"] * 2
+            assert two.post(1, comptroller_run="another").status_code == 200
+            assert len(at.facts(KILLED)) == 1
+        finally:
+            two.close()
