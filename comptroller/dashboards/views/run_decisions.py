@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 
 from comptroller.dashboards import frame, listing
-from comptroller.dashboards.components.table import Cell, status
+from comptroller.dashboards.components.table import Cell
 from comptroller.dashboards.listing import Column, Filter, Found, Listing, Row, Wanted
-from comptroller.dashboards.views import runs
+from comptroller.dashboards.views import audit, runs
 from comptroller.dashboards.views.run_look import Looked
 
 EXPORTED = (
     "happened", "agent", "kind", "name", "stage", "action", "shadow", "rule", "policy", "because", "findings",
     "version", "call",
 )  # fmt: skip
+AT = "A tool call is decided on in the reply that asks for it, and once more where it is made."
 
 
 def draw(shown: Looked) -> None:
@@ -41,10 +42,10 @@ def columns(run: str) -> list[Column]:
     """The columns of a list of decisions."""
     return [
         Column("happened", "When", lambda row: runs.when(row["happened"])),
-        Column("action", "Decision", _action),
+        Column("action", "Decision", audit.action),
         Column("rule", "Rule", lambda row: _rule(row)),
         Column("because", "Because", lambda row: Cell(row["because"], below=row["findings"] or ""), wide=True),
-        Column("stage", "At", lambda row: Cell(row["stage"])),
+        Column("stage", "At", lambda row: Cell(row["stage"], below=audit.in_reply(row)), about=AT),
         Column("agent", "Agent", lambda row: Cell(row["agent"])),
         Column("name", "Call", lambda row: Cell(row["tool"] or row["name"], row["call"], _call(run, row))),
         Column("version", "Version", lambda row: Cell(row["version"][:8], row["version"], code=True)),
@@ -57,12 +58,6 @@ def _call(run: str, row: Row) -> str:
 
 def _rule(row: Row) -> Cell:
     return Cell(row["rule"], row["place"], frame.address("policies", rule=row["rule"], version=row["version"]))
-
-
-def _action(row: Row) -> Cell:
-    if row["shadow"]:
-        return status("shadow", f"Shadow: {status(row['action']).text.lower()}", "Only noted: the rule is on trial.")
-    return status(row["action"])
 
 
 def _find(rows: Sequence[Row], wanted: Wanted) -> Found:

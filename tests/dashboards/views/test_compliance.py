@@ -13,6 +13,7 @@ pytest.importorskip("duckdb")
 from streamlit.testing.v1 import AppTest
 
 import comptroller as ct
+from comptroller.dashboards.views import audit
 from comptroller.office.people import Person
 from tests.dashboards.house import Here, again, connected, html, look, parts, somebody, texts
 
@@ -120,6 +121,13 @@ def test_the_check_of_the_chain_is_begun_and_told(house: Here) -> None:
     said = html(look("audit"))
     assert "Chain intact." in said
     assert "records checked" in said
+
+
+@pytest.mark.parametrize(
+    ("stage", "kind", "told"), [("tool", "model", "in the reply"), ("tool", "tool", ""), ("reply", "model", "")]
+)
+def test_a_tool_call_decided_on_as_a_model_asked_for_it_says_so(stage: str, kind: str, told: str) -> None:
+    assert audit.in_reply({"stage": stage, "kind": kind}) == told
 
 
 def test_what_shadows_would_have_done_is_counted_apart(house: Here) -> None:
