@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from comptroller.core.call import Identity
 from comptroller.core.facts import LIVE, Line
 from comptroller.core.loops import Bounds
 from comptroller.core.origin import SECRECY, Secrecy
 from comptroller.core.source import Lines
-from comptroller.core.verdict import STRICTNESS, Action, Cap, Case, Decision, Limit, Verdict
+from comptroller.core.verdict import STRICTNESS, Action, Cap, Case, Decision, Limit, Stage, Verdict
 from comptroller.policies.amounts import read_cap, read_rate
 from comptroller.policies.globs import Matches, any_of, is_glob
 from comptroller.policies.inputs import Scopes
@@ -28,6 +28,8 @@ CACHE = 4_096  # plans and readings kept; names come from callers and must not f
 HARD = frozenset({"deny", "clamp", "ask"})
 _EFFECTS = {"read": 0, "write": 1, "external": 2}
 _RETURNS = {"trusted": 0, "names": 1, "foreign": 2, "untrusted": 3}
+# The same for all cases of a plan: a pattern over a tool's name costs 45 us, and need not be asked for each call.
+_FIXED = frozenset({"tool", "agent", "run.workflow"})
 _Placed = tuple[int, int, Rule]  # its place among all rules, the number of its policy, itself
 _V = TypeVar("_V")
 _K = TypeVar("_K")
@@ -121,7 +123,7 @@ class Book:
 
     def plan(self, case: Case) -> Plan:
         """All that can have a say on a case: what `decide` goes by."""
-        return self._plan(case.stage, case.tool, case.identity.workflow, case.identity.agent)
+        return self._plan(case.stage, case.tool, case.identity.workflow, case.identity.agent, ahead=False)
 
     def watches(self, stage: str, identity: Identity, tool: str = "") -> bool:
         """Whether any rule is there for a stage (of no certain tool): else nothing has to be gathered for it."""
@@ -223,12 +225,21 @@ class Book:
             _keep(self._applying, key, lambda: found)
         return found
 
-    def _plan(self, stage: str, tool: str, workflow: str, agent: str) -> Plan:
-        rules = self._rules(stage, tool, frozenset(self._numbers(workflow, agent)))
+    def _plan(self, stage: str, tool: str, workflow: str, agent: str, ahead: bool = True) -> Plan:
+        """All that can have a say. `ahead`: what asks for the tool, agent or workflow alone is decided here, once."""
+        found = self._rules(stage, tool, frozenset(self._numbers(workflow, agent)))
+        fixed = Case(cast(Stage, stage), Identity(workflow=workflow, agent=agent), tool=tool)
+        always: list[tuple[Rule | None, Verdict]] = []
+        open_: list[Rule] = []
+        for rule in found:
+            if rule.condition is not None and not (ahead and rule.gets.keys() <= _FIXED):
+                open_.append(rule)
+            elif (verdict := rule.judge(fixed, None)) is not None:
+                always.append((rule, verdict))
+        rules = tuple(open_)
         groups = self._groups.get(rules)
         if groups is None:  # tools that meet the same rules share one program
             groups = _keep(self._groups, rules, lambda: group_rules(rules))
-        always: list[tuple[Rule | None, Verdict]] = [(rule, rule.said) for rule in rules if rule.condition is None]
         needs: list[tuple[str, Verdict]] = []
         scopes = self._table_scopes(workflow, agent)
         if stage == "tool":

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -468,3 +469,20 @@ def test_fused_rules_decide_as_each_alone(
     )
     assert set(decision.shadows) == {verdict for rule, verdict in alone if verdict and rule.shadow}
     assert {decision.verdict, *decision.notes} - {None} == set(enforced)
+
+
+def test_a_rule_about_the_tool_the_agent_or_the_workflow_alone_is_decided_once_and_says_the_same() -> None:
+    text = """
+policy: p
+rules:
+  - {id: named, on: tool, when: 'tool.matches("^del")', then: deny}
+  - {id: who, on: tool, when: agent == "a" && run.workflow == "w", then: ask}
+  - {id: shy, on: tool, when: tool.startsWith("x"), then: deny, mode: shadow}
+  - {id: odd, on: tool, when: 'int(tool) > 3', then: note, on_error: ask}
+"""
+    book = load_policies([("p.yaml", text)])
+    for name, agent, workflow in product(("delete", "xray", "7", "1"), ("a", "b"), ("w", "v")):
+        asked = tool(name, {}, Identity(agent=agent, workflow=workflow))
+        assert book.decide(asked) == book.plan(asked).decide(asked)
+    assert book.decide(tool("delete", {})).action == "deny"
+    assert [said.rule for said in book.decide(tool("xray", {})).shadows] == ["shy"]
