@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError, dates, numbers
 
-NONE = "–"
+NONE, MINUS = "–", "\u2212"
 _SMALLEST = Decimal("0.0000005")
 
 
@@ -45,10 +45,9 @@ class Viewer:
         if amount is None:
             return NONE
         if not currency:
-            return numbers.format_decimal(amount, format="#,##0.00", locale=self.locale)
-        return numbers.format_currency(
-            amount, currency, _pattern(self.locale, _places(amount)), locale=self.locale, currency_digits=False
-        )
+            return _minus(numbers.format_decimal(amount, format="#,##0.00", locale=self.locale))
+        pattern = _pattern(self.locale, _places(amount))
+        return _minus(numbers.format_currency(amount, currency, pattern, locale=self.locale, currency_digits=False))
 
     def share(self, part: float | Decimal | None, places: int = 1) -> str:
         """A share of one as per cent."""
@@ -96,6 +95,11 @@ def exact_money(amount: Decimal | None, currency: str) -> str:
 def exact_time(moment: datetime | None) -> str:
     """To the microsecond, in UTC."""
     return "" if moment is None else moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _minus(text: str) -> str:
+    """With a minus for a hyphen: a line breaks behind a hyphen, and leaves the sign on the line before."""
+    return text.replace("-", MINUS)
 
 
 def _places(amount: Decimal) -> int:

@@ -19,7 +19,13 @@ def plain(text: str) -> str:
 
 @pytest.mark.parametrize(
     ("amount", "shown"),
-    [("4436.81", "$4,436.81"), ("0.083456", "$0.0835"), ("0.00049", "$0.00049"), ("0", "$0.00"), ("-12.5", "-$12.50")],
+    [
+        ("4436.81", "$4,436.81"),
+        ("0.083456", "$0.0835"),
+        ("0.00049", "$0.00049"),
+        ("0", "$0.00"),
+        ("-12.5", "\u2212$12.50"),
+    ],
 )
 def test_money_shows_cents_and_below_one_three_digits_that_say_something(amount: str, shown: str) -> None:
     assert BOSTON.money(Decimal(amount), "USD") == shown

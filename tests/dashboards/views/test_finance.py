@@ -124,7 +124,7 @@ def test_finance_goes_from_a_margin_to_the_disputed_outcome_and_to_the_credit_no
 
     movers = table(shown("economics"), "What moved the margin")
     disputes = next(row for row in movers if row[0]["t"] == "Disputes")
-    assert disputes[1]["t"] == "-$1.50"
+    assert disputes[1]["t"] == "\u2212$1.50"
     month = ask(here, "/api/economics")["month"]
     assert disputes[4]["h"] == f"/outcomes?taken_back={month}"
 
