@@ -208,6 +208,8 @@ def claw_back_outcome(ask: Ask) -> Heard:
 def reopen_outcome(ask: Ask) -> Heard:
     """Say that its subject came back."""
     said = ask.body
+    if said.of:  # another that nobody here may see is none
+        _seen(ask, desk_of(ask), said.of)
     return _say(ask, said.what, More(because=said.because, of=said.of))
 
 
@@ -240,7 +242,10 @@ def desk_of(ask: Ask) -> OutcomeDesk:
 
 def meant(ask: Ask, desk: OutcomeDesk) -> Outcome:
     """The outcome of the path, where it is theirs to see."""
-    key = ask.path["outcome"]
+    return _seen(ask, desk, ask.path["outcome"])
+
+
+def _seen(ask: Ask, desk: OutcomeDesk, key: str) -> Outcome:
     outcome = desk.registry.outcomes.get(key)
     if outcome is None or not _sees(ask.who, outcome):
         raise Problem(404, "not_found", f"There is no outcome {key[:128]!r}.", "List them with GET /api/outcomes.")

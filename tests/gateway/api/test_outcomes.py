@@ -88,6 +88,15 @@ def test_an_outcome_is_attested_disputed_and_decided(house: Api) -> None:
     assert told["attestor"].startswith("Ada (")
 
 
+def test_an_outcome_is_no_other_customers_one_again(house: Api) -> None:
+    acme, mine = replace(OURS, customer="acme"), f"/api/outcomes/{house.runs[0]}/reopen"
+    assert house.post(f"/api/outcomes/{house.runs[0]}/confirm", {})["state"] == "verified"
+    for other in (house.runs[1], "nothing"):
+        assert house.post(mine, {"what": "duplicate", "of": other}, acme).status == 404
+    assert house.get(f"/api/outcomes/{house.runs[0]}")["state"] == "verified"
+    assert house.post(mine, {"what": "duplicate", "of": house.runs[2]}, acme)["state"] == "reversed"
+
+
 def test_only_a_customers_own_key_speaks_for_a_customer(house: Api) -> None:
     one = f"/api/outcomes/{house.runs[0]}/confirm"
     ours = replace(OURS, key="key_1")
