@@ -18,7 +18,8 @@ from comptroller.core.jws import Forged
 from comptroller.core.money import decimal_text
 from comptroller.core.outcome import Outcome
 from comptroller.office import commitments
-from comptroller.office.signing import PublicKey, Signer
+from comptroller.office.signing import Signer
+from comptroller.store.publickey import PublicKey
 
 KIND = "comptroller-receipt+jws"
 COUNTER = "comptroller-countersigned-receipt+jws"
