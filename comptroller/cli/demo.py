@@ -64,7 +64,7 @@ def _clicks(runs: dict[str, str]) -> list[tuple[str, str]]:
     return [
         (
             f"/run?id={runs.get('invoice-matching/large', '')}",
-            "An auditor asks why a payment was refused: the rule, its version, and what would let it pass.",
+            "An auditor asks why a payment was refused: the rule, its version, and how to ask what would let it pass.",
         ),
         ("/economics", "A finance lead asks what the month earned, and which disputed reports cost it."),
         (

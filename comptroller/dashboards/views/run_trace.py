@@ -42,7 +42,7 @@ def _call(shown: Looked, row: Row) -> None:
     if row["error"]:
         frame.banner("failed", str(row["error"])[:2_000], mark="✕")
     if row["rule"]:
-        frame.banner("asked" if row["action"] in ("ask", "note") else "failed", str(row["rule"]), str(row["because"]))
+        _verdict(row)
     if row["row"] != "call":
         return
     if BODIES not in session.person().rights:
@@ -50,6 +50,16 @@ def _call(shown: Looked, row: Row) -> None:
         return
     with frame.guarded():
         _texts(frame.source().get(f"/api/calls/{row['id']}", bodies=True))
+
+
+def _verdict(row: Row) -> None:
+    """The rule that decided, why, and for what was held or refused how to find out what would have passed."""
+    to = frame.address("policies", rule=row["rule"], version=row["policy"])
+    more = tag("span", str(row["because"]), " ", frame.link("See the rule", to) if to else None)
+    frame.banner("asked" if row["action"] in ("ask", "note") else "failed", str(row["rule"]), more)
+    if row["row"] == "call" and row["action"] in ("ask", "deny"):
+        explain = tag("code", f"comptroller policy explain {row['id']}")
+        frame.put(tag("p", "What the rule saw, and what would let the call pass: ", explain, cls="ct-sub"))
 
 
 def _facts(shown: Looked, row: Row) -> list[tuple[str, str | Markup]]:

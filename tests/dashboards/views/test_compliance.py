@@ -123,6 +123,14 @@ def test_the_check_of_the_chain_is_begun_and_told(house: Here) -> None:
     assert "records checked" in said
 
 
+def test_a_refused_call_leads_to_its_rule_and_says_how_to_ask_what_would_pass(house: Here) -> None:
+    auditor = somebody("compliance")
+    [refused] = house.bureau.reader.query("console_decisions", action="deny", shadow=False).to_pylist()
+    said = html(look("run", auditor, id=refused["run"], span=refused["call"]))
+    assert f"/policies?rule=no-pay&amp;version={refused['version']}" in said
+    assert f"comptroller policy explain {refused['call']}" in said
+
+
 @pytest.mark.parametrize(
     ("stage", "kind", "told"), [("tool", "model", "in the reply"), ("tool", "tool", ""), ("reply", "model", "")]
 )
