@@ -17,6 +17,7 @@ from tests.dashboards.town import Town
 pytestmark = pytest.mark.browser
 
 WIDTHS = (1280, 390)
+HEIGHT = 3600  # what lies below the fold of a part that scrolls is not looked at
 GRAVE = ("serious", "critical")
 # What lies in Streamlit's own markup and cannot be mended from here: the rule, where, and why.
 EXCUSED = (
@@ -44,7 +45,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Console,
 @pytest.fixture(scope="module", params=["light", "dark"])
 def screen(request: pytest.FixtureRequest, browser: Any, console: tuple[Console, Town]) -> Iterator[Screen]:
     home, _ = console
-    with machine.screen(browser, home.url, width=WIDTHS[0], color_scheme=request.param) as found:
+    with machine.screen(browser, home.url, width=WIDTHS[0], height=HEIGHT, color_scheme=request.param) as found:
         home.let_in(found, f"Root {request.param}", "admin")
         axe = (resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
         found.page.evaluate(axe)
@@ -64,10 +65,10 @@ def test_no_page_has_a_serious_fault(screen: Screen, console: tuple[Console, Tow
     by_day = not screen.page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
     rules, faults = TAGS if by_day else COLOURS, list[str]()
     for address in addresses(console[1]):
-        screen.page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+        screen.page.set_viewport_size({"width": WIDTHS[0], "height": HEIGHT})
         screen.go(address)
         for width in WIDTHS:
-            screen.page.set_viewport_size({"width": width, "height": 900})
+            screen.page.set_viewport_size({"width": width, "height": HEIGHT})
             # What is just drawn anew is pale for a moment: only what stays is a fault.
             found = faults_of(screen, rules) and faults_of(screen.settle(), rules)
             faults += [f"{width} {address[:40]} {fault}" for fault in found]

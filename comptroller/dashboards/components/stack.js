@@ -11,7 +11,7 @@ export default function (component) {
 
 function build(root) {
   const view = { root, at: -1 };
-  view.chart = svg("svg", { class: "chart", tabindex: 0, role: "slider", "aria-valuemin": 1 });
+  view.chart = svg("svg", { class: "chart", tabindex: 0, role: "slider", "aria-valuemin": 1, "aria-valuenow": 1 });
   view.tip = el("div", "tip");
   view.tip.hidden = true;
   view.legend = el("div", "legend");
