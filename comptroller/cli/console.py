@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -46,6 +47,8 @@ def console(host: str, port: int | None, ledger: str, config: str, certfile: str
     log_as_json()
     check_tls(certfile, keyfile)
     settings = load_settings(config or None, ledger or None)
+    if not (ledger or os.environ.get("COMPTROLLER_LEDGER")) and "ledger" in settings.model_fields_set:
+        _begin(settings)
     where = ledger_of(settings.ledger)
     label = folder.label(where)
     assert label is not None, "it is a ledger"
@@ -53,6 +56,14 @@ def console(host: str, port: int | None, ledger: str, config: str, certfile: str
     with started(settings), kept_console(found):
         screen.say(found.told)
         _wait()
+
+
+def _begin(settings: Settings) -> None:
+    """Make the ledger that a settings file names, where no call has yet: `init` and then a look is a fair order."""
+    from comptroller.store.ledger import Ledger
+
+    if not Path(settings.ledger).exists():
+        Ledger.open(settings.ledger, settings).close()
 
 
 def place(

@@ -60,5 +60,6 @@ Then govern a client in your program, and run it in this directory:
 Agents that you cannot change are governed by a gateway:
 
   comptroller run -- CMD                 start one program behind a gateway of its own
-  comptroller up                         serve all who point their base URL at it"""
+  comptroller up                         serve all who point their base URL at it, and the console
+  comptroller console                    the console alone: runs, policies, spend, in a browser"""
     )

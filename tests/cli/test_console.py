@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ pytest.importorskip("streamlit")
 from comptroller.cli import console
 from comptroller.core.settings import Settings
 from comptroller.office.switchboard import address_of
+from comptroller.store.folder import label
 from comptroller.store.ledger import Ledger
 from tests.dashboards.served import Console, until
 
@@ -84,6 +85,27 @@ def test_up_brings_it_along_with_the_same_people_and_ends_it(ledger: Path) -> No
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
         assert gone(found)
+
+
+def test_right_after_init_it_opens_on_an_empty_ledger_and_makes_none_elsewhere(
+    cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Path] = []
+
+    def kept(found: console.Place) -> AbstractContextManager[None]:
+        shown.append(Path(found.settings.ledger))
+        return nullcontext()
+
+    monkeypatch.setattr(console, "kept_console", kept)
+    monkeypatch.setattr(console, "_wait", lambda: None)
+    assert cli("console", "--port", "0").code == 2, "no settings name a ledger here"
+    assert not Path(".comptroller").exists()
+    cli("init")
+    assert cli("console", "--port", "0", "--ledger", "mistyped").code == 2
+    assert cli("console", "--port", "0").code == 0
+    assert shown == [Path(".comptroller")]
+    assert label(Path(".comptroller")) is not None
+    assert not Path("mistyped").exists()
 
 
 def test_beyond_this_machine_somebody_has_to_be_invited_first(cli: Callable[..., Any], ledger: Path) -> None:
