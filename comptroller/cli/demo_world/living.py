@@ -31,7 +31,7 @@ from comptroller.wrapper.desk import Desk, set_desk
 PORT = 4141
 HANDS = 2  # pieces of work at a time
 HASTE = 0.3  # of what models and tools take is waited for
-REST_S = (0.6, 1.8)  # between two pieces of work
+REST_S = (4.0, 12.0)  # between two pieces of work: an hour of them must not bury the sixty days before
 SAYS_EVERY_S = 20.0  # a customer looks at what was done
 RIGHTS = ("api:read", "api:outcomes")
 Greet = Callable[[str, Place | None], None]
