@@ -41,6 +41,7 @@ OPTIONS: dict[str, Any] = {
     "client.showErrorLinks": False,
     "client.toolbarMode": "minimal",
     "global.developmentMode": False,
+    "logger.enableRich": False,  # what fails is one line of JSON, as all that is logged
     "logger.level": "warning",
     "runner.magicEnabled": False,
     "server.baseUrlPath": "",
