@@ -159,7 +159,8 @@ def _narrow(listing: Listing, name: str, value: str) -> None:
 
 def _list(listing: Listing, said: dict[str, Any]) -> Row | None:
     sort = _sort(listing)
-    page = max(int(number) if (number := frame.query(listing.name + "page", "1")).isdecimal() else 1, 1)
+    number = frame.query(listing.name + "page", "1")
+    page = max(int(number) if number.isdecimal() and len(number) < 8 else 1, 1)  # no list has more
     wanted = Wanted(said, sort.lstrip("-"), sort.startswith("-"), listing.size, (page - 1) * listing.size)
     found = listing.find(wanted)
     if page > 1 and not found.rows:  # the filters were narrowed since

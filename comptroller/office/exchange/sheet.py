@@ -128,7 +128,7 @@ def _typed(cell: Cell, kind: Kind) -> object:
         return Decimal(cell).scaleb(-9)
     if kind == "number":
         return Decimal(cell) if cell != "" else None
-    return str(cell).encode("utf-8", "backslashreplace").decode()
+    return str(cell).replace("\0", "").encode("utf-8", "backslashreplace").decode()
 
 
 assert NANOS == 10**9, "money moves by nine places"
