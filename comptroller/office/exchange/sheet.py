@@ -78,7 +78,7 @@ def _csv(sheet: Sheet, harmless: bool) -> bytes:
     kinds = [column.kind for column in sheet.columns]
     for row in sheet.rows:
         writer.writerow([_cell(cell, kind, harmless) for cell, kind in zip(row, kinds, strict=True)])
-    return made.getvalue().encode("utf-8", "backslashreplace")
+    return made.getvalue().replace("\0", "").encode("utf-8", "backslashreplace")
 
 
 def _cell(cell: Cell, kind: Kind, harmless: bool) -> str:
