@@ -110,6 +110,15 @@ def test_a_person_of_one_customer_sees_that_customer_alone(page: Page, made: Tow
     assert [id for name, id in made.ids.items() if "order-1" in name and id in told] == []
 
 
+def test_what_needs_attention_is_named_as_on_the_page_of_failures_and_leads_to_just_that(made: Town) -> None:
+    shown = look("overview", somebody("engineer"))
+    assert not shown.exception
+    said = html(shown)
+    assert "/failures?cause=" in said
+    assert "&amp;place=" in said
+    assert "– spent" not in said
+
+
 def test_the_whole_console_draws_its_first_page_in_its_frame(made: Town) -> None:
     page = AppTest.from_file(str(Path(console.__file__)), default_timeout=TIMEOUT_S)
     again(page, somebody("finance", "maria"))

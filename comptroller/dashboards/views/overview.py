@@ -18,8 +18,10 @@ from comptroller.dashboards.listing import Row
 from comptroller.dashboards.look import money
 from comptroller.dashboards.look.bars import bars
 from comptroller.dashboards.look.markup import Markup, join, tag
+from comptroller.dashboards.look.viewer import NONE
 from comptroller.dashboards.map import FINANCE
 from comptroller.dashboards.views import approvals, runs
+from comptroller.dashboards.views.failures_cause import Cause
 
 CAUSES, LATEST = 4, 8
 
@@ -188,13 +190,13 @@ def _attention(course: Course) -> None:
 
 def _cause(row: Row) -> tuple[Markup, str, Markup]:
     viewer = frame.viewer()
-    title = frame.link(
-        str(row["cause"])[:160] or "Failed without a word", frame.address("failures", cause=row["cause"])
-    )
-    cost = f"{money.shown(viewer, row['costs'])} spent · " if row["costs"] else ""
-    spent = tag("span", f"{cost}{_flows(row['workflows'])} · ")
+    cause = Cause.of(row)
+    title = frame.link(cause.words[:160], cause.address())
+    spent = money.shown(viewer, row["costs"])
+    said = (row["name"], _flows(row["workflows"]), "" if spent == NONE else f"{spent} spent")
+    below = tag("span", " · ".join(dict.fromkeys(each for each in said if each)), " · ")
     newest = frame.link("newest run", frame.address("run", id=row["last_run"]))
-    return title, viewer.count(row["calls"]), join(spent, newest)
+    return title, viewer.count(row["calls"]), join(below, newest)
 
 
 def _flows(names: Sequence[str]) -> str:
