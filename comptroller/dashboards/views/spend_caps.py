@@ -27,8 +27,8 @@ LENGTHS = {
 COUNTED = ("calls", "tokens")
 EXPORTED = ("per", "who", "unit", "cap", "settled", "held", "left", "every", "resets", "over", "place")
 NOTHING = (
-    "No cap is set",
-    "Nothing but the providers' own limits stops spending. A cap refuses a call before it is made.",
+    "No cap has anybody under it",
+    f"Nobody whom a policy caps called in the last {LATELY.days} days. A cap refuses a call before it is made.",
     tag("span", "Write ", tag("code", "budgets: [{per: customer, cap: 50 USD, every: month}]"), " into a policy file."),
 )
 

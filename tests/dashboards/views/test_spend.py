@@ -160,7 +160,7 @@ def test_an_empty_ledger_says_what_would_be_summed(tmp_path: Path) -> None:
         page = look("spend", FIONA)
     assert not page.exception
     assert "Nothing was spent in this time" in html(page)
-    assert "No cap is set" in html(page)
+    assert "No cap has anybody under it" in html(page)
 
 
 @pytest.mark.parametrize(
