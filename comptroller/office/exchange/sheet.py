@@ -78,7 +78,7 @@ def _csv(sheet: Sheet, harmless: bool) -> bytes:
     kinds = [column.kind for column in sheet.columns]
     for row in sheet.rows:
         writer.writerow([_cell(cell, kind, harmless) for cell, kind in zip(row, kinds, strict=True)])
-    return made.getvalue().replace("\0", "").encode("utf-8", "backslashreplace")
+    return made.getvalue().encode("utf-8", "backslashreplace")
 
 
 def _cell(cell: Cell, kind: Kind, harmless: bool) -> str:
@@ -128,7 +128,7 @@ def _typed(cell: Cell, kind: Kind) -> object:
         return Decimal(cell).scaleb(-9)
     if kind == "number":
         return Decimal(cell) if cell != "" else None
-    return str(cell).replace("\0", "").encode("utf-8", "backslashreplace").decode()
+    return str(cell).encode("utf-8", "backslashreplace").decode()
 
 
 assert NANOS == 10**9, "money moves by nine places"
