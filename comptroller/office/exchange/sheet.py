@@ -50,7 +50,8 @@ def write(sheet: Sheet, form: Form, harmless: bool = True) -> bytes:
 
 def neutral(text: str) -> str:
     """A text that no spreadsheet takes for a formula: one that could be gets an apostrophe before it."""
-    return f"'{text}" if text.lstrip(" \n\xa0\ufeff").startswith(_FORMULA) else text
+    bare = text.lstrip("\0 \n\xa0\ufeff")
+    return f"'{text}" if bare.startswith(_FORMULA) or bare.lstrip().startswith(_FORMULA) else text
 
 
 def plain(cell: Cell, kind: Kind) -> str:
