@@ -64,6 +64,7 @@ def still() -> Callable[[], Who | None]:
     cookies = st.context.cookies.to_dict()
 
     def now() -> Who | None:
+        sessions.roll.refresh()  # a role that was taken away counts at once, not at the next look
         found = sessions.person(cookies, touch=False)
         return found.who if found is not None else None
 

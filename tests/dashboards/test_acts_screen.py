@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("streamlit")
+from comptroller.office import people
 from tests.dashboards.browser import Screen, screen
 from tests.dashboards.served import Console, over
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.browser
 SCRIPT = """
 from pathlib import Path
 import streamlit as st
-from comptroller.dashboards import frame
+from comptroller.dashboards import frame, session
 from comptroller.dashboards.source import Document
 
 def do(because):
@@ -29,6 +30,10 @@ def make():
 frame.begin()
 frame.act("Give back", do, "Really?", key="give", because=True, confirm="Yes, give")
 frame.download("Who", make, "who.txt", "text/plain", key="who")
+source = frame.source()
+frame.act("Invite Mallory", lambda _: source.post("/api/people", name="Mallory", role="viewer")["name"], "?", key="ask")
+person = session.person()
+st.text(f"{person.name} is {person.role}")
 frame.foot()
 """
 
@@ -49,7 +54,7 @@ def house(place: Path) -> Iterator[Console]:
 @pytest.fixture
 def shown(browser: Any, house: Console, request: pytest.FixtureRequest) -> Iterator[Screen]:
     with screen(browser, house.url) as made:
-        yield house.let_in(made, request.node.name.replace("_", " ")[:40], "finance")
+        yield house.let_in(made, request.node.name.replace("_", " ")[:40], "admin")
 
 
 def test_a_yes_that_is_pressed_twice_is_done_once(shown: Screen, place: Path) -> None:
@@ -67,3 +72,14 @@ def test_a_file_is_made_for_who_signed_in(shown: Screen) -> None:
     with shown.page.expect_download() as told:
         shown.page.get_by_role("button", name="Who").click()
     assert Path(told.value.path()).read_text() == "test a file is made for who signed in"
+
+
+def test_a_yes_after_the_role_was_taken_away_does_nothing(shown: Screen, house: Console, place: Path) -> None:
+    name = "test a yes after the role was taken away"
+    shown.page.get_by_role("button", name="Invite Mallory").click()
+    shown.page.get_by_role("dialog").wait_for()
+    people.change(house.desk.ledger, house.desk.clock, house.register.meant(name)[0], "viewer", "root")
+    # Whichever is first: the press, or the line that is cut and takes the question with it.
+    shown.page.evaluate("""document.querySelector("[role=dialog] [data-testid=stBaseButton-primary]")?.click()""")
+    shown.page.get_by_text(f"{name} is viewer").wait_for()
+    assert not house.register.meant("Mallory")
