@@ -180,7 +180,7 @@ async def pack_invoice(ask: Ask) -> Response:
 def _note(ask: Ask) -> Response:
     with opened(ask) as keeper:
         number = ask.path["note"]
-        for invoice in keeper.invoices.invoices.values():
+        for invoice in list(keeper.invoices.invoices.values()):
             for note in invoice.credits:
                 if note.number == number and ask.who.owns(invoice):
                     drawn = sheet.credit_sheet(invoice, note)
@@ -277,7 +277,7 @@ def _line(number: int, line: Line, costs: dict[str, int | None]) -> LineAccount:
 
 def _costs(ask: Ask, keeper: Bookkeeper, invoice: Invoice, items: Sequence[Item]) -> dict[str, int | None]:
     wanted = {item.outcome: item.run for item in items}
-    known = Costs(ask.bureau.reader, keeper.desk.fx, keeper.registry.outcomes.values())
+    known = Costs(ask.bureau.reader, keeper.desk.fx, list(keeper.registry.outcomes.values()))
     return known.of(invoice.tenant, wanted, invoice.currency, invoice.customer)
 
 

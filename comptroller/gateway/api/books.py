@@ -146,7 +146,7 @@ def show_cost(ask: Ask) -> SuccessList:
     said, desk = ask.query, ask.bureau.outcomes
     span = _span(said.period)
     desk.work_here()
-    known = begun(_theirs(ask, desk.registry.outcomes.values()), span)
+    known = begun(_theirs(ask, list(desk.registry.outcomes.values())), span)
     spent = [row for row in ask.bureau.reader.rows("run_spending", **span) if ask.who.sees({**row, "user": ""})]
     rows = [row for row in spent if said.customer in (None, row["customer"])]
     found = successes(rows, known, said.by, said.type or "")

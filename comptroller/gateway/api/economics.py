@@ -90,7 +90,9 @@ def show_economics(ask: Ask) -> Economics:
         customer = said.customer or who.customer
         if who.customer not in ("", customer):
             raise Problem(403, "not_allowed", "This key is for another customer.", "Leave it out.", "query.customer")
-        mine = [one for one in keeper.registry.outcomes.values() if who.owns(one) and customer in ("", one.customer)]
+        mine = [
+            one for one in list(keeper.registry.outcomes.values()) if who.owns(one) and customer in ("", one.customer)
+        ]
         mine = [one for one in mine if said.type in (None, one.type) and said.workflow in (None, one.workflow)]
         txns, rates = list(keeper.accounts.txns.values()), keeper.desk.fx
     spans = _before(month, said.months)

@@ -33,7 +33,7 @@ def _export(ask: Ask) -> Response:
     with opened(ask) as keeper:
         zones = Zones({contract.id: contract.calendar.zone for contract in keeper.contracts})
         chosen = [
-            one for one in keeper.invoices.invoices.values()
+            one for one in list(keeper.invoices.invoices.values())
             if one.state != "void" and ask.who.owns(one)
             and said.customer in (None, one.customer) and said.period in (None, one.period)
         ]  # fmt: skip

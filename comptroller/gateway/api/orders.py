@@ -87,9 +87,9 @@ class Capping(Said):
 def list_orders(ask: Ask) -> OrderList:
     """Those that are theirs to see."""
     standing, said = ask.bureau.orders(), ask.query
-    stops = [one for one in standing.stops.values() if _sees_stop(ask, one)]
+    stops = [one for one in list(standing.stops.values()) if _sees_stop(ask, one)]
     stops = [one for one in stops if said.run is None or (one.who == said.run and one.scope == "run")]
-    caps = [one for one in standing.caps.values() if said.run in (None, one.run) and _sees_run(ask, one.run)]
+    caps = [one for one in list(standing.caps.values()) if said.run in (None, one.run) and _sees_run(ask, one.run)]
     return OrderList(
         killed=[_stop(one) for one in sorted(stops, key=lambda one: -one.at)[: said.limit]],
         caps=[_cap(one) for one in sorted(caps, key=lambda one: -one.at)[: said.limit]],

@@ -56,7 +56,7 @@ def list_outcomes(ask: Ask) -> OutcomePage:
     """Those that are theirs to see."""
     desk, wanted = desk_of(ask), ask.query
     only = _taken_back(ask, wanted.taken_back) if wanted.taken_back else None
-    among = desk.registry.outcomes.values()
+    among = list(desk.registry.outcomes.values())  # others go on writing while we read
     found = [one for one in among if _sees(ask.who, one) and _fits(one, wanted) and (only is None or one.key in only)]
     found.sort(key=_SORTS[wanted.sort], reverse=not wanted.rising)
     page, following = after(found, lambda each: each.key, wanted.after, wanted.limit, wanted.offset)
@@ -71,7 +71,7 @@ def show_standing(ask: Ask) -> Standing:
     since, until = _nanos(said.since), _nanos(said.until) or FOREVER
     mine = [
         one
-        for one in desk.registry.outcomes.values()
+        for one in list(desk.registry.outcomes.values())
         if _sees(ask.who, one) and said.customer in (None, one.customer) and since <= one.claimed_at < until
     ]
     by_state: dict[State, list[Outcome]] = {}
@@ -126,7 +126,7 @@ def _checks(outcome: Outcome) -> list[CheckSaid]:
 
 def _costs(ask: Ask, desk: OutcomeDesk, found: Sequence[Outcome]) -> dict[str, int | None]:
     """What outcomes cost us, each in the currency of its fee."""
-    known = Spent(ask.bureau.reader, ask.bureau.desk.fx, desk.registry.outcomes.values())
+    known = Spent(ask.bureau.reader, ask.bureau.desk.fx, list(desk.registry.outcomes.values()))
     by_unit: dict[str, dict[str, str]] = {}
     for one in found:
         by_unit.setdefault(_unit(one), {})[one.key] = one.run
@@ -259,7 +259,7 @@ def _sees(who: Who, outcome: Outcome) -> bool:
 
 def _taken_back(ask: Ask, month: str) -> frozenset[str]:
     with opened(ask) as keeper:
-        return taken_back(keeper.accounts.txns.values(), month)
+        return taken_back(list(keeper.accounts.txns.values()), month)
 
 
 @lru_cache(maxsize=64)

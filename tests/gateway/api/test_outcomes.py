@@ -11,7 +11,9 @@ pytest.importorskip("duckdb")
 pytest.importorskip("starlette")
 
 from comptroller.core.clock import FrozenClock
+from comptroller.core.outcome import Outcome
 from comptroller.core.settings import Settings
+from comptroller.gateway.api import outcomes as api_outcomes
 from comptroller.gateway.api.bureau import Bureau
 from comptroller.gateway.api.passing import OPEN
 from comptroller.office.post import Letter, signed
@@ -63,6 +65,17 @@ def test_outcomes_are_listed_to_whom_they_concern(house: Api) -> None:
     assert {row["customer"] for row in house.get("/api/outcomes", acme)["outcomes"]} == {"acme"}
     assert house.get("/api/outcomes", THEIRS)["outcomes"] == []
     assert house.get(f"/api/outcomes/{house.runs[1]}", acme).status == 404
+
+
+def test_a_list_is_told_while_others_write(house: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry, sees = house.bureau.outcomes.registry, api_outcomes._sees
+
+    def sees_and_another_comes(who: Who, outcome: Outcome) -> bool:
+        registry.outcomes[f"{outcome.key}-late"] = replace(outcome, key=f"{outcome.key}-late")
+        return sees(who, outcome)
+
+    monkeypatch.setattr(api_outcomes, "_sees", sees_and_another_comes)
+    assert {row["outcome"] for row in house.get("/api/outcomes")["outcomes"]} == set(house.runs)
 
 
 def test_pages_of_outcomes_follow_one_another(house: Api) -> None:
