@@ -96,7 +96,10 @@ class Bookkeeper:
         then, now = share.part(before.reversed_nanos), share.part(after.reversed_nanos)
         invoice = self.invoices.find(share.invoice)
         assert invoice is not None, "a share is of an invoice"
-        net, tax = _at_most(invoice, now.net - then.net, now.tax - then.tax)
+        given = [note for note in invoice.credits if note.outcome == after.key]  # by hand too: no fee goes back twice
+        net = min(now.net - then.net, max(share.net - sum(note.net for note in given), 0))
+        tax = min(now.tax - then.tax, max(share.tax - sum(note.tax for note in given), 0))
+        net, tax = _at_most(invoice, net, tax)
         said = str(event.data.get("because") or after.because)
         if not net and not tax and now.net > then.net:  # all of it was given back by hand before
             return Credit("", event.id, event.at, invoice.number, 0, 0, said, after.key, after.type)
@@ -152,7 +155,7 @@ class Bookkeeper:
                 postings.for_payment(what.id, what.at, invoice.period, invoice.number, what.nanos, invoice.open,
                                      invoice.currency, invoice.tenant, invoice.customer)
             )  # fmt: skip
-        elif isinstance(what, Credit) and not what.outcome:
+        elif isinstance(what, Credit) and (not what.outcome or what.cause.startswith(by_hand(invoice))):
             amounts = [(postings.DISCOUNT, what.net), (postings.TAX, what.tax), (f"credit:{what.number}", -what.total)]
             self.post(what.cause, "credited", what.at, invoice, amounts, {**about, "note": what.number})
             self.apply(what)
@@ -227,7 +230,8 @@ class Bookkeeper:
         invoice = self.invoices.find(share.invoice)
         assert invoice is not None, "a share is of an invoice"
         cause = f"{outcome.key}:raced:{share.invoice}:{outcome.reversed_nanos}"
-        told = [note for note in invoice.credits if note.outcome == outcome.key and note.cause != cause]
+        raced = f"{outcome.key}:raced:{share.invoice}:"
+        told = [note for note in invoice.credits if note.cause.startswith(raced) and note.cause != cause]
         then = share.part(max([share.before, *(int(note.cause.rpartition(":")[2]) for note in told)]))
         now = share.part(outcome.reversed_nanos)
         at = self.desk.clock.now_ns()
@@ -285,6 +289,11 @@ class Bookkeeper:
 def _billed(outcome: str, number: str, at: int, again: str, instead: str = "") -> OutcomeEvent:
     data: dict[str, object] = {"invoice": number, **({"instead": instead} if instead else {})}
     return OutcomeEvent(f"{outcome}:invoice:{number}{again}", outcome, "invoice", at, data=data)
+
+
+def by_hand(invoice: Invoice) -> str:
+    """How the causes of credit notes that people gave begin; those of a reversal are its event's."""
+    return f"{invoice.number}:credit:"
 
 
 def _at_most(invoice: Invoice, net: int, tax: int) -> tuple[int, int]:

@@ -5,7 +5,8 @@ from fractions import Fraction
 from comptroller.core.errors import SettingsError
 from comptroller.core.money import Money, decimal_text
 from comptroller.metering.invoice import Credit, Invoice, Payment
-from comptroller.office.bookkeeper import Bookkeeper, plain, unit_of
+from comptroller.metering.postings import Share
+from comptroller.office.bookkeeper import Bookkeeper, by_hand, plain, unit_of
 
 
 def pay(keeper: Bookkeeper, named: str, amount: Money, reference: str, at: int | None = None, by: str = "") -> Invoice:
@@ -27,11 +28,16 @@ def pay(keeper: Bookkeeper, named: str, amount: Money, reference: str, at: int |
         return keeper.invoices.invoices[invoice.id]
 
 
-def credit(keeper: Bookkeeper, named: str, amount: Money, because: str, reference: str, by: str = "") -> Credit:
-    """Give back an amount of an invoice, before tax; its tax goes back with it."""
+def credit(
+    keeper: Bookkeeper, named: str, amount: Money, because: str, reference: str, by: str = "", outcome: str = ""
+) -> Credit:
+    """Give back an amount of an invoice, before tax; its tax goes back with it.
+
+    `outcome`: whose fee it is. What is given back of that here is not given back again when it is reversed.
+    """
     with keeper.alone():
         invoice = _open_invoice(keeper, named, amount)
-        if known := keeper.invoices.credits.get(f"{invoice.number}:credit:{reference}"):
+        if known := given(keeper, invoice, reference):
             return known
         left = left_of(invoice)
         if amount.nanos > left:
@@ -42,14 +48,26 @@ def credit(keeper: Bookkeeper, named: str, amount: Money, because: str, referenc
         taxes = invoice.totals.tax - sum(credit.tax for credit in invoice.credits)
         tax = taxes if amount.nanos == left else _part(invoice.totals.tax, amount.nanos, invoice.totals.net, invoice)
         now = keeper.desk.clock.now_ns()
-        credit = keeper.note(invoice, f"{invoice.number}:credit:{reference}", now, amount.nanos, tax, because, by=by)
+        type = keeper.registry.outcomes[outcome].type if outcome else ""
+        credit = keeper.note(invoice, _cause(invoice, reference), now, amount.nanos, tax, because, outcome, type, by)
         keeper.settle()
         return credit
+
+
+def given(keeper: Bookkeeper, invoice: Invoice, reference: str) -> Credit | None:
+    """The credit note that was given under a reference before."""
+    return keeper.invoices.credits.get(_cause(invoice, reference))
 
 
 def left_of(invoice: Invoice) -> int:
     """What of an invoice can still be given back, before tax."""
     return invoice.totals.net - sum(credit.net for credit in invoice.credits)
+
+
+def left_of_outcome(invoice: Invoice, outcome: str, share: Share) -> int:
+    """What of an outcome's fee on an invoice can still be given back, before tax."""
+    given = sum(credit.net for credit in invoice.credits if credit.outcome == outcome)
+    return min(share.net - given, left_of(invoice))
 
 
 def write_off(keeper: Bookkeeper, named: str, because: str, by: str = "") -> Invoice:
@@ -63,6 +81,10 @@ def write_off(keeper: Bookkeeper, named: str, because: str, by: str = "") -> Inv
                            {"invoice": invoice.id, "because": because, "by": by})  # fmt: skip
         keeper.settle()
         return keeper.invoices.invoices[invoice.id]
+
+
+def _cause(invoice: Invoice, reference: str) -> str:
+    return by_hand(invoice) + reference
 
 
 def _open_invoice(keeper: Bookkeeper, named: str, amount: Money | None) -> Invoice:

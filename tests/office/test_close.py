@@ -155,6 +155,17 @@ def test_a_credit_by_hand_takes_its_tax_along_and_no_more_than_there_was(house: 
     assert (house.owed(), house.balance("tax"), house.balanced()) == (0, 0, True)
 
 
+def test_a_fee_given_back_by_hand_is_not_given_back_again_when_its_outcome_is_reversed(house: House) -> None:
+    first, _ = house.verified(), house.verified()
+    (invoice,) = house.on(2).close()
+    note = credit(house.keeper, invoice.number, parse_money("1.00 USD"), "a mistake", "c1", "ada", first)
+    assert (note.outcome, note.tax) == (first, 0.2 * USD)
+    house.tell(first, "reopen")
+    given = [credit for credit in house.keeper.invoices.find(invoice.number).credits if credit.outcome == first]
+    assert [(one.net, one.tax) for one in given] == [(1 * USD, 0.2 * USD), (0.5 * USD, 0.1 * USD)]
+    assert (house.owed(), house.balance("tax"), house.balanced()) == (1.8 * USD, -0.3 * USD, True)
+
+
 def test_prepaid_credits_burn_by_priority_then_expire_into_breakage() -> None:
     house = House(
         """

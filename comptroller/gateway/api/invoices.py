@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from comptroller.core.money import Money as Amount
-from comptroller.core.money import parse_money
+from comptroller.core.money import decimal_text, parse_money
 from comptroller.gateway.api.frame import JSON, Ask, Route
 from comptroller.gateway.api.invoice_shapes import InvoicePage, InvoiceRow, InvoiceTold, NoteTold
 from comptroller.gateway.api.pages import Offset, after
@@ -136,8 +136,15 @@ def credit_invoice(ask: Ask) -> NoteTold:
     """Give part of it back."""
     with opened(ask) as keeper:
         known, said = meant(ask, keeper), ask.body
-        amount = _amount(said) if said.amount else _given_back(keeper, known, said.outcome)
-        note = settle.credit(keeper, known.number, amount, said.because, said.reference, by=ask.who.signature)
+        note = settle.given(keeper, known, said.reference) or settle.credit(
+            keeper,
+            known.number,
+            _given_back(keeper, known, said),
+            said.because,
+            said.reference,
+            ask.who.signature,
+            said.outcome or "",
+        )
         return NoteTold.model_validate({**document.credit(note), "currency": known.currency})
 
 
@@ -207,19 +214,23 @@ def _fits(invoice: Invoice, wanted: InvoicesAsked, now: int) -> bool:
     )
 
 
-def _given_back(keeper: Bookkeeper, invoice: Invoice, outcome: str | None) -> Amount:
-    """What a credit note without an amount is about."""
-    if outcome is None:
+def _given_back(keeper: Bookkeeper, invoice: Invoice, said: Crediting) -> Amount:
+    """What a credit note is about: of an outcome never more than is left of its fee."""
+    if (outcome := said.outcome) is None:
         left = settle.left_of(invoice)
     else:
         share = keeper.invoices.shares.get(outcome)
         if share is None or share.invoice != invoice.number:
-            said = f"The outcome {outcome!r} is not on {invoice.number}."
-            raise Problem(404, "not_found", said, "List those that are with its `outcomes`.", "body.outcome")
-        left = min(share.net, settle.left_of(invoice))
+            where = f"The outcome {outcome!r} is not on {invoice.number}."
+            raise Problem(404, "not_found", where, "List those that are with its `outcomes`.", "body.outcome")
+        left = settle.left_of_outcome(invoice, outcome, share)
     if left <= 0:
         raise Problem(409, "nothing_left", "Nothing is left to give back of it.", "Look at its credit notes.")
-    return Amount(left, invoice.currency)
+    wanted = _amount(said) if said.amount else Amount(left, invoice.currency)
+    if outcome is not None and wanted.currency == invoice.currency and wanted.nanos > left:
+        told = f"Only {decimal_text(left)} {invoice.currency} of this outcome's fee are left to give back."
+        raise Problem(409, "nothing_left", told, "Give back at most that.", "body.amount")
+    return wanted
 
 
 def _amount(said: Paying | Crediting) -> Amount:
