@@ -24,6 +24,8 @@ START = 1_767_225_600_000_000_000
 ANSWERS = {
     "run": {"run": RUN},
     "runs_named": {"prefix": "0000"},
+    "calls_named": {"prefix": "0000"},
+    "run_origins": {"run": GOOD},
     "run_tree": {"run": RUN},
     "run_decisions": {"run": RUN},
     "run_texts": {"run": RUN},
@@ -56,6 +58,7 @@ ALWAYS = (
     "unpriced_calls",
     "sums",
     "console_runs_count",
+    "console_doubts_count",
     "console_health",
     "console_position",
     "console_events",
@@ -114,6 +117,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
         "status": "error",
         "error": {"type": "E", "message": "run 123456"},
     }
+    origin = {"arg": "to", "label": "user", "sources": ["user"], "tools": []}
+    looked = {**FINE, "kind": "tool", "name": "t", "status": "ok", "estimated": True, "tool": {"origins": [origin]}}
     used = {"cost": 1_500_000_000, "currency": "USD", "usage": {"input": 5, "output": 6}}
     for number, fact in enumerate(
         [
@@ -133,7 +138,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
             Fact("run.opened", "7", START + 5, INNER, data={**WHO, "workflow": "inner", "outer": RUN}),
             Fact("policy.loaded", "8", START + 5, data={"version": "v1", "rules": 1, "files": [FILE]}),
             Fact("agent.closed", "6", START + 6, RUN, data={**WHO, "span": "span", "status": "ok"}),
-            Fact("call.closed", "9", START + 7, GOOD, "5" * 32, {**FINE, "kind": "tool", "name": "t", "status": "ok"}),
+            Fact("call.closed", "9", START + 7, GOOD, "5" * 32, looked),
             Fact("run.closed", "10", START + 8, GOOD, data={**FINE, "status": "ok"}),
             Fact("run.opened", "11", START + 10**6, BAD, data=FINE),
         ]

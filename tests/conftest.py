@@ -1,0 +1,17 @@
+"""What every test is given: loggers as they were before it."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_logs() -> Iterator[None]:
+    """Commands that serve set up a log of their own; its handler would write to the screen of a test that is over."""
+    loggers = [logging.getLogger(name) for name in ("comptroller", "uvicorn.error")]
+    before = [(logger, logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
+    yield
+    for logger, handlers, level, propagate in before:
+        logger.handlers[:], logger.propagate = handlers, propagate
+        logger.setLevel(level)
