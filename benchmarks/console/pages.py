@@ -182,22 +182,22 @@ def _lag(chromium: Any, home: str, ledger: Path) -> float:
     for number in range(5):
         name = f"lag-{number}-{time.monotonic_ns() % 10**9}"
         _call(ledger, name)
-        lags.append(_timed(lambda name=name: page.get_by_text(name).first.wait_for(timeout=WAIT_MS)))  # type: ignore[misc]
+        lags.append(_timed(lambda name=name: page.get_by_text(name).first.wait_for(state="attached", timeout=WAIT_MS)))  # type: ignore[misc]
     page.close()
     return max(lags)
 
 
-def _call(ledger: Path, workflow: str) -> None:
+def _call(ledger: Path, name: str) -> None:
     from comptroller.wrapper.desk import open_desk
     from comptroller.wrapper.run import Run
     from comptroller.wrapper.tools import tool
 
-    @tool(effect="read")
     def look(at: str) -> str:
         return at
 
-    with open_desk(ledger, {"tenant": TENANT}), Run(workflow):
-        look("here")
+    look.__name__ = name
+    with open_desk(ledger, {"tenant": TENANT}), Run("lag"):
+        tool(effect="read")(look)("here")
 
 
 def _memory(chromium: Any, home: str, process: psutil.Process, addresses: list[str]) -> float:
