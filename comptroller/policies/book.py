@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from comptroller.core.call import Identity
 from comptroller.core.facts import LIVE, Line
-from comptroller.core.loops import Bounds
 from comptroller.core.origin import SECRECY, Secrecy
 from comptroller.core.source import Lines
 from comptroller.core.verdict import STRICTNESS, Action, Cap, Case, Decision, Limit, Stage, Verdict
 from comptroller.policies.amounts import read_cap, read_rate
 from comptroller.policies.globs import Matches, any_of, is_glob
 from comptroller.policies.inputs import Scopes
-from comptroller.policies.keeping import Keeping, keeping_of
-from comptroller.policies.looping import bounds_of
 from comptroller.policies.plan import Group, Plan, group_rules, sum_up
 from comptroller.policies.profile import Judge
 from comptroller.policies.rule import Rule
@@ -31,6 +28,7 @@ _RETURNS = {"trusted": 0, "names": 1, "foreign": 2, "untrusted": 3}
 # The same for all cases of a plan: a pattern over a tool's name costs 45 us, and need not be asked for each call.
 _FIXED = frozenset({"tool", "agent", "run.workflow"})
 _Placed = tuple[int, int, Rule]  # its place among all rules, the number of its policy, itself
+_NOT_YET = object()
 _V = TypeVar("_V")
 _K = TypeVar("_K")
 
@@ -105,10 +103,8 @@ class Book:
         self.queued = any(budget.queue for document in documents for budget in document.budgets) or any(
             limit.queue for document in documents for limit in document.limits
         )
-        self._loops_said = any(document.loops is not None for document in documents)
-        self._loops: dict[tuple[str, str], Bounds | None] = {}
-        self._keeping: dict[tuple[str, str], Keeping | None] = {}
-        self._keeps = any(document.cache is not None for document in documents)
+        self.says = frozenset(name for document in documents for name in document.model_fields_set)  # which sections
+        self._gathered: dict[tuple[object, str, str], object] = {}
         self._hides = any(document.tools_offered == "allowed" for document in documents)
         self._hidden: dict[tuple[object, ...], tuple[str, ...]] = {}
 
@@ -176,23 +172,13 @@ class Book:
                 return policy.document.downgrade.to
         return None
 
-    def keeping(self, identity: Identity) -> Keeping | None:
-        """Whether, how long and for whom replies are kept to be given again; None where no policy says so."""
-        if not self._keeps:
-            return None
-        key = (identity.workflow, identity.agent)
-        if key in self._keeping:
-            return self._keeping[key]
-        return _keep(self._keeping, key, lambda: keeping_of(policy.document for policy in self._apply(*key)))
-
-    def loops(self, identity: Identity) -> Bounds | None:
-        """How far a run of this agent may repeat itself; None where no policy says so."""
-        if not self._loops_said:
-            return None
-        key = (identity.workflow, identity.agent)
-        if key in self._loops:
-            return self._loops[key]
-        return _keep(self._loops, key, lambda: bounds_of(self._apply(*key)))
+    def gathered(self, gather: Callable[[Sequence[Policy]], _V], identity: Identity) -> _V:
+        """What `gather` makes of the policies that apply to an agent; asked once for each. See `says` before."""
+        key = (gather, identity.workflow, identity.agent)
+        found = self._gathered.get(key, _NOT_YET)
+        if found is _NOT_YET:
+            found = _keep(self._gathered, key, lambda: gather(self._apply(identity.workflow, identity.agent)))
+        return cast(_V, found)
 
     def hidden(self, identity: Identity, tools: tuple[str, ...]) -> tuple[str, ...]:
         """Those of the tools on offer that are to be taken out of a request: this agent may never call them."""

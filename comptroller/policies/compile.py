@@ -15,11 +15,11 @@ from comptroller.policies.document import Rule as Written
 from comptroller.policies.globs import any_of, is_glob
 from comptroller.policies.inputs import Get, Vocabulary
 from comptroller.policies.literals import check_literals
-from comptroller.policies.looping import mistakes_in
 from comptroller.policies.never import why_never
 from comptroller.policies.people import ask_for
 from comptroller.policies.profile import Judge, judge_of
 from comptroller.policies.rule import Rule
+from comptroller.policies.sections import mistakes_in
 from comptroller.policies.syntax import BadCondition, read_condition
 
 NAMELESS = "?"  # stands for a name that is missing, so that the rest of the file can still be looked at

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from comptroller.policies.book import Book, Policy
-from comptroller.policies.document import Ask, Budget, Limit, Rule
+from comptroller.policies.document import Budget, Limit, Rule
+from comptroller.policies.frame import Ask
 from comptroller.policies.looping import how_far, written
 
 

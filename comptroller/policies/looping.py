@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, cast, get_args
 
+from comptroller.core.call import Identity
 from comptroller.core.loops import Bound, Bounds, Way
 from comptroller.policies.amounts import read_cap, read_share
 from comptroller.policies.globs import Matches, any_of
 from comptroller.policies.people import ask_for
 
 if TYPE_CHECKING:  # a process without policies has no use for pydantic's frames, 30 ms of an import
-    from comptroller.policies.book import Policy
-    from comptroller.policies.document import Document, Loop, Waste
+    from comptroller.policies.book import Book, Policy
+    from comptroller.policies.document import Document
+    from comptroller.policies.loop_frame import Loop, Waste
 
 WAYS: tuple[Way, ...] = get_args(Way)
 OF_MODELS = ("retries", "ping_pong", "growth", "waste")
@@ -52,8 +54,13 @@ def how_far(said: "Loop") -> str:
     return ", ".join(f"{name} {value}" for name, value in words if value is not None)
 
 
-def bounds_of(policies: Sequence["Policy"]) -> Bounds | None:
-    """All that files say of one agent; None where they say nothing. A tool is ignored where all of them ignore it."""
+def bounds_for(book: "Book", identity: Identity) -> Bounds | None:
+    """How far a run of this agent may repeat itself; None where no policy says so."""
+    return book.gathered(_gather, identity) if "loops" in book.says else None
+
+
+def _gather(policies: Sequence["Policy"]) -> Bounds | None:
+    """All that files say of one agent. A tool is ignored where all of them ignore it."""
     found: list[Bound] = []
     ignores: list[Matches] = []
     for policy in policies:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from comptroller.core.verdict import AskFor
 
 if TYPE_CHECKING:
-    from comptroller.policies.document import Ask
+    from comptroller.policies.frame import Ask
 
 
 def ask_for(ask: "Ask | None") -> AskFor:

@@ -10,6 +10,7 @@ from comptroller.core.facts import KILLED, Fact
 from comptroller.core.loops import Bound, Then
 from comptroller.core.money import decimal_text
 from comptroller.core.verdict import Action, Decision, Verdict
+from comptroller.policies.looping import bounds_for
 from comptroller.policies.plan import sum_up
 from comptroller.wrapper.context import RunState
 from comptroller.wrapper.desk import Desk
@@ -42,7 +43,7 @@ WORDS = {
 
 def asks(entry: "Entry", request: Request) -> Found:
     """A model is asked: counted; what is to be done about it, by `act`."""
-    bounds = entry.desk.book.loops(entry.identity)
+    bounds = bounds_for(entry.desk.book, entry.identity)
     if bounds is None:
         return ()
     last = request.messages[-1] if request.messages else request.raw
@@ -54,7 +55,7 @@ def asks(entry: "Entry", request: Request) -> Found:
 
 def calls(entry: "Entry") -> Found:
     """A tool is called: the same."""
-    bounds = entry.desk.book.loops(entry.identity)
+    bounds = bounds_for(entry.desk.book, entry.identity)
     if bounds is None:
         return ()
     entry.mark = hash((entry.name, entry.tool["args"]))
@@ -79,7 +80,7 @@ def opens(
     desk: Desk, run: RunState, identity: Identity, parent: str, decision: Decision, anew: bool = True
 ) -> Decision:
     """An agent opens beneath another: what the rules said of it, and what is said of how deep and wide this is."""
-    bounds = desk.book.loops(identity)
+    bounds = bounds_for(desk.book, identity)
     if bounds is None:
         return decision
     if anew:
@@ -99,7 +100,7 @@ def opens(
 
 def stops(desk: Desk, identity: Identity, verdict: Verdict) -> bool:
     """Whether what was said of an agent ends its run."""
-    bounds = desk.book.loops(identity) if verdict.rule.startswith("loops.") else None
+    bounds = bounds_for(desk.book, identity) if verdict.rule.startswith("loops.") else None
     return bounds is not None and any(_is(bound, verdict) and bound.then == "stop" for bound in bounds.agents)
 
 

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from typing import Any, Protocol
 
 from comptroller.core.call import Request
+from comptroller.policies.keeping import keeping_for
 from comptroller.wrapper.admission import Admission
 from comptroller.wrapper.asking import use
 from comptroller.wrapper.cache import Kept
@@ -42,7 +43,7 @@ class Copy:
 def copy_of(job: Job, entry: Entry, request: Request, admission: Admission, body: bytes | None) -> Copy | None:
     """The copy of a request that may have one: where a policy says so, and all that matters stands in its body."""
     desk = job.desk
-    keeping = desk.book.keeping(entry.identity)
+    keeping = keeping_for(desk.book, entry.identity)
     if keeping is None or request.unbounded or request.searches:
         return None  # what refers to pages, files or conversations elsewhere may be answered otherwise next time
     envelope = job.envelope()

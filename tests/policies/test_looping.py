@@ -10,7 +10,7 @@ from comptroller.policies.amounts import read_share
 from comptroller.policies.compare import compare
 from comptroller.policies.listing import listed
 from comptroller.policies.load import load_policies
-from comptroller.policies.looping import WAYS
+from comptroller.policies.looping import WAYS, bounds_for
 
 POLICIES = Path(__file__).parents[2] / "docs" / "policies.md"
 WHO = Identity(workflow="w", agent="a")
@@ -18,7 +18,7 @@ WHO = Identity(workflow="w", agent="a")
 
 def bounds(*texts: str) -> dict[str, list[Bound]]:
     book = load_policies([(f"{number}.yaml", f"policy: p{number}\n{text}") for number, text in enumerate(texts)])
-    found = book.loops(WHO)
+    found = bounds_for(book, WHO)
     assert found is not None
     return {way: [one for one in (*found.models, *found.tools, *found.agents) if one.way == way] for way in WAYS}
 
@@ -27,7 +27,7 @@ def test_the_example_in_the_documents_loads_and_says_something_of_every_way() ->
     shown = POLICIES.read_text(encoding="utf-8").split("```yaml\npolicy: patience")[1].split("```")[0]
     book = load_policies([("shown.yaml", "policy: patience" + shown)])
     assert {one.id for one in listed(book) if one.kind == "loop"} == {f"loops.{way}" for way in WAYS}
-    loops = book.loops(WHO)
+    loops = bounds_for(book, WHO)
     assert loops is not None
     assert (loops.ignored("get_status"), loops.ignored("search")) == (True, False)
 
@@ -43,7 +43,7 @@ def test_each_files_bound_counts_with_its_own_place() -> None:
 def test_a_tool_is_ignored_where_all_files_with_loops_ignore_it() -> None:
     texts = [("a", "ignore: [x, y], "), ("b", "ignore: [x], "), ("c", "")]
     files = [(f"{n}.yaml", f"policy: {n}\nloops: {{{more}repeat: {{times: 2, then: note}}}}") for n, more in texts]
-    two, three = load_policies(files[:2]).loops(WHO), load_policies(files).loops(WHO)
+    two, three = bounds_for(load_policies(files[:2]), WHO), bounds_for(load_policies(files), WHO)
     assert two is not None
     assert three is not None
     assert (two.ignored("x"), two.ignored("y"), three.ignored("x")) == (True, False, False)
@@ -51,7 +51,7 @@ def test_a_tool_is_ignored_where_all_files_with_loops_ignore_it() -> None:
 
 def test_who_a_file_is_not_for_is_not_watched() -> None:
     text = "policy: p\napplies: {agents: [b]}\nloops: {repeat: {times: 2, then: note}}"
-    assert load_policies([("p.yaml", text)]).loops(WHO) is None
+    assert bounds_for(load_policies([("p.yaml", text)]), WHO) is None
 
 
 def test_a_share_and_an_amount_are_told_apart() -> None:

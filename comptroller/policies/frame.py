@@ -1,0 +1,118 @@
+"""What all sections of a policy file are made of: the strict frame, and words that several of them say."""
+
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from comptroller.policies.amounts import read_cap, read_duration, read_rate, read_share
+from comptroller.policies.globs import check_glob, check_visible
+
+MAX_WAIT_S = 300.0
+MIN_REMIND_S = 60.0
+MAX_DELAY_S = 60.0
+
+
+def _wait(text: object) -> float:
+    seconds = read_duration(text)
+    if seconds > MAX_WAIT_S:
+        raise ValueError(f"{text!r} is longer than a caller can be kept waiting. Write at most `5m`")
+    return seconds
+
+
+def _delay(text: object) -> float:
+    seconds = read_duration(text)
+    if not 0 < seconds <= MAX_DELAY_S:
+        raise ValueError(f"{text!r} is no delay for a call. Write something up to `60s`")
+    return seconds
+
+
+def _money(text: str) -> str:
+    if read_cap(text)[0] in ("calls", "tokens"):
+        raise ValueError(f"{text!r} is no money. Write it like `1 USD`")
+    return text
+
+
+def _share(text: object) -> object:
+    read_share(text)
+    return text
+
+
+def _cap(text: str) -> str:
+    read_cap(text)
+    return text
+
+
+def _rate(text: object) -> object:
+    read_rate(text)
+    return text
+
+
+def _zone(name: str) -> str:
+    if name != "UTC":
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"`{name}` is not a time zone. Write it like `Europe/Berlin`") from None
+    return name
+
+
+def _name(name: str) -> str:
+    check_visible(name)
+    if not name.strip() or len(name) > 200:
+        raise ValueError(f"{name!r} is not a name. Write a few letters")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Controls = list[Name]  # of schemes such as SOC2.CC6.1, which what is said here is evidence for
+Glob = Annotated[str, AfterValidator(check_glob)]
+Globs = Annotated[list[Glob], Field(min_length=1)]
+Duration = Annotated[float, BeforeValidator(read_duration)]
+Wait = Annotated[float, BeforeValidator(_wait)]
+Rate = Annotated[str, BeforeValidator(_rate)]
+Delay = Annotated[float, BeforeValidator(_delay)]
+Amount = Annotated[str, AfterValidator(_money)]
+Share = Annotated[str, BeforeValidator(_share)]
+Room = Annotated[str, AfterValidator(_cap)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Scope = Literal["tenant", "customer", "workflow", "run", "agent", "key", "user", "tool"]
+GuardAction = Literal["allow", "note", "redact", "deny", "ask"]
+Stage = Literal["model", "tool", "agent", "reply", "result", "outcome"]
+RuleAction = Literal["allow", "deny", "ask", "redact", "downgrade", "note"]
+
+
+class Frame(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Escalate(Frame):
+    """Who is asked as well, once nobody has answered for so long."""
+
+    to: Annotated[list[Name], Field(min_length=1)]
+    after: Duration
+
+
+class Ask(Frame):
+    """Who must approve, and how long they may take."""
+
+    of: list[Name] = Field(default_factory=list)
+    quorum: int = Field(default=1, ge=1, le=100)
+    wait: Wait = 0.0
+    within: Duration = 14_400.0
+    otherwise: Literal["allow", "deny"] = "deny"
+    benefits: list[Name] = Field(default_factory=list)  # arguments that name who must not approve
+    remind: Duration = 0.0
+    escalate: Escalate | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Ask":
+        if not self.within:
+            raise ValueError("Nobody could answer within no time. Write `within: 4h`")
+        if self.wait > self.within:
+            raise ValueError("The call would wait longer than anybody may answer. Make `wait` shorter than `within`")
+        if 0 < self.remind < MIN_REMIND_S:
+            raise ValueError("Nobody wants to be reminded so often. Write at least `remind: 1m`")
+        if self.escalate is not None and self.escalate.after >= self.within:
+            raise ValueError("Nobody is asked as well once the time is over. Make `after` shorter than `within`")
+        return self

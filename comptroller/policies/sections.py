@@ -1,0 +1,17 @@
+"""What a section of a policy file can get wrong that no single key of it can tell: one check for each section."""
+
+from collections.abc import Callable, Iterator
+
+from comptroller.policies import looping
+from comptroller.policies.document import Document
+
+Path = tuple[str | int, ...]
+Check = Callable[[Document, frozenset[str] | None], Iterator[tuple[Path, str]]]
+
+CHECKS: tuple[Check, ...] = (looping.mistakes_in,)
+
+
+def mistakes_in(document: Document, currencies: frozenset[str] | None) -> Iterator[tuple[Path, str]]:
+    """Where each mistake stands, and what to do about it."""
+    for check in CHECKS:
+        yield from check(document, currencies)
