@@ -28,6 +28,7 @@ from comptroller.wrapper.shared import (
     STOPPING,
     Job,
     case_for,
+    decide,
     enforce,
     enforce_guard,
     redacting,
@@ -124,7 +125,7 @@ def _inbound(job: Job, entry: Entry, request: Request, admission: Admission) -> 
     plan, clean = entry.standing.guards_in, entry.standing.covers_in
     if book.watches("model", entry.identity):
         case = case_for(entry, "model", request=request, admission=admission)
-        decision = book.decide(case)
+        decision = yield from decide(entry, case)
         entry.note("model", decision)
         action = decision.action
         if action in STOPPING:

@@ -21,6 +21,7 @@ from comptroller.wrapper.estimate import UNSTATED_OUTPUT, estimated_usage, is_ab
 from comptroller.wrapper.shared import (
     Job,
     case_for,
+    decide,
     enforce,
     enforce_guard,
     redacting,
@@ -145,7 +146,7 @@ class Call:
         plan, clean = self.plan, entry.standing.covers_out
         if desk.book.watches("reply", entry.identity):
             case = case_for(entry, "reply", request=self.request, admission=self.admission, reply=reply)
-            decision = desk.book.decide(case)
+            decision = yield from decide(entry, case)
             entry.note("reply", decision)
             action = yield from enforce(entry, decision, self.matter())
             plan = redacting(plan) if action == "redact" else plan

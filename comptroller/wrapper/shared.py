@@ -85,6 +85,12 @@ def case_for(
     return case
 
 
+def decide(entry: Entry, case: Case) -> Generator[Effect, Any, Decision]:
+    """What the policies say of a case."""
+    yield from ()
+    return entry.desk.book.decide(case)
+
+
 def enforce(
     entry: Entry, decision: Decision, matter: Matter | None = None, cleared: str = ""
 ) -> Generator[Effect, Any, Action]:

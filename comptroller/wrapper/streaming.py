@@ -14,7 +14,7 @@ from comptroller.wrapper.asking import use
 from comptroller.wrapper.capture import keep_reply
 from comptroller.wrapper.effects import Answer, Effect, Emit, Quick
 from comptroller.wrapper.orders import found_stopped
-from comptroller.wrapper.shared import case_for, enforce
+from comptroller.wrapper.shared import case_for, decide, enforce
 
 if TYPE_CHECKING:
     from comptroller.wrapper.reply import Call
@@ -262,7 +262,7 @@ class StreamedReply:
             return
         self.stream.so_far()
         case = case_for(self.entry, "reply", self.call.request, self.call.admission, self.call.reply)
-        decision = self.desk.book.decide(case)
+        decision = yield from decide(self.entry, case)
         self.entry.note("reply", decision)
         yield from enforce(self.entry, decision, self.call.matter())
         if self.entry.passes:

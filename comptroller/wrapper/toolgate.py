@@ -9,9 +9,9 @@ import msgspec
 from comptroller.core.call import Part, Request, ToolCall
 from comptroller.core.errors import Denied, OverBudget, Refused
 from comptroller.core.facts import Line
-from comptroller.core.verdict import Action, Decision, Verdict
+from comptroller.core.verdict import Action, Verdict
 from comptroller.metering.budget import lines_for
-from comptroller.wrapper import dataflow, loops
+from comptroller.wrapper import dataflow, loops, shared
 from comptroller.wrapper.admission import caps_for, reserve, short_details, short_reason
 from comptroller.wrapper.asking import Edited, Matter, ask, shown_text, text_matter, use
 from comptroller.wrapper.boundary import Asked, Boundary
@@ -93,7 +93,7 @@ def _judged(
     if not cleared and (again := loops.calls(tool)):  # once edited by an approver, it was counted before
         yield from loops.act(tool, again)
     case = case_for(tool, "tool", tool=name, args=args)
-    decision: Decision = tool.desk.book.decide(case)
+    decision = yield from shared.decide(tool, case)
     dataflow.note(tool, name, args, text, case.origins)
     tool.note("tool", decision, name)
     action = decision.action
@@ -218,7 +218,7 @@ def result(entry: Entry, part: Part) -> Generator[Effect, Any, bool]:
         return False
     case = case_for(entry, "result", tool=part.tool)
     case.text = lambda: part.text
-    decision = entry.desk.book.decide(case)
+    decision = yield from shared.decide(entry, case)
     if not part.call_id or entry.run.boundary.first_sight(part.call_id) or decision.action in ("deny", "ask"):
         entry.note("result", decision, part.tool)
     action = yield from enforce(entry, decision, text_matter("result", part.tool, part.text))

@@ -19,7 +19,7 @@ from comptroller.wrapper.drive import run_awaiting, run_blocking
 from comptroller.wrapper.effects import Answer, Effect, Execute
 from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.run import ambient
-from comptroller.wrapper.shared import case_for, enforce, enforce_guard, plan_for
+from comptroller.wrapper.shared import case_for, decide, enforce, enforce_guard, plan_for
 
 F = TypeVar("F", bound=Callable[..., Any])
 Effectful = Literal["read", "write", "external"]
@@ -164,7 +164,7 @@ def _look_at_result(entry: Entry, name: str, value: object) -> Generator[Effect,
     returned(entry, name, text)
     case = case_for(entry, "result", tool=name)
     case.text = lambda: text
-    decision = entry.desk.book.decide(case)
+    decision = yield from decide(entry, case)
     entry.note("result", decision, name)
     matter = text_matter("result", name, text)
     yield from enforce(entry, decision, matter)
