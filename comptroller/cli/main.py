@@ -122,6 +122,7 @@ def spend(
 
 @app.command()
 def kill(
+    call: Annotated[str, typer.Option("--call", metavar="CALL", help="This call, and what it calls.")] = "",
     run: Annotated[str, typer.Option("--run", metavar="RUN", help="This run.")] = "",
     agent: Annotated[str, typer.Option("--agent", metavar="NAME", help="This agent, in all its runs.")] = "",
     key: Annotated[str, typer.Option("--key", metavar="KEY", help="Whoever calls with this key, by its id.")] = "",
@@ -131,10 +132,10 @@ def kill(
     ledger: Ledger = "",
     as_json: Json = False,
 ) -> None:
-    """Stop a run, agent, key or tenant at once: new calls are refused, streams end. Names none: say what is stopped."""
+    """Stop a call, run, agent, key or tenant at once: new calls are refused, streams end. Names none: say what is stopped."""
     from comptroller.cli.orders import kill as stop
 
-    stop({"run": run, "agent": agent, "key": key, "tenant": tenant}, because, revive, ledger, as_json)
+    stop({"call": call, "run": run, "agent": agent, "key": key, "tenant": tenant}, because, revive, ledger, as_json)
 
 
 @app.command()

@@ -23,7 +23,7 @@ def kill(named: dict[str, str], because: str, revive: bool, ledger: str, as_json
     if not wanted and not revive:
         return _list(standing(place), as_json)
     if len(wanted) != 1:
-        raise Misuse("Name one of --run, --agent, --key and --tenant.")
+        raise Misuse("Name one of --call, --run, --agent, --key and --tenant.")
     target = _target(place, wanted[0], named[wanted[0]])
     settings = load_settings(ledger=str(place))
     with contextlib.closing(Ledger.open(place, settings)) as journal:
@@ -45,12 +45,23 @@ def run_of(place: Path, named: str) -> dict[str, object]:
     return rows[0]
 
 
+def _call_of(place: Path, named: str) -> dict[str, object]:
+    """The call under way that is meant."""
+    with reading(place) as reader:
+        rows = reader.rows("console_open", call=named)
+    if not rows:
+        raise Misuse(f"No call {named!r} is under way here. `comptroller runs tail RUN` shows those that are.")
+    return rows[0]
+
+
 def standing(place: Path) -> Standing:
     """The orders in force."""
     return Standing().fold(orders_of(place).read())
 
 
 def _target(place: Path, scope: str, who: str) -> Target:
+    if scope == "call":
+        return Target("call", who, str(_call_of(place, who)["tenant"]))
     if scope == "run":
         return Target("run", who, str(run_of(place, who)["tenant"]))
     tenant = who if scope == "tenant" else load_settings(ledger=str(place)).tenant

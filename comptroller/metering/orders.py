@@ -1,4 +1,4 @@
-"""Orders: what people say to what is at work. Stop this run, agent, key or tenant; let this run spend so much.
+"""Orders: what people say to what is at work. Stop this call, run, agent, key or tenant; let this run spend so much.
 
 A fold of facts, kept beside the purse: whoever admits calls goes by it from the next call on.
 """
@@ -8,8 +8,9 @@ from typing import Any, Literal, NamedTuple, cast
 
 from comptroller.core.facts import CALL_OPENED, CAP_SET, KILLED, REVIVED, Fact, Line, Shortfall
 
-Scope = Literal["run", "agent", "key", "tenant"]
-SCOPES: tuple[Scope, ...] = ("run", "agent", "key", "tenant")
+Scope = Literal["call", "run", "agent", "key", "tenant"]
+SCOPES: tuple[Scope, ...] = ("call", "run", "agent", "key", "tenant")
+CALLS = 1_024  # stopped calls that are remembered: each ends soon, and nobody tells when
 ORDERED = frozenset((CAP_SET, KILLED, REVIVED))
 Account = tuple[str, str]  # key and unit of a counter
 
@@ -65,8 +66,15 @@ class Orders:
         stop = Stop(*names, fact.at, str(said.get("rule", "")))  # type: ignore[call-arg, arg-type]
         if fact.kind == KILLED:
             self.stops.setdefault(stop.mark, stop)
+            if stop.scope == "call":
+                self._forget_ended()
         else:
             self.stops.pop(stop.mark, None)
+
+    def _forget_ended(self) -> None:
+        calls = [mark for mark, stop in self.stops.items() if stop.scope == "call"]
+        if len(calls) > CALLS:
+            del self.stops[calls[0]]
 
     def stopping(self, opened: Fact) -> Stop | None:
         """What stops this call, which asks to begin."""
@@ -74,7 +82,7 @@ class Orders:
             return None
         said = opened.data
         names = (str(said.get(name, "")) for name in ("tenant", "agent", "key"))
-        return found(self.stops, (opened.run,), *names)
+        return found(self.stops, (opened.call, str(said.get("parent", ""))), (opened.run,), *names)
 
     def capped(self, lines: Sequence[Line]) -> Sequence[Line]:
         """The lines of a call under the caps set by hand, which stand in place of all others of that counter."""
@@ -95,9 +103,11 @@ class Orders:
         return orders
 
 
-def found(stops: Mapping[str, Stop], runs: Sequence[str], tenant: str, agent: str, key: str) -> Stop | None:
-    """What of these is stopped."""
-    marks = _marks(runs, tenant, agent, key)
+def found(
+    stops: Mapping[str, Stop], calls: Sequence[str], runs: Sequence[str], tenant: str, agent: str, key: str
+) -> Stop | None:
+    """What of these is stopped. `calls`: itself, and the one it is part of."""
+    marks = _marks(calls, runs, tenant, agent, key)
     return next((stop for mark in marks if (stop := stops.get(mark)) is not None), None)
 
 
@@ -111,7 +121,8 @@ def account_of(run: str) -> str:
     return f"run:{run}|:"
 
 
-def _marks(runs: Sequence[str], tenant: str, agent: str, key: str) -> Iterator[str]:
+def _marks(calls: Sequence[str], runs: Sequence[str], tenant: str, agent: str, key: str) -> Iterator[str]:
+    yield from (f"call:{call}" for call in calls if call)
     yield from (f"run:{run}" for run in runs if run)
     yield f"tenant:{tenant}"
     if agent:

@@ -130,5 +130,6 @@ def _tell(ledger: Journal, clock: Clock, kind: str, target: Target, by: str, bec
     if not target.who:
         raise SettingsError(f"Nobody says which {target.scope}. Name one.")
     run = target.who if target.scope == "run" else ""
+    call = target.who if target.scope == "call" else ""
     data: dict[str, object] = {"scope": target.scope, "who": target.who, "tenant": target.tenant}
-    ledger.sync(Fact(kind, clock.new_id(), clock.now_ns(), run, data={**data, "by": by, "because": because}))
+    ledger.sync(Fact(kind, clock.new_id(), clock.now_ns(), run, call, {**data, "by": by, "because": because}))

@@ -25,7 +25,8 @@ def must_live(entry: Entry) -> None:
 def found_stopped(entry: Entry) -> Denied | None:
     """The refusal of a call that was stopped, put on its record; None for one that was not."""
     who, run = entry.identity, entry.run
-    stop = found(entry.desk.ledger.stops, (run.id, run.trace), who.tenant, who.agent, who.key)
+    calls = (entry.id, who.parent)
+    stop = found(entry.desk.ledger.stops, calls, (run.id, run.trace), who.tenant, who.agent, who.key)
     return None if stop is None else stopped(entry, stop.shortfall)
 
 

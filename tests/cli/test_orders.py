@@ -56,6 +56,7 @@ def test_a_cap_set_by_hand_takes_the_place_of_the_policys(ledger: str, capsys: C
     "arguments",
     [
         ["kill", "--run", "nobody"],
+        ["kill", "--call", "nobody"],
         ["kill", "--run", "a", "--agent", "b"],
         ["kill", "--revive"],
         ["budgets", "ls", "--run", "nobody"],

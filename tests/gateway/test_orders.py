@@ -38,6 +38,22 @@ def test_a_stream_under_way_ends_with_an_error_of_its_provider_and_is_charged(
         assert at.desk.streams == set()
 
 
+def test_one_call_is_stopped_and_its_run_goes_on() -> None:
+    with house([Say("word " * 200, fault="hang_midway"), Say("Hello.")], gateway={"read_s": 60}) as at:
+        run = {"comptroller-run": "kept"}
+        with httpx.stream(
+            "POST", f"{at.url}/v1/chat/completions", json=STREAMED, headers=run, trust_env=False, timeout=30
+        ) as reply:
+            pieces = reply.iter_raw()
+            got = next(pieces)
+            target = Target("call", reply.headers["comptroller-call"], "default")
+            orders.kill(at.desk.ledger, SYSTEM, target, "Ann", "It rambles.")
+            got += b"".join(pieces)
+        assert b"was stopped by Ann: It rambles" in got
+        assert at.last["rule"] == "kill.call"
+        assert at.post(headers=run).status_code == 200
+
+
 def test_new_calls_of_what_is_stopped_are_403_and_pass_again_once_it_is_revived() -> None:
     with house("Hello.") as at:
         stop(at)

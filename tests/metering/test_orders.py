@@ -2,15 +2,15 @@
 
 from comptroller.core.facts import CALL_OPENED, CAP_SET, KILLED, REVIVED, Fact, Line
 from comptroller.metering.budget import Purse
-from comptroller.metering.orders import account_of
+from comptroller.metering.orders import CALLS, account_of
 
 
 def order(kind: str, scope: str, who: str, id: str = "o") -> Fact:
     return Fact(kind, id, 1, data={"scope": scope, "who": who, "tenant": "t", "by": "Ann", "because": "Too much."})
 
 
-def opened(run: str = "r", **who: object) -> Fact:
-    return Fact(CALL_OPENED, "f", 2, run, "c", {"tenant": "t", "agent": "a", "key": "k", **who})
+def opened(run: str = "r", call: str = "c", **who: object) -> Fact:
+    return Fact(CALL_OPENED, "f", 2, run, call, {"tenant": "t", "agent": "a", "key": "k", **who})
 
 
 def cap(run: str, limit: int, unit: str = "USD") -> Fact:
@@ -18,16 +18,32 @@ def cap(run: str, limit: int, unit: str = "USD") -> Fact:
 
 
 def test_each_scope_stops_its_own_calls_and_no_others() -> None:
-    for scope, who in (("run", "r"), ("agent", "a"), ("key", "k"), ("tenant", "t")):
+    for scope, who in (("call", "c"), ("run", "r"), ("agent", "a"), ("key", "k"), ("tenant", "t")):
         purse = Purse()
         purse.apply(order(KILLED, scope, who))
         stop = purse.orders.stopping(opened())
         assert stop is not None
         assert (stop.shortfall.line.key, "Ann: Too much. `" in stop.said) == (f"kill.{scope}", True)
-        other = opened("r2", tenant="t2", agent="a", key="k2")
+        other = opened("r2", "c2", tenant="t2", agent="a", key="k2")
         assert purse.orders.stopping(other) is None, "an agent of another tenant is another one"
         purse.apply(order(REVIVED, scope, who))
         assert purse.orders.stopping(opened()) is None
+
+
+def test_what_a_stopped_call_calls_is_stopped_with_it_and_its_neighbours_are_not() -> None:
+    purse = Purse()
+    purse.apply(order(KILLED, "call", "outer"))
+    assert purse.orders.stopping(opened(parent="outer")) is not None
+    assert purse.orders.stopping(opened(parent="another")) is None
+
+
+def test_only_so_many_stopped_calls_are_remembered_and_runs_for_good() -> None:
+    purse = Purse()
+    purse.apply(order(KILLED, "run", "r"))
+    for number in range(CALLS + 5):
+        purse.apply(order(KILLED, "call", f"c{number}"))
+    assert len(purse.orders.stops) == CALLS + 1
+    assert {"run:r", f"call:c{CALLS + 4}"} <= purse.orders.stops.keys()
 
 
 def test_a_cap_set_by_hand_stands_in_place_of_the_others_of_its_counter() -> None:

@@ -1,6 +1,6 @@
-"""Orders over HTTP: stop a run, an agent, a key or the tenant, let it go on, and let a run spend more."""
+"""Orders over HTTP: stop a call, a run, an agent, a key or the tenant, let it go on, and let a run spend more."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -9,7 +9,7 @@ from comptroller.gateway.api.problem import Problem
 from comptroller.gateway.api.rights import ORDERS, READ
 from comptroller.gateway.api.runs import RunId, find
 from comptroller.gateway.api.shapes import Because, Moment, Name, Said, Told
-from comptroller.metering.orders import SCOPES, Stop
+from comptroller.metering.orders import SCOPES, Scope, Stop
 from comptroller.office import orders
 from comptroller.office.keylist import moment
 from comptroller.office.orders import CapSet, Target
@@ -21,7 +21,7 @@ Named = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\u0000-\
 class StopRow(Told):
     """Something that was stopped, and by whom."""
 
-    scope: Literal["run", "agent", "key", "tenant"]
+    scope: Scope
     who: str
     by: str
     because: str
@@ -53,8 +53,9 @@ class OrdersAsked(Said):
 
 
 class Stopping(Said):
-    """One of a run, an agent, a key, or the whole tenant; and why."""
+    """One of a call under way, a run, an agent, a key, or the whole tenant; and why."""
 
+    call: Name | None = None
     run: RunId | None = None
     agent: Named | None = None
     key: Named | None = None
@@ -64,14 +65,14 @@ class Stopping(Said):
     @model_validator(mode="after")
     def _one(self) -> "Stopping":
         if sum(getattr(self, scope) is not None for scope in SCOPES) != 1:
-            raise ValueError("say one of run, agent, key and tenant")
+            raise ValueError("say one of call, run, agent, key and tenant")
         return self
 
 
 class Ordered(Told):
     """What is stopped now, and what goes on."""
 
-    scope: Literal["run", "agent", "key", "tenant"]
+    scope: Scope
     who: str
     killed: bool
 
@@ -133,6 +134,12 @@ def _target(ask: Ask) -> Target:
         if row is None or not who.sees(row):
             raise Problem(404, "not_found", f"There is no run {name!r}.", "List them with GET /api/runs.", "body.run")
         return Target("run", row["run"], who.tenant)
+    if scope == "call":
+        calls = ask.bureau.reader.rows("console_open", call=name)
+        if not calls or not who.sees(calls[0]):
+            remedy = "GET /api/calls lists those that have ended."
+            raise Problem(404, "not_found", f"No call {name!r} is under way.", remedy, "body.call")
+        return Target("call", name, who.tenant)
     if who.customer or who.user or who.workflow:
         raise Problem(
             403, "not_allowed", f"This key is not for the whole tenant, and a {scope} is.", "Stop its run.", "body"
@@ -149,6 +156,9 @@ def _target(ask: Ask) -> Target:
 def _sees_stop(ask: Ask, stop: Stop) -> bool:
     if stop.tenant != ask.who.tenant:
         return False
+    if stop.scope == "call":
+        calls = ask.bureau.reader.rows("console_open", call=stop.who)
+        return bool(calls) and ask.who.sees(calls[0])  # once it has ended there is nothing left to see
     return _sees_run(ask, stop.who) if stop.scope == "run" else not (ask.who.customer or ask.who.user)
 
 
@@ -184,7 +194,7 @@ ROUTES = (
     Route(
         "POST",
         "/api/orders/kill",
-        "Stop a run, an agent, a key or the tenant at once.",
+        "Stop a call, a run, an agent, a key or the tenant at once.",
         ORDERS,
         kill,
         Ordered,

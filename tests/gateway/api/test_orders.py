@@ -43,6 +43,7 @@ def test_nobody_orders_what_is_anothers_or_without_the_right(house: Api) -> None
     assert house.post("/api/orders/kill", {"key": "key_nobody"}, ANN).status == 404
     acme = replace(ANN, customer="acme")
     assert house.post("/api/orders/kill", {"agent": "clerk"}, acme).status == 403
+    assert house.post("/api/orders/kill", {"call": "c_nobody"}, ANN).status == 404
     for wrong in ({}, {"run": ours, "agent": "clerk"}):
         assert house.post("/api/orders/kill", wrong, ANN).status == 400
 
