@@ -3,22 +3,10 @@
 from typing import Any
 
 from comptroller.testing.script import Say, Use
+from examples.poisoned_document import POLICY
 from tests.gateway.house import house
 
 IBAN = "DE89370400440532013000"
-POLICY = """
-policy: money
-tools:
-  read_file: {effect: read, returns: untrusted, args: {path: string}}
-  send_money: {effect: external, args: {to: string, amount: double}}
-rules:
-  - id: no-stranger
-    on: tool
-    tool: send_money
-    when: provenance.args.to == "untrusted"
-    then: deny
-    because: The recipient comes from a file.
-"""
 CALL = {"id": "c0", "type": "function", "function": {"name": "read_file", "arguments": '{"path": "bill.txt"}'}}
 TALK: list[Any] = [
     {"role": "system", "content": "You pay bills."},
@@ -35,7 +23,7 @@ def test_a_strangers_value_is_denied_in_whole_and_in_streamed_replies() -> None:
         for stream in (False, True):
             body = {"model": "gpt-4o-mini", "max_tokens": 50, "messages": TALK, "stream": stream}
             answer = there.post(body=body, headers=HEADERS)
-            assert "The recipient comes from a file." in answer.text
+            assert "The recipient comes from a file nobody vouches for." in answer.text
             assert '"arguments"' not in answer.text
         denied = [call for call in there.calls if call["kind"] == "tool" and call["status"] == "denied"]
     assert len(denied) == 2
@@ -55,7 +43,7 @@ def test_a_value_keeps_its_source_from_one_agents_format_to_anothers() -> None:
             {"model": "claude-haiku-4-5", "max_tokens": 50, "messages": handed},
             headers={**HEADERS, "comptroller-agent": "payer", "anthropic-version": "2023-06-01"},
         )
-    assert "The recipient comes from a file." in answer.text
+    assert "The recipient comes from a file nobody vouches for." in answer.text
 
 
 def test_a_run_that_went_on_before_this_gateway_began_trusts_nothing_new() -> None:
@@ -65,5 +53,5 @@ def test_a_run_that_went_on_before_this_gateway_began_trusts_nothing_new() -> No
         fresh = [{"role": "user", "content": f"Pay 20 to {IBAN}"}]
         answer = there.post(body={"model": "gpt-4o-mini", "max_tokens": 50, "messages": fresh}, headers=HEADERS)
         noted = [row for call in there.calls for row in call.get("decisions", ()) if row["rule"] == "provenance"]
-    assert "The recipient comes from a file." in answer.text
+    assert "The recipient comes from a file nobody vouches for." in answer.text
     assert noted
