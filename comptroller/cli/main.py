@@ -132,7 +132,7 @@ def kill(
     ledger: Ledger = "",
     as_json: Json = False,
 ) -> None:
-    """Stop a call, run, agent, key or tenant at once: new calls are refused, streams end. Names none: say what is stopped."""
+    """Stop a call, run, agent, key or tenant at once: calls are refused, streams end. Nameless: what is stopped."""
     from comptroller.cli.orders import kill as stop
 
     stop({"call": call, "run": run, "agent": agent, "key": key, "tenant": tenant}, because, revive, ledger, as_json)
