@@ -4,7 +4,7 @@ import gzip
 import json
 import socket
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import zstandard
@@ -103,26 +103,24 @@ def test_without_a_key_of_its_own_the_upstream_sees_the_clients(at: House) -> No
     assert "authorization" not in at.up.requests[-1].headers
 
 
-@pytest.mark.parametrize(
-    ("coding", "packed"),
-    [
-        ("gzip", gzip.compress(DATA)),
-        ("deflate", zlib.compress(DATA)),
-        ("zstd", zstandard.compress(DATA)),
-        ("identity", DATA),
-    ],
-)
-def test_a_packed_body_is_unpacked(at: House, coding: str, packed: bytes) -> None:
-    assert at.post(body=packed, headers={"content-encoding": coding}).status_code == 200
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "zstd": zstandard.compress,
+    "identity": bytes,
+}
+
+
+@pytest.mark.parametrize("coding", PACKERS)
+def test_a_packed_body_is_unpacked(at: House, coding: str) -> None:
+    assert at.post(body=PACKERS[coding](DATA), headers={"content-encoding": coding}).status_code == 200
     assert at.up.requests[-1].body == DATA
     assert "content-encoding" not in at.up.requests[-1].headers
 
 
-@pytest.mark.parametrize(
-    ("coding", "bomb"),
-    [("gzip", gzip.compress(b" " * 64 * MIB)), ("zstd", zstandard.compress(b" " * 64 * MIB))],
-)
-def test_a_body_that_would_explode_is_413(at: House, coding: str, bomb: bytes) -> None:
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+def test_a_body_that_would_explode_is_413(at: House, coding: str) -> None:
+    bomb = PACKERS[coding](b" " * 64 * MIB)
     assert len(bomb) < MIB
     assert at.post(body=bomb, headers={"content-encoding": coding}).status_code == 413
 

@@ -4,7 +4,7 @@ import gzip
 import json
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -228,30 +228,26 @@ def test_a_key_in_the_address_is_in_no_log_and_no_record(
     assert len(at.up.requests) == before
 
 
-def many(data: bytes, times: int, pack: Any) -> bytes:
-    for _ in range(times):
-        data = pack(data)
-    return data
+PACKINGS: dict[str, tuple[str, Callable[[], bytes], int]] = {  # packed when its test runs: one takes seconds
+    "twice": ("gzip, gzip", lambda: gzip.compress(gzip.compress(DATA)), 415),
+    "two ways": ("gzip, zstd", lambda: zstandard.compress(gzip.compress(DATA)), 415),
+    "in capitals": ("GZIP", lambda: gzip.compress(DATA), 200),
+    "gzip cut off": ("gzip", lambda: gzip.compress(DATA)[:-9], 400),
+    "zstd cut off": ("zstd", lambda: zstandard.compress(DATA)[:-5], 400),
+    "empty zstd": ("zstd", lambda: b"", 400),
+    "empty gzip": ("gzip", lambda: b"", 400),
+    "members of gzip": ("gzip", lambda: gzip.compress(b" " * (1 << 19)) * 64, 413),
+    "frames of zstd": ("zstd", lambda: zstandard.compress(b" " * (1 << 19)) * 64, 413),
+    "a long window": ("zstd", lambda: zstandard.ZstdCompressor(level=22).compress(b" " * (1 << 28)), 400),
+    "unknown": ("compress", lambda: DATA, 415),
+    "a name with a tab": ("gzip\x0b", lambda: DATA, 400),
+}
 
 
-@pytest.mark.parametrize(
-    ("coding", "packed", "status"),
-    [
-        ("gzip, gzip", many(DATA, 2, gzip.compress), 415),
-        ("gzip, zstd", zstandard.compress(gzip.compress(DATA)), 415),
-        ("GZIP", gzip.compress(DATA), 200),
-        ("gzip", gzip.compress(DATA)[:-9], 400),
-        ("zstd", zstandard.compress(DATA)[:-5], 400),
-        ("zstd", b"", 400),
-        ("gzip", b"", 400),
-        ("gzip", b"".join(gzip.compress(b" " * (1 << 19)) for _ in range(64)), 413),
-        ("zstd", b"".join(zstandard.compress(b" " * (1 << 19)) for _ in range(64)), 413),
-        ("zstd", zstandard.ZstdCompressor(level=22).compress(b" " * (1 << 28)), 400),
-        ("compress", DATA, 415),
-        ("gzip\x0b", DATA, 400),
-    ],
-)
-def test_packings_that_hide_something_are_refused(at: House, coding: str, packed: bytes, status: int) -> None:
+@pytest.mark.parametrize("kind", PACKINGS)
+def test_packings_that_hide_something_are_refused(at: House, kind: str) -> None:
+    coding, pack, status = PACKINGS[kind]
+    packed = pack()
     before = len(at.up.requests)
     head = POST + HOST + CLOSING + b"content-encoding: " + coding.encode()
     heard = say(at, head + b"\r\ncontent-length: %d\r\n\r\n" % len(packed) + packed)
