@@ -5,7 +5,6 @@ import json
 import logging
 import socket
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 import zstandard
