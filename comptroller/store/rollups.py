@@ -34,8 +34,11 @@ class Rollups:
             self._do("decisions_daily", seq=seq, day=day)
 
     def _add_failures(self, corrected: bool, day: object) -> None:
+        self._do("passing_on")
+        self._do("passed_on")
         self._do("failing")
-        if corrected:
+        earlier = self._row("SELECT count(*) FROM passing_on WHERE seq NOT IN (SELECT seq FROM new_calls)")[0]
+        if corrected or earlier:
             for name in ("unfailed", "forget_causes", "failing_again"):
                 self._do(name)
         self._do("causes_daily", day=day)

@@ -45,6 +45,7 @@ TABLES = (
     "causes_daily",
     "decisions_daily",
     "delegations_daily",
+    "passed_on",
 )
 
 

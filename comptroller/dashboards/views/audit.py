@@ -211,11 +211,6 @@ def rule(row: Row) -> Cell:
     return Cell(row["rule"] or "", row["place"] or "", to, below=row["policy"] or "")
 
 
-def in_reply(row: Row) -> str:
-    """Says of a tool call where it was decided on: as the model asked for it, which is before it is made at all."""
-    return "in the reply" if row["stage"] == "tool" and row["kind"] == "model" else ""
-
-
 def _verb(action: str) -> str:
     return {"error": "fail", "allow": "allow"}.get(action, action)
 
@@ -230,8 +225,7 @@ def _findings(row: Row) -> str:
 
 def _call(row: Row) -> Cell:
     name = row["tool"] or row["name"] or row["stage"]
-    below = " · ".join(filter(None, (str(row["run"])[-8:], in_reply(row))))
-    return Cell(name, row["call"], frame.address("run", id=row["run"], span=row["call"]), below=below)
+    return Cell(name, row["call"], frame.address("run", id=row["run"], span=row["call"]), below=str(row["run"])[-8:])
 
 
 def _record(row: Row) -> Cell:

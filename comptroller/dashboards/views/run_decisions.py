@@ -12,20 +12,20 @@ EXPORTED = (
     "happened", "agent", "kind", "name", "stage", "action", "shadow", "rule", "policy", "because", "findings",
     "version", "call",
 )  # fmt: skip
-AT = "A tool call is decided on in the reply that asks for it, and once more where it is made."
 
 
 def draw(shown: Looked) -> None:
-    """The tab."""
+    """The tab. What a reply repeats of the tool calls it asks for stands there once, with the call."""
+    decided = [row for row in shown.decisions if not row["again"]]
     listing.show(
         Listing(
             "Decisions",
             columns(shown.id),
-            lambda wanted: _find(shown.decisions, wanted),
+            lambda wanted: _find(decided, wanted),
             [
-                Filter("action", "Decision", "one", sorted({row["action"] for row in shown.decisions})),
-                Filter("rule", "Rule", "one", sorted({row["rule"] for row in shown.decisions if row["rule"]})),
-                Filter("agent", "Agent", "one", sorted({row["agent"] for row in shown.decisions if row["agent"]})),
+                Filter("action", "Decision", "one", sorted({row["action"] for row in decided})),
+                Filter("rule", "Rule", "one", sorted({row["rule"] for row in decided if row["rule"]})),
+                Filter("agent", "Agent", "one", sorted({row["agent"] for row in decided if row["agent"]})),
             ],
             name="d_",
             exports=EXPORTED,
@@ -45,7 +45,7 @@ def columns(run: str) -> list[Column]:
         Column("action", "Decision", audit.action),
         Column("rule", "Rule", lambda row: _rule(row)),
         Column("because", "Because", lambda row: Cell(row["because"], below=row["findings"] or ""), wide=True),
-        Column("stage", "At", lambda row: Cell(row["stage"], below=audit.in_reply(row)), about=AT),
+        Column("stage", "At", lambda row: Cell(row["stage"])),
         Column("agent", "Agent", lambda row: Cell(row["agent"])),
         Column("name", "Call", lambda row: Cell(row["tool"] or row["name"], row["call"], _call(run, row))),
         Column("version", "Version", lambda row: Cell(row["version"][:8], row["version"], code=True)),

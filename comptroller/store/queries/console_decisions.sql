@@ -4,7 +4,7 @@ SELECT seq, happened, tenant, customer, workflow, agent, run, call, kind, name, 
 FROM decisions
 WHERE {only tenant, customer, workflow, agent, policy, rule, action, stage, run}
   AND ($shadow::BOOLEAN IS NULL OR shadow = $shadow::BOOLEAN)
-  AND {between happened}
+  AND NOT again AND {between happened}
   AND ($search::VARCHAR IS NULL
     OR contains(lower(concat_ws(' ', rule, because, name, customer, findings, run)), lower($search::VARCHAR)))
   AND ($seq::BIGINT IS NULL OR seq < $seq::BIGINT)

@@ -2,6 +2,6 @@
 SELECT policy, rule, action, shadow, count(*) AS decisions, count(DISTINCT run) AS runs,
   count(*) FILTER (error) AS errors, max(happened) AS latest, arg_max(because, seq) AS because
 FROM decisions
-WHERE ($since::VARCHAR IS NULL OR happened >= $since::VARCHAR::TIMESTAMPTZ)
+WHERE NOT again AND ($since::VARCHAR IS NULL OR happened >= $since::VARCHAR::TIMESTAMPTZ)
   AND ($policy::VARCHAR IS NULL OR policy = $policy::VARCHAR)
 GROUP BY policy, rule, action, shadow ORDER BY decisions DESC, policy, rule LIMIT coalesce($limit::BIGINT, 100)

@@ -15,11 +15,11 @@ FROM watermark AS w LEFT JOIN (
   SELECT 'causes', currency, CAST(sum(calls) AS BIGINT), sum(cost) FROM causes_daily GROUP BY currency
   UNION ALL
   SELECT 'failed calls', currency, count(*), sum(cost) FROM calls
-  WHERE status IN ('error', 'cut', 'cancelled', 'expired') GROUP BY currency
+  WHERE status IN ('error', 'cut', 'cancelled', 'expired') AND seq NOT IN (SELECT seq FROM passed_on) GROUP BY currency
   UNION ALL
   SELECT 'rules', '', CAST(sum(decisions) AS BIGINT), 0 FROM decisions_daily HAVING count(*) > 0
   UNION ALL
-  SELECT 'decisions', '', count(*), 0 FROM decisions HAVING count(*) > 0
+  SELECT 'decisions', '', count(*), 0 FROM decisions WHERE NOT again HAVING count(*) > 0
   UNION ALL
   SELECT 'hours of runs', '', CAST(sum(runs) AS BIGINT), 0 FROM runs_hourly HAVING count(*) > 0
   UNION ALL

@@ -137,7 +137,8 @@ INSERT INTO books.decisions
 SELECT seq, happened, call, run, customer, workflow, agent, kind, name, coalesce(v.stage, ''), coalesce(v.action, ''),
   coalesce(v.rule, ''), coalesce(v.policy, ''), coalesce(v.because, ''), coalesce(v.place, ''), coalesce(v.tool, ''),
   coalesce(array_to_string(list_transform(v.findings, lambda f: f.kind || ' x' || f.count), ', '), ''),
-  coalesce(TRY_CAST(v.shadow AS BOOLEAN), false), coalesce(TRY_CAST(v.error AS BOOLEAN), false), policy, tenant
+  coalesce(TRY_CAST(v.shadow AS BOOLEAN), false), coalesce(TRY_CAST(v.error AS BOOLEAN), false), policy, tenant,
+  kind = 'model' AND coalesce(v.tool, '') <> '' AND coalesce(v.stage, '') NOT IN ('model', 'result', 'reply')
 FROM (SELECT seq, happened, call, run, tenant, customer, workflow, agent, kind, name, policy, unnest(decisions) AS v
   FROM fresh WHERE fact = 'call.closed' AND len(decisions) > 0);
 

@@ -65,18 +65,32 @@ DELETE FROM books.costs_daily WHERE calls = 0;
 -- name: empty_hours
 DELETE FROM books.calls_hourly WHERE calls = 0;
 
+-- name: passing_on
+-- Where a tool fails right after a call it made, another service's or another tool's: that call.
+CREATE OR REPLACE TEMP TABLE passing_on AS
+WITH tools AS (SELECT call, started FROM new_calls WHERE kind = 'tool' AND status = 'error')
+SELECT call, seq, day, tenant, customer, workflow, agent, kind, name, status, cause, currency FROM (
+  SELECT *, CAST(ended AS DATE) AS day, row_number() OVER (PARTITION BY parent ORDER BY seq DESC) AS nth
+  FROM books.calls WHERE ended >= (SELECT min(started) FROM tools) AND parent IN (SELECT call FROM tools))
+WHERE nth = 1 AND kind IN ('tool', 'external') AND status IN ('error', 'cut', 'cancelled', 'expired');
+
+-- name: passed_on
+INSERT INTO books.passed_on SELECT call, seq FROM passing_on;
+
 -- name: failing
 CREATE OR REPLACE TEMP TABLE failing AS
 SELECT seq, CAST(ended AS DATE) AS day, tenant, customer, workflow, agent, kind, name, status, cause, currency, cost, ended,
   run
-FROM new_calls WHERE status IN ('error', 'cut', 'cancelled', 'expired');
+FROM new_calls WHERE status IN ('error', 'cut', 'cancelled', 'expired') AND seq NOT IN (SELECT seq FROM passing_on);
 
 -- name: unfailed
 -- Of the causes that a correction takes calls from, what is left is counted again: the first and the last of them
 -- cannot be taken away from.
 CREATE OR REPLACE TEMP TABLE unfailed AS
 SELECT DISTINCT CAST(ended AS DATE) AS day, tenant, customer, workflow, agent, kind, name, status, cause, currency
-FROM displaced WHERE status IN ('error', 'cut', 'cancelled', 'expired');
+FROM displaced WHERE status IN ('error', 'cut', 'cancelled', 'expired')
+UNION SELECT day, tenant, customer, workflow, agent, kind, name, status, cause, currency
+FROM passing_on WHERE seq NOT IN (SELECT seq FROM new_calls);
 
 -- name: forget_causes
 DELETE FROM books.causes_daily AS t USING unfailed AS u
@@ -91,7 +105,8 @@ SELECT c.seq, u.day, c.tenant, c.customer, c.workflow, c.agent, c.kind, c.name, 
 FROM books.calls AS c JOIN unfailed AS u ON CAST(c.ended AS DATE) = u.day AND c.tenant = u.tenant
   AND c.customer = u.customer AND c.workflow = u.workflow AND c.agent = u.agent AND c.kind = u.kind AND c.name = u.name
   AND c.status = u.status AND c.cause = u.cause AND c.currency = u.currency
-WHERE c.ended >= (SELECT min(day) FROM unfailed) AND c.seq NOT IN (SELECT seq FROM failing);
+WHERE c.ended >= (SELECT min(day) FROM unfailed) AND c.seq NOT IN (SELECT seq FROM failing)
+  AND c.seq NOT IN (SELECT seq FROM books.passed_on);
 
 -- name: causes_daily
 MERGE INTO books.causes_daily AS t USING (
@@ -112,7 +127,7 @@ WHEN NOT MATCHED THEN INSERT VALUES (m.day, m.tenant, m.customer, m.workflow, m.
 MERGE INTO books.decisions_daily AS t USING (
   SELECT CAST(happened AS DATE) AS day, tenant, customer, workflow, stage, policy, rule, action, shadow,
     count(*) AS decisions, count(*) FILTER (error) AS errors, max(happened) AS latest
-  FROM books.decisions WHERE seq > $seq GROUP BY ALL
+  FROM books.decisions WHERE seq > $seq AND NOT again GROUP BY ALL
 ) AS m ON t.day >= CAST($day AS DATE) AND t.day = m.day AND t.tenant = m.tenant AND t.customer = m.customer
   AND t.workflow = m.workflow AND t.stage = m.stage AND t.policy = m.policy AND t.rule = m.rule AND t.action = m.action
   AND t.shadow = m.shadow

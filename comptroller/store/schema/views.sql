@@ -22,7 +22,7 @@ SELECT * FROM books.other_costs WHERE run IN (SELECT run FROM temp.runs)
 SELECT * EXCLUDE (seq) FROM books.agents WHERE run IN (SELECT run FROM temp.runs)
 
 -- name: decisions
-SELECT * EXCLUDE (seq) FROM books.decisions WHERE call IN (SELECT call FROM temp.calls)
+SELECT * EXCLUDE (seq, again) FROM books.decisions WHERE NOT again AND call IN (SELECT call FROM temp.calls)
 
 -- name: claims
 SELECT * EXCLUDE (seq) FROM books.claims WHERE run IN (SELECT run FROM temp.runs)

@@ -13,7 +13,6 @@ pytest.importorskip("duckdb")
 from streamlit.testing.v1 import AppTest
 
 import comptroller as ct
-from comptroller.dashboards.views import audit
 from comptroller.office.people import Person
 from tests.dashboards.house import Here, again, connected, html, look, parts, somebody, texts
 
@@ -129,13 +128,6 @@ def test_a_refused_call_leads_to_its_rule_and_says_how_to_ask_what_would_pass(ho
     said = html(look("run", auditor, id=refused["run"], span=refused["call"]))
     assert f"/policies?rule=no-pay&amp;version={refused['version']}" in said
     assert f"comptroller policy explain {refused['call']}" in said
-
-
-@pytest.mark.parametrize(
-    ("stage", "kind", "told"), [("tool", "model", "in the reply"), ("tool", "tool", ""), ("reply", "model", "")]
-)
-def test_a_tool_call_decided_on_as_a_model_asked_for_it_says_so(stage: str, kind: str, told: str) -> None:
-    assert audit.in_reply({"stage": stage, "kind": kind}) == told
 
 
 def test_what_shadows_would_have_done_is_counted_apart(house: Here) -> None:
