@@ -18,13 +18,11 @@ from comptroller.cli.spend import day_of
 from comptroller.core.verdict import Case
 from comptroller.office.backtest import Outcome, Said, Turned, as_json, backtest, given, lines_of
 from comptroller.office.recorded import Agents
+from comptroller.office.versions import book_of
 from comptroller.policies.book import Book
 from comptroller.policies.compare import Difference, compare
 from comptroller.policies.document import ExampleCall
-from comptroller.policies.load import load_policies
-from comptroller.policies.mistakes import PolicyErrors
 from comptroller.policies.trial import case_of
-from comptroller.store.reader import Reader
 
 Row = dict[str, Any]
 MOST = 100_000  # calls of which the runs are put to other policies
@@ -65,9 +63,7 @@ def _of_calls(ledger: str, since: str, until: str, before: Callable[[str], Book 
         agents = Agents.of(reader.rows("recorded_agents"))
         if len(rows) >= MOST:
             sys.stderr.write(f"Only the runs of the latest {MOST:,} calls of this time are looked at.\n")
-        return backtest(
-            rows, agents, Bodies.open(place), before or (lambda version: book_of_version(reader, version)), after
-        )
+        return backtest(rows, agents, Bodies.open(place), before or (lambda version: book_of(reader, version)), after)
 
 
 def _window(since: str, until: str) -> Row:
@@ -95,15 +91,7 @@ def _recorded_book(named: str, ledger: str) -> tuple[str, Book | None]:
         return "", None
     with reading(place) as reader:
         found = sorted({str(row["version"]) for row in reader.rows("policy_versions", prefix=named, limit=4)})
-        return (found[0], book_of_version(reader, found[0])) if len(found) == 1 else ("", None)
-
-
-def book_of_version(reader: Reader, version: str) -> Book | None:
-    files = {str(row["path"]): str(row["text"]) for row in reader.rows("policy_files", version=version)}
-    try:
-        return load_policies(list(files.items())) if files else None
-    except PolicyErrors:
-        return None
+        return (found[0], book_of(reader, found[0])) if len(found) == 1 else ("", None)
 
 
 def _made_up(path: Path) -> Iterator[tuple[str, Case]]:

@@ -2,15 +2,11 @@
 
 from datetime import UTC, datetime, time, timedelta
 from fnmatch import fnmatchcase
-from typing import Any
 
 from comptroller.cli import screen
-from comptroller.cli.comparing import book_of_version
 from comptroller.cli.place import ledger_of, reading
 from comptroller.cli.spend import day_of
-from comptroller.office.controls import Account, Spoke, account, as_json, spans_of
-
-Row = dict[str, Any]
+from comptroller.office.controls import Account, Spoke, account_of, as_json
 
 
 def evidence(control: str, since: str, until: str, ledger: str, machine: bool) -> None:
@@ -18,12 +14,8 @@ def evidence(control: str, since: str, until: str, ledger: str, machine: bool) -
     first, last = day_of("--since", since), day_of("--until", until)
     begun = datetime.combine(first, time.min, UTC) if first else None
     ended = datetime.combine(last + timedelta(days=1), time.min, UTC) if last else None
-    window = {"since": begun and begun.isoformat(), "until": ended and ended.isoformat()}
     with reading(ledger_of(ledger)) as reader:
-        loads: list[Row] = reader.rows("policy_loads", until=window["until"])
-        counts: list[Row] = reader.rows("console_rules", **window, limit=100_000)
-        spans = spans_of(loads, begun, ended)
-        found = account(spans, lambda version: book_of_version(reader, version), counts)
+        found = account_of(reader, begun, ended)
     found = _only(found, control)
     if machine:
         screen.say_json(as_json(found))

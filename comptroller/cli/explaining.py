@@ -2,57 +2,38 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import typer
-from pydantic import ValidationError
 
 from comptroller.cli import screen
 from comptroller.cli.main import Misuse
 from comptroller.cli.place import ledger_of, reading
 from comptroller.cli.policy import load_named as load
-from comptroller.core.source import read_source
-from comptroller.core.verdict import Case
 from comptroller.guardrails.chain import Chain
 from comptroller.guardrails.guard import installed_guards
-from comptroller.office.hearing import Heard, as_json, counts, hear, remedy, strictest
-from comptroller.office.recorded import Agents, Recorded, recorded
-from comptroller.policies.book import Book
-from comptroller.policies.document import ExampleCall
-from comptroller.policies.explain import explain as in_words
-from comptroller.policies.load import load_policies
-from comptroller.policies.mistakes import PolicyErrors
+from comptroller.office.explaining import Asked, Unexplained, heard, of_record, told, written
+from comptroller.office.hearing import Heard, counts, remedy, strictest
 from comptroller.policies.reasons import Reason
-from comptroller.policies.trial import case_of
 from comptroller.store.reader import Reader
 
 Row = dict[str, Any]
 MOST_SHOWN = 120  # characters of one value
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is to be explained: the cases, under which policies, and what was recorded where it was a real call."""
-
-    book: Book
-    cases: tuple[Case, ...]
-    row: Row | None = None
-    lacks: frozenset[str] = frozenset()
-    note: str = ""
-
-
 def explain(call: str, policies: Sequence[str] | None, ledger: str, as_machine: bool) -> None:
     """Explain one call; exit 1 where it does not pass."""
-    asked = _given(_text(call), policies) if _is_given(call) else _of_ledger(call, policies, ledger)
-    chain = Chain(installed_guards())
-    heard = [hear(asked.book, case, chain, asked.lacks) for case in asked.cases]
+    try:
+        asked = _given(_text(call), policies) if _is_given(call) else _of_ledger(call, policies, ledger)
+    except Unexplained as error:
+        raise Misuse(screen.clean(error, lines=True)) from None
+    said = heard(asked, Chain(installed_guards()))
     if as_machine:
-        screen.say_json({**_about(asked), "cases": [as_json(one) for one in heard]})
+        screen.say_json(told(asked, said))
     else:
-        _write(asked, heard)
-    raise typer.Exit(1 if strictest(heard).stopped else 0)
+        _write(asked, said)
+    raise typer.Exit(1 if strictest(said).stopped else 0)
 
 
 def _is_given(call: str) -> bool:
@@ -76,18 +57,7 @@ def _is_file(call: str) -> bool:
 
 
 def _given(text: str, policies: Sequence[str] | None) -> Asked:
-    source = read_source("call", text)
-    if source.mistakes or not source.values:
-        said = "; ".join(str(mistake) for mistake in source.mistakes) or "It is empty."
-        raise Misuse(f'{said} Write a call like {{"tool": "issue_refund", "args": {{"amount": 250.0}}}}.')
-    try:
-        call = ExampleCall.model_validate(source.values)
-        case = case_of(call)
-    except ValidationError as error:
-        path = ("tests", 0, "call")
-        raise Misuse("\n".join(in_words({**item, "loc": (*path, *item["loc"])}) for item in error.errors())) from None
-    except ValueError as error:
-        raise Misuse(str(error)) from None
+    case = written(text)  # its own mistakes are told before those of the policies
     return Asked(load(policies, False), (case,))
 
 
@@ -96,23 +66,8 @@ def _of_ledger(call: str, policies: Sequence[str] | None, ledger: str) -> Asked:
 
     place = ledger_of(ledger)
     with reading(place) as reader:
-        meant = _meant(reader, call)
-        rows: list[Row] = reader.rows("recorded_calls", run=meant["run"])
-        agents = Agents.of(reader.rows("recorded_agents", run=meant["run"]))
-        version = next(str(row["policy"]) for row in rows if row["call"] == meant["call"])
-        book, note = (load(policies, False), "") if policies else _in_force(reader, version)
-    found = next(one for one in recorded(rows, agents, Bodies.open(place), book) if one.row["call"] == meant["call"])
-    return _explained(book, found, note)
-
-
-def _explained(book: Book, found: Recorded, note: str) -> Asked:
-    if found.lost:
-        raise Misuse(
-            f"The arguments of call {found.row['call']} are on record as a digest only, so nobody can try the rules on "
-            f"them again. What was said then: {screen.clean(found.row['action'])} by "
-            f"{screen.clean(found.row['rule'] or 'no rule')}. {screen.clean(found.row['because'])}"
-        )
-    return Asked(book, found.cases, found.row, found.lacks, note)
+        book = load(policies, False) if policies else None
+        return of_record(reader, Bodies.open(place), _meant(reader, call), book, lambda: load(None, False))
 
 
 def _meant(reader: Reader, call: str) -> Row:
@@ -125,30 +80,11 @@ def _meant(reader: Reader, call: str) -> Row:
     raise Misuse(f"{reader.ledger}: there is no call {call!r} that ended. `comptroller runs show RUN` lists a run's.")
 
 
-def _in_force(reader: Reader, version: str) -> tuple[Book, str]:
-    """The book of a version, as the ledger has its text; that of the settings where it cannot be loaded here."""
-    files = {row["path"]: row["text"] for row in reader.rows("policy_files", version=version)}
-    try:
-        return load_policies([(str(path), str(text)) for path, text in files.items()]), ""
-    except PolicyErrors as error:
-        note = f"Version {version} no longer loads here ({error.mistakes[0]}), so today's policies are asked instead."
-        return load(None, False), note
-
-
-def _about(asked: Asked) -> Row:
-    row = asked.row
-    told: Row = {"version": asked.book.version}
-    if row is None:
-        return told
-    names = ("call", "run", "kind", "name", "agent", "status", "action", "rule", "because", "policy")
-    return {**told, "recorded": {name: row[name] for name in names}, "note": asked.note}
-
-
-def _write(asked: Asked, heard: Sequence[Heard]) -> None:
+def _write(asked: Asked, said: Sequence[Heard]) -> None:
     if asked.row is not None:
         _write_recorded(asked.row, asked.note)
-    for number, one in enumerate(heard):
-        if len(heard) > 1 and number and not (one.stopped or any(r.says != "not matched" for r in one.reasons)):
+    for number, one in enumerate(said):
+        if len(said) > 1 and number and not (one.stopped or any(r.says != "not matched" for r in one.reasons)):
             continue
         _write_heard(one)
 
@@ -179,8 +115,8 @@ def _write_heard(heard: Heard) -> None:
         screen.say(f"  not on record, so taken as absent: {screen.clean(name)}")
     if not heard.reasons:
         screen.say("  No rule looks at such a call.")
-    if told := remedy(heard):
-        screen.say(screen.clean(told))
+    if least := remedy(heard):
+        screen.say(screen.clean(least))
 
 
 def _write_reason(reason: Reason) -> None:

@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from comptroller.office.versions import book_of
 from comptroller.policies.book import Book
 from comptroller.policies.evidence import Evidence, evidence_in, needs_in
+from comptroller.store.reader import Reader
 
 Row = dict[str, Any]
+MOST = 100_000  # rules and what they said, of a period
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,14 @@ class Account:
     controls: Mapping[str, list[Spoke]]
     needs: Mapping[str, str]
     unread: tuple[str, ...]  # versions that were in force and can no longer be loaded here
+
+
+def account_of(reader: Reader, since: datetime | None, until: datetime | None, tenant: str | None = None) -> Account:
+    """What the books of a ledger have to show for a period."""
+    window = {"since": since and since.isoformat(), "until": until and until.isoformat()}
+    loads: list[Row] = reader.rows("policy_loads", until=window["until"])
+    counts: list[Row] = reader.rows("console_rules", **window, tenant=tenant, limit=MOST)
+    return account(spans_of(loads, since, until), lambda version: book_of(reader, version), counts)
 
 
 def spans_of(loads: Sequence[Row], since: datetime | None, until: datetime | None) -> list[Span]:
