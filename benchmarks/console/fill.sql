@@ -138,7 +138,7 @@ SELECT seq, ended, call, run, customer, workflow, agent, kind, name, CASE kind W
   CASE WHEN because <> '' THEN because ELSE 'Amount of ' || draw(call) % 5000 || ' in ' || workflow || ' is above 1000' END,
   'policies/' || workflow || '.yaml:' || draw(call) % 90, CASE kind WHEN 'tool' THEN name ELSE '' END,
   CASE action WHEN 'redact' THEN 'email x' || (1 + draw(call) % 4) ELSE '' END,
-  action = 'allow' AND draw(call) % 3 = 0, draw(call) % 5000 = 0, policy, tenant
+  action = 'allow' AND draw(call) % 3 = 0, draw(call) % 5000 = 0, policy, tenant, false
 FROM books.calls WHERE seq > {since} AND seq <= {upto} AND (action <> 'allow' OR draw(call) % 9 = 0);
 
 -- name: models
