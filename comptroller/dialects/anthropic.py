@@ -89,6 +89,10 @@ class AnthropicMessages:
             withdraw_from_messages(top, change.hidden, _client_name)
         return dump(top)
 
+    def append(self, request: Request, text: str) -> bytes | None:
+        """The body with one more message; all else keeps its bytes."""
+        return tree.appended(request.raw, "messages", {"role": "user", "content": tree.clean(text)})
+
     def read_reply(self, body: bytes) -> Reply:
         """A whole message."""
         node = load(body)

@@ -85,6 +85,10 @@ class Dialect(Protocol):
         """The body with the change made; all else keeps its bytes. Raises Demanded."""
         ...
 
+    def append(self, request: Request, text: str) -> bytes | None:
+        """The body with one more message of the user's side; None where another try would not begin where this did."""
+        ...
+
     def read_reply(self, body: bytes) -> Reply:
         """A whole reply. Raises Unreadable."""
         ...

@@ -94,6 +94,10 @@ class Gemini:
             withdraw_from_contents(top, change.hidden, key)
         return dump(top)
 
+    def append(self, request: Request, text: str) -> bytes | None:
+        """The body with one more message; all else keeps its bytes."""
+        return tree.appended(request.raw, "contents", {"role": "user", "parts": [{"text": tree.clean(text)}]})
+
     def read_reply(self, body: bytes) -> Reply:
         """A whole reply, or the array of replies that a stream without `alt=sse` is."""
         node = _merged(load(body))

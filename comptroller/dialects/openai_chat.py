@@ -92,6 +92,10 @@ class OpenAIChat:
             withdraw_from_chat(top, change.hidden)
         return dump(top)
 
+    def append(self, request: Request, text: str) -> bytes | None:
+        """The body with one more message; all else keeps its bytes."""
+        return tree.appended(request.raw, "messages", {"role": "user", "content": tree.clean(text)})
+
     def read_reply(self, body: bytes) -> Reply:
         """A whole completion, all its choices."""
         plain = read_plain(body)

@@ -55,6 +55,10 @@ class OpenAIEmbeddings:
             top["model"] = Raw(dump(change.model))
         return dump(top)
 
+    def append(self, request: Request, text: str) -> bytes | None:
+        """Numbers are never refused, so nothing is asked for again."""
+        return None
+
     def read_reply(self, body: bytes) -> Reply:
         """The usage of a reply; its numbers stay bytes, which is most of them."""
         top = tree.fields(body)

@@ -89,6 +89,18 @@ class OpenAIResponses:
             withdraw_from_responses(top, change.hidden)
         return dump(top)
 
+    def append(self, request: Request, text: str) -> bytes | None:
+        """The body with one more item; a conversation that the provider keeps holds the refused reply already."""
+        if "conversation" in request.unbounded:
+            return None
+        top = tree.fields(request.raw)
+        given = tree.value(top, "input")
+        if isinstance(given, str):
+            top["input"] = Raw(dump([{"role": "user", "content": given}]))
+        elif given is None:
+            top["input"] = Raw(b"[]")
+        return tree.appended(dump(top), "input", {"role": "user", "content": tree.clean(text)})
+
     def read_reply(self, body: bytes) -> Reply:
         """A whole response."""
         node = load(body)

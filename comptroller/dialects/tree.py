@@ -118,6 +118,13 @@ def replaced(found: dict[str, Raw], texts: Mapping[Hashable, str], listed: str =
     return out
 
 
+def appended(data: bytes, listed: str, node: object) -> bytes:
+    """The object with one more element in its array `listed`; all else keeps its bytes."""
+    top = fields(data)
+    top[listed] = Raw(dump([*items(top[listed]), node]))
+    return dump(top)
+
+
 def strings(node: Any, path: Path, skip: frozenset[str] = frozenset()) -> Iterator[tuple[Path, str]]:
     """Every non-empty string below a node with its path, in order; fields named in `skip` are left out."""
     if isinstance(node, str):
