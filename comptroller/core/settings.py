@@ -25,6 +25,7 @@ class Limits(_Frame):
 
     body_mb: int = Field(default=50, ge=1, le=1024)
     guard_ms: int = Field(default=250, ge=1)
+    guard_mb: int = Field(default=512, ge=64)  # of memory for a process of a guard from another package
     lease_s: int = Field(default=3600, ge=1)
     segment_mb: int = Field(default=64, ge=1, le=1024)
     sync_ms: int = Field(default=10, ge=1, le=1000)

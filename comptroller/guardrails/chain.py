@@ -8,7 +8,7 @@ from comptroller.core.verdict import STRICTNESS, Action, Finding
 from comptroller.guardrails import jsontext
 from comptroller.guardrails.bench import Bench, GuardFailed
 from comptroller.guardrails.disguise import behind, could_hide
-from comptroller.guardrails.guard import Guard
+from comptroller.guardrails.guard import Guard, Installed
 from comptroller.guardrails.redact import Spot, because, findings, merge, redact, settle
 from comptroller.guardrails.scanner import BUILT_IN, SCANNER, Scanner
 from comptroller.guardrails.window import Window
@@ -35,25 +35,34 @@ class Group:
     action: Action
     names: frozenset[str]
     built_in: frozenset[str]
-    extra: tuple[Guard, ...]
+    extra: tuple[Guard | Installed, ...]
 
 
 class Chain:
     """Runs guards over texts. Thread-safe; free of cost until the first text."""
 
     def __init__(
-        self, extra: Sequence[Guard] = (), limit_ms: int = 250, clock: Clock = SYSTEM, scanner: Scanner = SCANNER
+        self,
+        extra: Sequence[Guard | Installed] = (),
+        limit_ms: int = 250,
+        clock: Clock = SYSTEM,
+        scanner: Scanner = SCANNER,
+        memory_mb: int = 512,
     ) -> None:
         self._extra = {guard.name: guard for guard in extra}
         self._limit_ms = limit_ms
         self._clock = clock
         self.scanner = scanner
-        self._bench = Bench(limit_ms)
+        self._bench = Bench(limit_ms, memory_mb, clock)
         self._groups: dict[tuple[tuple[str, Action], ...], tuple[Group, ...]] = {}
 
     def warm(self) -> None:
         """Load the scanner in the background, so that no call waits for it."""
         self.scanner.warm()
+
+    def close(self) -> None:
+        """End the processes of guards from elsewhere; a text that comes all the same starts them anew."""
+        self._bench.close()
 
     def inspect(self, text: str, plan: Plan) -> Inspection:
         """Look at one text."""
