@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from comptroller.cli import screen
 from comptroller.core.clock import SYSTEM
@@ -18,6 +18,9 @@ from comptroller.core.errors import ComptrollerError, SettingsError, StoreError
 from comptroller.core.settings import Settings, load_settings
 from comptroller.store import folder, journal, keys, segment, wire
 from comptroller.store.locks import Lock
+
+if TYPE_CHECKING:
+    from comptroller.guardrails.guard import Installed
 
 T = TypeVar("T")
 _NEEDED = (
@@ -67,6 +70,7 @@ def examine(ledger: str) -> Iterator[Check]:
         return
     yield _settings_file()
     yield from _safely("policies", _policies, settings)
+    yield from _guards(settings)
     yield from _safely("prices", _prices, settings)
     if settings.upstreams:
         yield from _safely("upstreams", _upstreams, settings)
@@ -111,6 +115,35 @@ def _policies(settings: Settings) -> Check:
     if not book.files:
         return Check("policies", "warn", "no file where `policies` points: nothing is governed", "Add one there.")
     return Check("policies", "ok", found)
+
+
+def _guards(settings: Settings) -> Iterator[Check]:
+    """Every guard that other packages offer, started and asked."""
+    from comptroller.guardrails.guard import installed_guards
+
+    try:
+        installed = installed_guards()
+    except SettingsError as error:
+        yield Check("guards", "fail", str(error))
+        return
+    for guard in installed:
+        yield _guard(guard, settings)
+
+
+def _guard(guard: "Installed", settings: Settings) -> Check:
+    from comptroller.guardrails.bench import Bench, GuardFailed
+
+    bench = Bench(settings.limits.guard_ms, settings.limits.guard_mb)
+    begun = SYSTEM.monotonic_ns()
+    try:
+        bench.run(guard, "Is this guard at work?")
+    except GuardFailed as failure:
+        remedy = f"Mend or uninstall {guard.package or guard.value}. Until then a policy that names it refuses all."
+        return Check(f"guard {guard.name}", "fail", failure.told, remedy)
+    finally:
+        bench.close()
+    took_ms = (SYSTEM.monotonic_ns() - begun) // 1_000_000
+    return Check(f"guard {guard.name}", "ok", f"{guard.package or guard.value}: started and answered in {took_ms} ms")
 
 
 def _prices(settings: Settings) -> Check:

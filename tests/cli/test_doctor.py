@@ -190,3 +190,25 @@ def test_outcome_types_are_looked_at_with_their_secrets_and_judges(cli: Cli, mon
     assert "no secret in COMPTROLLER_CALLBACK_SECRET" in said("template:action-done")[1]
     monkeypatch.setenv("COMPTROLLER_CALLBACK_SECRET", "x")
     assert said("template:action-done")[0] == "ok"
+
+
+def test_each_guard_from_elsewhere_is_started_and_asked(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "their_guards.py").write_text(
+        "class Quiet:\n    name = 'quiet'\n    def inspect(self, text):\n        return []\n"
+    )
+    about = tmp_path / "their_guards-2.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: their-guards\nVersion: 2.0\n")
+    offers = "[comptroller.guards]\nquiet = their_guards:Quiet\nloud = their_guards:Loud\n"
+    (about / "entry_points.txt").write_text(offers)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = states(cli)
+    assert found["guard quiet"][0] == "ok"
+    assert found["guard quiet"][1].startswith("their-guards 2.0: started and answered in ")
+    assert found["guard loud"][0] == "fail"
+    assert "The guard loud failed: it could not be loaded: AttributeError" in found["guard loud"][1]
+    assert found["guard loud"][2].startswith("Mend or uninstall their-guards 2.0.")
+    (about / "entry_points.txt").write_text("[comptroller.guards]\nsecrets = their_guards:Quiet\n")
+    assert states(cli)["guards"][0] == "fail"
