@@ -86,7 +86,7 @@ class _Steps:
         if isinstance(reference := schema.get("$ref", schema.get("$dynamicRef")), str):
             self.take(self._found(reference), value, deep + 1)
         for name in _HERE:
-            for inner in schema.get(name) if isinstance(schema.get(name), list) else ():
+            for inner in _schemas(schema.get(name)):
                 self.take(inner, value, deep + 1)
         for name in _ALONE:
             if name in schema:
