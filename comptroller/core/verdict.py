@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from comptroller.core.call import Identity
 from comptroller.core.facts import Line
 from comptroller.core.origin import Origins
+
+if TYPE_CHECKING:
+    from comptroller.core.judges import Unasked
 
 Action = Literal["allow", "note", "redact", "downgrade", "ask", "deny"]
 STRICTNESS: Mapping[str, int] = {"allow": 0, "note": 1, "redact": 2, "downgrade": 3, "ask": 4, "deny": 5}
@@ -39,6 +42,7 @@ class Verdict:
     place: str = ""  # file:line of the rule, for remedies
     error: bool = False  # the condition could not be evaluated; `action` is the rule's on_error
     ask: "AskFor | None" = None
+    judged: Mapping[str, object] | None = None  # what its judges said, where it has some
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class Decision:
     verdict: Verdict | None = None  # the one that won; None for a plain allow
     notes: tuple[Verdict, ...] = ()  # the other enforced verdicts
     shadows: tuple[Verdict, ...] = ()  # what shadow rules would have done
+    unasked: "Unasked | None" = None  # judges may still have a say; until they have, their rules count as undecided
 
 
 ALLOWED = Decision()
@@ -120,6 +125,7 @@ class Case:
     worst_cost_nanos: int = 0
     text: Callable[[], str] = str  # joined only when a rule asks for it
     reply_text: Callable[[], str] = str
+    reply_calls: Callable[[], str] = str  # the tool calls in a reply, as JSON
     spent_nanos: Callable[[], int] = int  # of the run so far
     run_calls: Callable[[], int] = int
     now_ns: int = 0

@@ -1,14 +1,13 @@
 """Where calls go: the configured providers, chosen by format and model, each with its key and its breaker."""
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from comptroller.core.clock import Clock
 from comptroller.core.errors import SettingsError
+from comptroller.core.providers import USUAL, secret_of
 from comptroller.core.settings import Gateway, Provider
 from comptroller.gateway.breaker import Breaker
 from comptroller.gateway.stop import Stop
@@ -19,16 +18,6 @@ from comptroller.policies.globs import any_of
 __all__ = ["ConnectError", "ConnectTimeout", "ReadError", "ReadTimeout", "Target", "Upstreams"]
 
 log = logging.getLogger("comptroller")
-USUAL = (
-    Provider(name="openai", format="openai", url="https://api.openai.com/v1", key_env="OPENAI_API_KEY"),
-    Provider(name="anthropic", format="anthropic", url="https://api.anthropic.com", key_env="ANTHROPIC_API_KEY"),
-    Provider(
-        name="gemini",
-        format="gemini",
-        url="https://generativelanguage.googleapis.com",
-        key_env="GEMINI_API_KEY",
-    ),
-)
 BEARER = "ANTHROPIC_AUTH_TOKEN"  # what Anthropic's clients find there they send as a bearer token, not as a key
 VERSIONS = ("v1", "v1beta")
 LONGEST_NAME = 256  # of a model: what clients make up is remembered here, in prices, counters and the record
@@ -55,7 +44,7 @@ class Target:
 
     def reload(self) -> None:
         """Read the key again: it may have been rotated."""
-        secret = _secret(self.provider)
+        secret = secret_of(self.provider)
         self.auth = _auth(self.format, secret, self.provider.key_env) if secret else None
         self.secret = secret.encode()
 
@@ -143,18 +132,6 @@ def _check(targets: Sequence[Target], by_name: Mapping[str, Target]) -> None:
             if other is None or other.format != target.format:
                 what = "is not the name of an upstream" if other is None else f"does not speak {target.format}"
                 raise SettingsError(f"upstreams: {target.name}: fallback: {name} {what}. Name one that can stand in.")
-
-
-def _secret(provider: Provider) -> str:
-    if provider.key_file:
-        try:
-            return Path(provider.key_file).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise SettingsError(
-                f"upstreams: {provider.name}: key_file: {provider.key_file} cannot be read ({error.strerror}). "
-                "Check the path and its permissions."
-            ) from None
-    return os.environ.get(provider.key_env, "").strip() if provider.key_env else ""
 
 
 def _auth(format: str, secret: str, key_env: str) -> tuple[bytes, bytes]:

@@ -103,6 +103,7 @@ class Book:
         self.queued = any(budget.queue for document in documents for budget in document.budgets) or any(
             limit.queue for document in documents for limit in document.limits
         )
+        self.judged = any(rule.question is not None for policy in policies for rule in policy.rules)
         self.says = frozenset(name for document in documents for name in document.model_fields_set)  # which sections
         self._gathered: dict[tuple[object, str, str], object] = {}
         self._hides = any(document.tools_offered == "allowed" for document in documents)
@@ -125,7 +126,7 @@ class Book:
         """Whether any rule is there for a stage (of no certain tool): else nothing has to be gathered for it."""
         key = (stage, tool, identity.workflow, identity.agent)
         plan = self._plans.get(key) or _keep(self._plans, key, lambda: self._plan(*key))
-        return bool(plan.groups or plan.always)
+        return bool(plan.groups or plan.always or plan.judged)
 
     def guards(self, identity: Identity, direction: Literal["in", "out"]) -> Mapping[str, Action]:
         """The guards that apply and what each does where it finds something: the strictest that any policy says."""
@@ -217,7 +218,10 @@ class Book:
         fixed = Case(cast(Stage, stage), Identity(workflow=workflow, agent=agent), tool=tool)
         always: list[tuple[Rule | None, Verdict]] = []
         open_: list[Rule] = []
+        judged = tuple((rule, rule.question) for rule in found if rule.question is not None)
         for rule in found:
+            if rule.question is not None:
+                continue
             if rule.condition is not None and not (ahead and rule.gets.keys() <= _FIXED):
                 open_.append(rule)
             elif (verdict := rule.judge(fixed, None)) is not None:
@@ -233,7 +237,7 @@ class Book:
             needs = self._needs(tool, workflow, agent)
             always += [(None, verdict) for scope, verdict in needs if scopes is not None and scope not in scopes]
         judges = self._judges(tool, workflow, agent) if stage == "tool" else ()
-        return Plan(groups, tuple(always), tuple(needs), scopes, sum_up(always), judges)
+        return Plan(groups, tuple(always), tuple(needs), scopes, sum_up(always), judges, judged)
 
     def _judges(self, tool: str, workflow: str, agent: str) -> tuple[Judge, ...]:
         """What the profiles have to say of a tool."""

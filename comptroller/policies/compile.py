@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from comptroller.core.judges import Reach
 from comptroller.core.mistakes import Mistake, did_you_mean
 from comptroller.core.source import Lines
 from comptroller.core.verdict import Verdict
@@ -14,6 +15,8 @@ from comptroller.policies.document import Document, Tool
 from comptroller.policies.document import Rule as Written
 from comptroller.policies.globs import any_of, is_glob
 from comptroller.policies.inputs import Get, Vocabulary
+from comptroller.policies.judging import Bench, asks_somebody, bench_of, question_of
+from comptroller.policies.judging import mistakes_in as mistakes_of_judges
 from comptroller.policies.literals import check_literals
 from comptroller.policies.never import why_never
 from comptroller.policies.people import ask_for
@@ -43,6 +46,7 @@ class Known:
     currencies: frozenset[str] | None = None
     guards: frozenset[str] | None = None
     tools: Mapping[str, Tool] = field(default_factory=dict)  # as those who serve them describe them
+    reach: Reach | None = None  # of judges
 
 
 @dataclass(slots=True)
@@ -53,11 +57,17 @@ class Compiler:
     known: Known
     mistakes: list[Mistake] = field(default_factory=list)
     whole: bool = True  # nothing was cut out of the frames: what is not there was never written
+    bench: Bench = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bench = bench_of(self.drafts)
 
     def compile(self) -> list[Policy]:
         """A policy for each draft; usable only when no mistakes were found."""
         self.whole = not self.mistakes
         self._unique_names()
+        if self.whole:
+            self._check_judges()
         return [self._policy(draft) for draft in self.drafts]
 
     def _wrong(self, draft: Draft, path: tuple[str | int, ...], text: str) -> None:
@@ -103,6 +113,10 @@ class Compiler:
             any_of(applies.agents),
             _judges(draft),
         )
+
+    def _check_judges(self) -> None:
+        for draft, path, text in mistakes_of_judges(self.drafts, self.bench, self.known.reach, self.known.currencies):
+            self._wrong(draft, path, text)
 
     def _check_budgets(self, draft: Draft) -> None:
         for number, budget in enumerate(draft.document.budgets):
@@ -197,10 +211,10 @@ class Compiler:
             self._wrong(draft, (*path, "when"), f"Rule `{rule.id}`: {error}")
         if len(self.mistakes) > before:
             return None
-        return _bind(draft, number, rule, None if rule.when.strip() == "true" else condition, gets)
+        return _bind(draft, number, rule, None if rule.when.strip() == "true" else condition, gets, self.bench)
 
     def _check_rule(self, draft: Draft, path: tuple[str | int, ...], rule: Written) -> None:
-        if rule.ask is not None and "ask" not in (rule.then, rule.on_error):
+        if rule.ask is not None and "ask" not in (rule.then, rule.on_error) and not asks_somebody(rule):
             text = f"Rule `{rule.id}` says whom to ask and then does not ask. Write `then: ask`, or remove `ask`."
             self._wrong(draft, (*path, "ask"), text)
         if rule.ask is not None and rule.ask.benefits and rule.on != "tool":
@@ -278,7 +292,9 @@ def _shared_args(tables: Iterable[Tool]) -> dict[str, str] | None:
     return shared if some else None
 
 
-def _bind(draft: Draft, number: int, rule: Written, condition: Condition | None, gets: Mapping[str, Get]) -> Rule:
+def _bind(
+    draft: Draft, number: int, rule: Written, condition: Condition | None, gets: Mapping[str, Get], bench: Bench
+) -> Rule:
     ask = ask_for(rule.ask) if "ask" in (rule.then, rule.on_error) else None
     policy = draft.document.policy
     because = rule.because or _generated(rule, policy)
@@ -294,6 +310,7 @@ def _bind(draft: Draft, number: int, rule: Written, condition: Condition | None,
         on_error=rule.on_error,
         said=said,
         ask=ask if rule.on_error == "ask" else None,
+        question=question_of(rule, said, bench),
     )
 
 

@@ -23,6 +23,7 @@ from comptroller.policies.frame import (
     Wait,
     Zone,
 )
+from comptroller.policies.judge_frame import Judge, Judged
 from comptroller.policies.loop_frame import Loops
 from comptroller.policies.values import check_type
 
@@ -95,6 +96,7 @@ class Rule(Frame):
     on: Stage
     tool: Glob | None = None
     when: Annotated[str, BeforeValidator(_condition)] = "true"
+    judge: Judged | None = None  # who has the last word on whether it matches
     then: RuleAction
     ask: Ask | None = None
     because: str = ""
@@ -194,6 +196,7 @@ class Document(Frame):
     tools: dict[Name, Tool] | None = None
     unlisted: Literal["allow", "ask", "deny"] | None = None
     profile: Annotated[Profile | None, BeforeValidator(_profile)] = None
+    judges: dict[Name, Judge] = Field(default_factory=dict)
     rules: list[Rule] = Field(default_factory=list)
     budgets: list[Budget] = Field(default_factory=list)
     downgrade: Downgrade | None = None

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from comptroller.core.judges import Reach
 from comptroller.core.mistakes import Mistake, did_you_mean
 from comptroller.core.source import MAX_BYTES, Lines, Source, read_source
 from comptroller.policies.book import Book, PolicyFile
@@ -19,7 +20,7 @@ from comptroller.policies.schemas import Schema
 PACKS = Path(__file__).parent / "packs"
 
 Named = str | Path | tuple[str, str]
-_SECTIONS = ("rules", "budgets", "limits", "tests", "tools", "agents", "guards")
+_SECTIONS = ("rules", "budgets", "limits", "tests", "tools", "agents", "guards", "judges")
 _Step = str | int
 _Path = tuple[_Step, ...]
 
@@ -29,12 +30,13 @@ def load_policies(
     currencies: frozenset[str] | None = None,
     guards: frozenset[str] | None = None,
     described: Iterable[Schema] = (),
+    reach: Reach | None = None,
 ) -> Book:
     """Compile files, folders (all .yaml and .yml in them, sorted), `pack:NAME` or pairs of name and text into a book.
 
     With `currencies`, a cap in another is a mistake; with `guards`, a guard of another name is. Rules for tools that
-    are `described`, and of whose arguments no table speaks, are checked against that. Raises PolicyErrors with
-    everything that is wrong.
+    are `described`, and of whose arguments no table speaks, are checked against that; with `reach`, a judge that is out
+    of it is a mistake. Raises PolicyErrors with everything that is wrong.
     """
     mistakes: list[Mistake] = []
     drafts = []
@@ -42,7 +44,8 @@ def load_policies(
         draft = _draft(name, text, mistakes)
         if draft is not None:
             drafts.append(draft)
-    compiler = Compiler(drafts, Known(currencies, guards, {one.name: one.table() for one in described}), mistakes)
+    tools = {one.name: one.table() for one in described}
+    compiler = Compiler(drafts, Known(currencies, guards, tools, reach), mistakes)
     policies = compiler.compile()
     if mistakes:
         raise PolicyErrors(mistakes)

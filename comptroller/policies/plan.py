@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from comptroller.core.judges import Question
 from comptroller.core.verdict import ALLOWED, STRICTNESS, Case, Decision, Verdict
 from comptroller.policies.condition import Condition, Fused, Undecided
 from comptroller.policies.inputs import Get, Scopes
+from comptroller.policies.judging import tried
 from comptroller.policies.profile import Judge
 from comptroller.policies.rule import Rule, gather
 from comptroller.policies.syntax import BadCondition
@@ -48,6 +50,7 @@ class Plan:
     scopes: Scopes = None  # what the agents' tables leave
     settled: Decision = field(default=ALLOWED)  # the answer when no condition matches
     judges: tuple[Judge, ...] = ()  # profiles, and what they say of this tool
+    judged: tuple[tuple[Rule, Question], ...] = ()  # rules that a model has the last word on
 
     def decide(self, case: Case) -> Decision:
         """The strictest of all that is said, and the rest."""
@@ -60,7 +63,8 @@ class Plan:
         for judge in self.judges:
             if (verdict := judge.judge(case)) is not None:
                 said.append((judge, verdict))
-        return sum_up([*self.always, *said]) if said else self.settled
+        decision = sum_up([*self.always, *said]) if said else self.settled
+        return tried(self.judged, case, self.scopes, decision) if self.judged else decision
 
     def never(self, held: Scopes) -> bool:
         """True where the answer is to deny whatever the arguments, for one who holds these scopes."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from comptroller.core.judges import Question
 from comptroller.core.verdict import Action, AskFor, Case, Verdict
 from comptroller.policies.condition import Condition, Undecided
 from comptroller.policies.inputs import Get, Scopes
@@ -22,6 +23,7 @@ class Rule:
     on_error: Action
     said: Verdict  # when it matches
     ask: AskFor | None  # for an on_error of ask
+    question: Question | None = None  # for judges, once the condition holds
 
     def judge(self, case: Case, scopes: Scopes) -> Verdict | None:
         """What this rule alone says of a case."""

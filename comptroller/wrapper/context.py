@@ -18,6 +18,7 @@ from comptroller.wrapper.retries import Retries
 from comptroller.wrapper.thread import Thread
 
 if TYPE_CHECKING:
+    from comptroller.wrapper.judging import Heard
     from comptroller.wrapper.standing import Standing
 
 T = TypeVar("T")
@@ -37,6 +38,8 @@ class RunState:
     cleared: set[tuple[str, str, str]] = field(default_factory=set)  # results that were approved: history repeats them
     flow: Flow = field(default_factory=Flow)  # what it has read; nothing, unless a policy asks
     watch: Watch = field(default_factory=Watch)  # what it does over and over; nothing, unless a policy asks
+    heard: "dict[str, Heard]" = field(default_factory=dict)  # by agent, where a policy has something judged
+    bench: bool = False  # its calls are those of judges
     standings: "dict[int, Standing]" = field(default_factory=dict)  # by the identity's place in memory
 
 

@@ -21,6 +21,7 @@ from comptroller.metering.orders import Stop
 from comptroller.metering.prices import PriceBook
 from comptroller.policies.book import Book
 from comptroller.tracing.span import Tracer
+from comptroller.wrapper.bench import Bench
 from comptroller.wrapper.cache import Cache
 from comptroller.wrapper.dataflow import Flows
 from comptroller.wrapper.kept import Kept
@@ -111,6 +112,7 @@ class Desk:
         self.flows = Flows()
         self.at_close: list[Callable[[], None]] = []
         self.kept = Kept()
+        self.bench = Bench(self)
         self.watchers: list[Callable[[Fact], None]] = [self.kept.watch]  # told of each fact once it is on record
         self.ambient: Any = None  # the scope of calls made outside any run
         self.ambient_lock = threading.Lock()
@@ -148,6 +150,7 @@ class Desk:
             self.tracer.close()
             self.ledger.close()
 
+            self.bench.close()
     def __enter__(self) -> "Desk":
         return self
 

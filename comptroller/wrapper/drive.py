@@ -15,6 +15,7 @@ from comptroller.wrapper.effects import (
     Emit,
     Execute,
     Head,
+    Judge,
     Order,
     Pause,
     Quick,
@@ -65,6 +66,8 @@ def at_desk(desk: Desk, effect: Effect) -> Any:
     raise AssertionError(f"these hands cannot do {type(effect).__name__}")
 
 
+    if isinstance(effect, Judge):
+        return effect.hearing.wait()
 class Blocking:
     """Drives a flow until it has answered, or until it begins to stream."""
 
@@ -235,7 +238,9 @@ class Awaiting:
                 waiting = effect.ticket.awaited(effect.seconds)
                 await (waiting if self._attend is None else self._attend(waiting))
                 result = None
-            elif self.desk.ledger.local:
+            elif isinstance(effect, Judge):
+                result = await effect.hearing.awaited()
+            elif self.desk.ledger.local and not isinstance(effect, Recall):  # a large vault is long in being read
                 result = at_desk(self.desk, effect)
             else:
                 result = await asyncio.to_thread(at_desk, self.desk, effect)

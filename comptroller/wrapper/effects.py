@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from comptroller.core.errors import Refused
 from comptroller.core.facts import Fact
+from comptroller.core.judges import Opinion
 from comptroller.core.verdict import Verdict
 from comptroller.wrapper.queue import Ticket
 
@@ -51,6 +53,20 @@ class Order:
     """Put what stops a run on record, durably and known to every process. Answered with None."""
 
     fact: Fact
+
+
+class Hearing(Protocol):
+    """Questions to judges that are put to them once somebody waits."""
+
+    def wait(self) -> list[Opinion]: ...
+    async def awaited(self) -> list[Opinion]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Have judges asked, side by side. Answered with their opinions, in order."""
+
+    hearing: Hearing
 
 
 @dataclass(slots=True)
@@ -104,7 +120,7 @@ class UpstreamFault(Exception):
         self.error = error
 
 
-Effect = Reserve | Pause | Ask | Use | Order | Send | Read | Emit | Execute
+Effect = Reserve | Pause | Ask | Use | Order | Judge | Send | Read | Next | Emit | Execute | Recall
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import fields
 from operator import attrgetter
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from comptroller.core.approval import Told
 from comptroller.core.call import Identity, Kind, Usage
@@ -21,6 +22,9 @@ from comptroller.wrapper.asking import Binding, Matter
 from comptroller.wrapper.context import RunState
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.standing import Standing, run_key, standing_of, who_is
+
+if TYPE_CHECKING:
+    from comptroller.wrapper.judging import Heard
 
 ERROR_TEXT = 300
 COUNTS = tuple(field.name for field in fields(Usage))
@@ -71,6 +75,7 @@ class Entry:
     closed = False
     charged: tuple[int, str] | None = None  # once it is closed
     _standing: Standing | None = None
+    heard: "Heard | None" = None  # what was said to its agent, where a policy has something judged
     flow: Flow | None = None  # of the values it reads, where a policy asks
     hard = False  # a cap applies that must never be passed
     matter: Callable[[], Matter] | None = None  # what a person would be asked about
@@ -141,6 +146,8 @@ class Entry:
         self.decisions.append(row)
         return row
 
+        if verdict.judged is not None:
+            row["judged"] = verdict.judged
     def _weigh(self, verdict: Verdict) -> None:
         # A tool call refused inside a reply does not make the model call a refused one: `action` is the strictest
         # thing said, `status` is what became of the call.
@@ -196,6 +203,7 @@ class Entry:
         return f"{decimal_text(cost)} {currency}"
 
     # -- facts
+        cost += sum(self.desk.convert(nanos, unit, currency) or 0 for nanos, unit in self.before)
 
     def opened(self) -> Fact:
         """The fact that goes on record before the call leaves."""

@@ -21,6 +21,7 @@ from comptroller.wrapper.dataflow import take_in
 from comptroller.wrapper.effects import Answer, Effect, Head, Send, UpstreamFault
 from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.external import look_at_bytes
+from comptroller.wrapper.judging import listen
 from comptroller.wrapper.offer import not_on_offer, withheld
 from comptroller.wrapper.recall import Listening, again, copy_of, through
 from comptroller.wrapper.reply import Call
@@ -119,7 +120,9 @@ def _inbound(job: Job, entry: Entry, request: Request, admission: Admission) -> 
     """Rules and guards on the request; returns the texts to be replaced, by their path."""
     desk, book = job.desk, job.desk.book
     toolgate.answers(entry, request)
-    take_in(entry, request)
+    take_in(entry, request if job.tries is None else job.tries.request or request)  # our own words are nobody's
+    if book.judged:
+        listen(entry, request)
     if found_again := loops.asks(entry, request):
         yield from loops.act(entry, found_again)
     plan, clean = entry.standing.guards_in, entry.standing.covers_in

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from comptroller.core.call import Identity, Reply, Request
 from comptroller.core.errors import Denied, Refused
 from comptroller.core.verdict import Action, Case, Decision, Verdict, strictest
 from comptroller.dialects.dialect import Dialect
 from comptroller.guardrails.chain import Inspection
+from comptroller.wrapper import judging
 from comptroller.wrapper.admission import Admission
 from comptroller.wrapper.asking import Binding, Matter, ask, shown_text
 from comptroller.wrapper.context import RunState
@@ -17,6 +18,9 @@ from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.effects import Answer, Effect
 from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.limits import retry_headers
+
+if TYPE_CHECKING:
+    from comptroller.wrapper.healing import Tries
 
 # Headers that say on whose account a request is, or which API it meets.
 ACCOUNT = (
@@ -82,13 +86,16 @@ def case_for(
         case.reply_text = lambda: "\n".join(
             part.text for part in reply.parts if part.kind == "text" and part.role != "field"
         )
+        case.reply_calls = lambda: judging.calls_in(reply)
     return case
 
 
 def decide(entry: Entry, case: Case) -> Generator[Effect, Any, Decision]:
-    """What the policies say of a case."""
-    yield from ()
-    return entry.desk.book.decide(case)
+    """What the policies say of a case; judges are asked where only they can still change it."""
+    decision = entry.desk.book.decide(case)
+    if decision.unasked is None:
+        return decision
+    return (yield from judging.hear(entry, case, decision.unasked))
 
 
 def enforce(

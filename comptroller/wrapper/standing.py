@@ -53,7 +53,7 @@ class Standing:
         self.caps = (*(cap for cap in desk.caps(identity) if cap.per != "tool"), *run.caps)
         self.hard = is_hard(self.caps)
         self.money = frozenset(cap.unit for cap in self.caps if is_money(cap.unit))
-        self.limits = book.limits(identity)
+        self.limits = () if run.bench else book.limits(identity)
         self.guards_in, self.guards_out = book.guards(identity, "in"), book.guards(identity, "out")
         self.covers_in, self.covers_out = covers(self.guards_in), covers(self.guards_out)
         self.capture: Capture = desk.settings.capture_for(identity.workflow)

@@ -38,7 +38,10 @@ def decide(entry: Entry, call: ToolCall, plan: Mapping[str, Action]) -> Generato
     """Decide on one tool call a model asked for; a refusal is a call of its own on record."""
     tool = tool_entry(entry, call)
     try:
-        ruling = yield from judge(tool, call.name, call.args, call.text, plan)
+        asked, back = yield from tokens.restored(tool, call)
+        if asked is not call:
+            tool.tool["args"] = digest_of(tool.desk, call.name, asked.args, asked.text)
+        ruling = yield from judge(tool, call.name, asked.args, asked.text, plan, back)
         yield from hold_tool(tool)
         if tool.passes:
             yield from use(tool)
@@ -73,7 +76,7 @@ def judge(
     cleared = ""
     for _ in range(ROUNDS):
         try:
-            found = yield from _judged(tool, name, args, text, plan, cleared)
+            found = yield from _judged(tool, name, args, text, plan, back, cleared)
         except Edited as change:
             args = edited = change.arguments
             text, cleared = msgspec.json.encode(args).decode(), change.rule
@@ -143,7 +146,7 @@ def hold_tool(tool: Entry) -> Generator[Effect, Any, None]:
 def tool_entry(entry: Entry, call: ToolCall) -> Entry:
     """The record of a tool call, inside the model call that asked for it."""
     tool = Entry(entry.desk, replace(entry.identity, parent=entry.id), entry.run, "tool", name=call.name)
-    tool.flow = entry.flow
+    tool.flow, tool.heard = entry.flow, entry.heard
     tool.tool = {"call_id": call.id, "args": digest_of(entry.desk, call.name, call.args, call.text)}
     known = entry.desk.book.tool(entry.identity, call.name)
     if known is not None:

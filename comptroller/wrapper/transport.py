@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from comptroller.core.errors import SettingsError
-from comptroller.wrapper.desk import the_desk
+from comptroller.wrapper.desk import Desk, the_desk
 from comptroller.wrapper.drive import Awaiting, Blocking
 from comptroller.wrapper.effects import Answer, Head, Send
 from comptroller.wrapper.intercept import Intercepted, in_memory, intercept
@@ -117,12 +117,12 @@ def transports(lib: ModuleType) -> tuple[type, type]:
             await self.drive.hands.close()
 
     class Governed(lib.BaseTransport):  # type: ignore[name-defined, misc]
-        def __init__(self, inner: Any, bound: Bound, raises: bool) -> None:
-            self.inner, self.bound, self.raises = inner, bound, raises
+        def __init__(self, inner: Any, bound: Bound, raises: bool, desk: Desk | None) -> None:
+            self.inner, self.bound, self.raises, self.desk = inner, bound, raises, desk
             setattr(self, MARK, True)
 
         def handle_request(self, request: Any) -> Any:
-            desk = the_desk()
+            desk = self.desk or the_desk()
             body = request.read() if in_memory(request, desk) else None
             intercepted = intercept(desk, request, self.bound, body)
             hands = Hands(self.inner, request, intercepted)
@@ -136,12 +136,12 @@ def transports(lib: ModuleType) -> tuple[type, type]:
             self.inner.close()
 
     class GovernedAsync(lib.AsyncBaseTransport):  # type: ignore[name-defined, misc]
-        def __init__(self, inner: Any, bound: Bound, raises: bool) -> None:
-            self.inner, self.bound, self.raises = inner, bound, raises
+        def __init__(self, inner: Any, bound: Bound, raises: bool, desk: Desk | None) -> None:
+            self.inner, self.bound, self.raises, self.desk = inner, bound, raises, desk
             setattr(self, MARK, True)
 
         async def handle_async_request(self, request: Any) -> Any:
-            desk = the_desk()
+            desk = self.desk or the_desk()
             body = await request.aread() if in_memory(request, desk) else None
             intercepted = intercept(desk, request, self.bound, body)
             hands = AsyncHands(self.inner, request, intercepted)
@@ -225,18 +225,20 @@ def respond(lib: Any, answer: Answer, upstream: Any, raises: bool) -> Any:
     return upstream
 
 
-def governed(client: Any, lib: ModuleType, is_async: bool, bound: Bound, raises: bool) -> None:
-    """Put our transport in front of a client's own and of each of its proxies'; once."""
+def governed(
+    client: Any, lib: ModuleType, is_async: bool, bound: Bound, raises: bool, desk: Desk | None = None
+) -> None:
+    """Put our transport in front of a client's own and of each of its proxies'; once. `desk`: not the process's own."""
     blocking, awaiting = transports(lib)
     kind = awaiting if is_async else blocking
-    client._transport = _wrapped(client._transport, kind, bound, raises)
+    client._transport = _wrapped(client._transport, kind, bound, raises, desk)
     mounts = getattr(client, "_mounts", {})
     for pattern, inner in list(mounts.items()):
         if inner is not None:
-            mounts[pattern] = _wrapped(inner, kind, bound, raises)
+            mounts[pattern] = _wrapped(inner, kind, bound, raises, desk)
 
 
-def _wrapped(inner: Any, kind: Callable[[Any, Bound, bool], Any], bound: Bound, raises: bool) -> Any:
+def _wrapped(inner: Any, kind: Callable[..., Any], bound: Bound, raises: bool, desk: Desk | None) -> Any:
     if getattr(inner, MARK, False):
         inner.raises = inner.raises and raises
         for field, value in bound.items():
@@ -248,4 +250,4 @@ def _wrapped(inner: Any, kind: Callable[[Any, Bound, bool], Any], bound: Bound, 
                 )
         inner.bound = {**inner.bound, **bound}
         return inner
-    return kind(inner, bound, raises)
+    return kind(inner, bound, raises, desk)

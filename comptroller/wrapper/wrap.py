@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from comptroller.core.errors import BY_CODE, Refused
+from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.transport import governed
 
 C = TypeVar("C")
@@ -36,11 +37,17 @@ def wrap(client: C, *, agent: str = "", customer: str = "", user: str = "", work
     return client
 
 
-def _govern_sdk(client: Any, bound: Mapping[str, str]) -> None:
+def govern(client: C, desk: Desk) -> C:
+    """The same for an SDK's client of ours, at a desk that need not be the process's own."""
+    _govern_sdk(client, {}, desk)
+    return client
+
+
+def _govern_sdk(client: Any, bound: Mapping[str, str], desk: Desk | None = None) -> None:
     http = _http_library(client._client)
     if http is not None:
-        governed(client._client, http[0], http[1], bound, raises=False)
-    _name_refusals(client, bound)
+        governed(client._client, http[0], http[1], bound, raises=False, desk=desk)
+    _name_refusals(client, bound, desk)
 
 
 def _is_sdk(client: object) -> bool:
@@ -56,7 +63,7 @@ def _http_library(client: object) -> tuple[ModuleType, bool] | None:
     return None
 
 
-def _name_refusals(client: Any, bound: Mapping[str, str]) -> None:
+def _name_refusals(client: Any, bound: Mapping[str, str], desk: Desk | None) -> None:
     """A refusal reaches the caller as the SDK's own status error and as ours.
 
     An exception raised inside a transport would become a connection error and be retried; so the transport answers
@@ -71,7 +78,7 @@ def _name_refusals(client: Any, bound: Mapping[str, str]) -> None:
 
     def copy_named(*args: Any, **kwargs: Any) -> Any:
         copied = copy(*args, **kwargs)
-        _govern_sdk(copied, bound)  # it may have been given another HTTP client
+        _govern_sdk(copied, bound, desk)  # it may have been given another HTTP client
         return copied
 
     client._make_status_error = make_named

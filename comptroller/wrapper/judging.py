@@ -1,0 +1,121 @@
+"""Judges on the call path: what they are shown, whom it makes sense to ask, and what a decision is once they have said.
+
+Nothing of it happens unless the condition of a judged rule holds, and nobody is asked whose answer changes nothing.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from comptroller.core.call import Reply, Request
+from comptroller.core.judges import Opinion, Question, Unasked
+from comptroller.core.verdict import Case, Decision
+from comptroller.guardrails.judge import MOST
+from comptroller.guardrails.votes import tally
+from comptroller.policies.judging import joined, matters, verdict_of
+from comptroller.wrapper.bench import Asked, Hearing
+from comptroller.wrapper.effects import Effect, Judge
+
+if TYPE_CHECKING:
+    from comptroller.wrapper.entry import Entry
+
+SYSTEM = ("system", "developer")
+NOT_KNOWN = "(not known)"
+MOST_HEARD = 64  # agents of a run whose words are remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was said to an agent, as far as a judge may be shown it."""
+
+    said: str = NOT_KNOWN
+    instructions: str = NOT_KNOWN
+
+
+NOTHING = Heard()
+
+
+def listen(entry: "Entry", request: Request) -> None:
+    """Remember what led to what this call, and the tools it calls, may be judged for."""
+    texts = [part for part in request.parts if part.kind == "text"]
+    said = [part.text for part in texts if part.role == "user"]
+    orders = [part.text for part in texts if part.role in SYSTEM]
+    entry.heard = Heard("\n".join(said) or NOT_KNOWN, "\n".join(orders) or NOT_KNOWN)
+    ambient = entry.desk.ambient
+    if ambient is not None and ambient.run is entry.run:
+        return  # outside any run, nothing says which conversation a tool belongs to
+    heard = entry.run.heard
+    if len(heard) >= MOST_HEARD:
+        heard.clear()
+    heard[entry.identity.agent] = entry.heard
+
+
+def hear(entry: "Entry", case: Case, unasked: Unasked) -> Generator[Effect, Any, Decision]:
+    """The decision, with what the judges say."""
+    rest = unasked.rest
+    if entry.run.bench:
+        return rest  # a judge is not judged: there would be no end of it
+    questions = [question for question in unasked.questions if matters(question, rest)]
+    if not questions:
+        return rest
+    asked = [one for question in questions for one in _asked(entry, case, question)]
+    opinions: list[Opinion] = yield Judge(Hearing(entry.desk.bench, asked))
+    return decided(rest, questions, opinions)
+
+
+def decided(rest: Decision, questions: list[Question], opinions: list[Opinion]) -> Decision:
+    """What all rules say, those among them whose judges gave these opinions, in order."""
+    said = []
+    for question in questions:
+        count = len(question.judges)
+        own, opinions = opinions[:count], opinions[count:]
+        cast = [(one.word, judge.weight) for one, judge in zip(own, question.judges, strict=True)]
+        said.append((question, verdict_of(question, tally(cast, question.manner, question.need), own)))
+    return joined(rest, said)
+
+
+def _asked(entry: "Entry", case: Case, question: Question) -> list[Asked]:
+    heard = entry.heard or entry.run.heard.get(entry.identity.agent) or NOTHING
+    shown = shown_to(question, case, heard)
+    return [Asked(judge, question, shown, entry.identity, entry.id, entry.run) for judge in question.judges]
+
+
+def shown_to(question: Question, case: Case, heard: Heard) -> list[tuple[str, str]]:
+    """What a judge sees of a case, piece by piece."""
+    return [(view, _view(view, case, heard)) for view in question.sees]
+
+
+def _view(view: str, case: Case, heard: Heard) -> str:
+    if view == "said":
+        return heard.said
+    if view == "instructions":
+        return heard.instructions
+    if view == "reply":
+        return case.reply_text()
+    if view == "args":
+        return case.reply_calls() if case.stage == "reply" else _call(case.tool, case.args)
+    return _sources(case) if view == "sources" else case.text()
+
+
+def _call(tool: str, args: object) -> str:
+    return msgspec.json.encode({"tool": tool, "args": args}, enc_hook=repr).decode()
+
+
+def calls_in(reply: Reply) -> str:
+    """The tool calls of a reply, as a judge sees them."""
+    rows = [{"tool": call.name, "args": call.text if call.args is None else call.args} for call in reply.calls]
+    return msgspec.json.encode(rows, enc_hook=repr).decode()
+
+
+def _sources(case: Case) -> str:
+    """Where each argument came from: labels and names of sources, never what they said."""
+    if case.origins is None:
+        return NOT_KNOWN
+    found = ((name, case.origins.of(name)) for name in case.args or {})
+    told = [f"{name}: {one.label} ({', '.join(one.sources)})" for name, one in found if one is not None]
+    return "\n".join(told) or NOT_KNOWN
+
+
+__all__ = ["MOST", "Heard", "calls_in", "decided", "hear", "listen", "shown_to"]
