@@ -3,15 +3,19 @@
 import argparse
 import os
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
 
 from benchmarks.table import conditions, table
 from comptroller.core.verdict import Action
 from comptroller.guardrails.chain import Chain
+from comptroller.guardrails.guard import Installed
 from comptroller.guardrails.pattern import NO
 from comptroller.guardrails.scanner import PATTERNS, SCANNER
 
@@ -22,6 +26,7 @@ PROSE = (
     "In section 4.2 the authors argue that latency below 200 ms matters more than throughput; see also the call notes. "
 )
 CLEAN = (PROSE * 8)[:2048]
+ELSEWHERE: Mapping[str, Action] = {"quiet": "note"}
 KEY = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
 FOUND = CLEAN[:600] + f" {KEY} " + CLEAN[640:1200] + " jane@acme.com " + CLEAN[1215:1800] + " 4012 8888 8888 1881 "
 FOUND += CLEAN[len(FOUND) :]
@@ -46,6 +51,7 @@ def main() -> None:
     title = f"Inspect 2 KB against {len(PATTERNS)} patterns, us ({conditions()}, min of {rounds}, interleaved)"
     table(title, ["", "inspect", "scan alone", "plain re loop", "loop / ours", "target"], rows)
     _streams(chain, rounds)
+    _elsewhere(rounds)
     _starts()
 
 
@@ -113,6 +119,33 @@ def _code() -> str:
         "    net = sum(item.price * item.count for item in items if item.count > 0)\n"
         '    return round(net * (1 + rate), 2)  # see "docs/tax.md"\n\n'
     )
+
+
+def _elsewhere(rounds: int) -> None:
+    """A guard of another package in its process, beside the same in a thread; of the wall, for it is waited."""
+    code = "class Quiet:\n    name = 'quiet'\n    def inspect(self, text):\n        return []\n"
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "quiet_guard.py").write_text(code)
+        sys.path.insert(0, folder)
+        chains = [Chain([Installed("quiet", "quiet_guard:Quiet")]), Chain([import_module("quiet_guard").Quiet()])]
+        begun = time.perf_counter_ns()
+        chains[0].inspect("first", ELSEWHERE)
+        start = (time.perf_counter_ns() - begun) / 1e6
+        rows = [[f"{size:,}", *_waited(chains, "word " * (size // 5), rounds * 10)] for size in (200, 2_000, 20_000)]
+        chains[0].close()
+        sys.path.remove(folder)
+    table("A guard from another package, us a text", ["characters", "in its process", "in a thread"], rows)
+    print(f"Its process took {start:.0f} ms to start.")
+
+
+def _waited(chains: Sequence[Chain], text: str, rounds: int) -> list[str]:
+    took: list[list[int]] = [[] for _ in chains]
+    for _ in range(rounds):
+        for chain, each in zip(chains, took, strict=True):
+            begun = time.perf_counter_ns()
+            chain.inspect(text, ELSEWHERE)
+            each.append(time.perf_counter_ns() - begun)
+    return [f"{statistics.median(each) / 1000:.0f}" for each in took]
 
 
 def _starts() -> None:
