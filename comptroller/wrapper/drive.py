@@ -240,7 +240,7 @@ class Awaiting:
                 result = None
             elif isinstance(effect, Judge):
                 result = await effect.hearing.awaited()
-            elif self.desk.ledger.local and not isinstance(effect, Recall):  # a large vault is long in being read
+            elif self.desk.ledger.local:
                 result = at_desk(self.desk, effect)
             else:
                 result = await asyncio.to_thread(at_desk, self.desk, effect)

@@ -120,7 +120,7 @@ class UpstreamFault(Exception):
         self.error = error
 
 
-Effect = Reserve | Pause | Ask | Use | Order | Judge | Send | Read | Next | Emit | Execute | Recall
+Effect = Reserve | Pause | Ask | Use | Order | Judge | Send | Read | Emit | Execute
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from comptroller.core.call import Identity, Reply, Request
 from comptroller.core.errors import Denied, Refused
@@ -18,9 +18,6 @@ from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.effects import Answer, Effect
 from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.limits import retry_headers
-
-if TYPE_CHECKING:
-    from comptroller.wrapper.healing import Tries
 
 # Headers that say on whose account a request is, or which API it meets.
 ACCOUNT = (

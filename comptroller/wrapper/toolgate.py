@@ -38,10 +38,7 @@ def decide(entry: Entry, call: ToolCall, plan: Mapping[str, Action]) -> Generato
     """Decide on one tool call a model asked for; a refusal is a call of its own on record."""
     tool = tool_entry(entry, call)
     try:
-        asked, back = yield from tokens.restored(tool, call)
-        if asked is not call:
-            tool.tool["args"] = digest_of(tool.desk, call.name, asked.args, asked.text)
-        ruling = yield from judge(tool, call.name, asked.args, asked.text, plan, back)
+        ruling = yield from judge(tool, call.name, call.args, call.text, plan)
         yield from hold_tool(tool)
         if tool.passes:
             yield from use(tool)
@@ -76,7 +73,7 @@ def judge(
     cleared = ""
     for _ in range(ROUNDS):
         try:
-            found = yield from _judged(tool, name, args, text, plan, back, cleared)
+            found = yield from _judged(tool, name, args, text, plan, cleared)
         except Edited as change:
             args = edited = change.arguments
             text, cleared = msgspec.json.encode(args).decode(), change.rule
