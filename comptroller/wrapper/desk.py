@@ -145,12 +145,12 @@ class Desk:
         if not self.closed:
             for last_act in self.at_close:
                 last_act()
+            self.bench.close()
             self.closed = True
             atexit.unregister(self.close)
             self.tracer.close()
             self.ledger.close()
 
-            self.bench.close()
     def __enter__(self) -> "Desk":
         return self
 

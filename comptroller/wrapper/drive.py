@@ -63,11 +63,11 @@ def at_desk(desk: Desk, effect: Effect) -> Any:
     if isinstance(effect, Pause):
         effect.ticket.wait(effect.seconds)
         return None
+    if isinstance(effect, Judge):
+        return effect.hearing.wait()
     raise AssertionError(f"these hands cannot do {type(effect).__name__}")
 
 
-    if isinstance(effect, Judge):
-        return effect.hearing.wait()
 class Blocking:
     """Drives a flow until it has answered, or until it begins to stream."""
 

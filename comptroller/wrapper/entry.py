@@ -143,11 +143,11 @@ class Entry:
             row["shadow"] = True
         if verdict.error:
             row["error"] = True
+        if verdict.judged is not None:
+            row["judged"] = verdict.judged
         self.decisions.append(row)
         return row
 
-        if verdict.judged is not None:
-            row["judged"] = verdict.judged
     def _weigh(self, verdict: Verdict) -> None:
         # A tool call refused inside a reply does not make the model call a refused one: `action` is the strictest
         # thing said, `status` is what became of the call.
@@ -203,7 +203,6 @@ class Entry:
         return f"{decimal_text(cost)} {currency}"
 
     # -- facts
-        cost += sum(self.desk.convert(nanos, unit, currency) or 0 for nanos, unit in self.before)
 
     def opened(self) -> Fact:
         """The fact that goes on record before the call leaves."""
