@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from comptroller.guardrails.redact import Spot, redact
+from comptroller.guardrails.redact import Spot, Stand, redact, written
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|[{}]')
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -41,11 +41,11 @@ class Leaves:
             for place in [_place(leaf, spot)]
         ]
 
-    def write(self, spots: Sequence[Spot]) -> str:
+    def write(self, spots: Sequence[Spot], stand: Stand = written) -> str:
         """The JSON text with the spots redacted; everything else stays as it was written."""
         pieces, at = [], 0
         for leaf, inner in self._parts(spots):
-            pieces += [self.text[at : leaf.start], self._written(redact(leaf.value, inner))]
+            pieces += [self.text[at : leaf.start], self._written(redact(leaf.value, inner, stand))]
             at = leaf.end
         return "".join([*pieces, self.text[at:]])
 

@@ -106,13 +106,21 @@ def placeholder(guard: str, kind: str) -> str:
     return f"[{name}:{kind}]"
 
 
-def redact(text: str, spots: Sequence[Spot]) -> str:
-    """The text with a placeholder for each of the (merged) spots."""
+Stand = Callable[[Spot, str], str]  # what stands in a finding's place, given the finding and its text
+
+
+def written(spot: Spot, found: str) -> str:
+    """A placeholder, whatever was found."""
+    return placeholder(spot.guard, spot.kind)
+
+
+def redact(text: str, spots: Sequence[Spot], stand: Stand = written) -> str:
+    """The text with something else for each of the (merged) spots: a placeholder, unless told otherwise."""
     if not spots:
         return text
-    pieces = [text[: spots[0].start], placeholder(spots[0].guard, spots[0].kind)]
+    pieces = [text[: spots[0].start], stand(spots[0], text[spots[0].start : spots[0].end])]
     for left, right in pairwise(spots):
-        pieces += [text[left.end : right.start], placeholder(right.guard, right.kind)]
+        pieces += [text[left.end : right.start], stand(right, text[right.start : right.end])]
     return "".join([*pieces, text[spots[-1].end :]])
 
 

@@ -24,6 +24,7 @@ from comptroller.policies.profile import Judge, judge_of
 from comptroller.policies.rule import Rule
 from comptroller.policies.sections import mistakes_in
 from comptroller.policies.syntax import BadCondition, read_condition
+from comptroller.policies.tokens import unknown_kinds
 
 NAMELESS = "?"  # stands for a name that is missing, so that the rest of the file can still be looked at
 _WITH_TOOL = ("tool", "result")
@@ -45,6 +46,7 @@ class Known:
 
     currencies: frozenset[str] | None = None
     guards: frozenset[str] | None = None
+    kinds: frozenset[str] | None = None  # of what the guards find
     tools: Mapping[str, Tool] = field(default_factory=dict)  # as those who serve them describe them
     reach: Reach | None = None  # of judges
 
@@ -154,6 +156,8 @@ class Compiler:
             if self.known.guards is not None and name not in self.known.guards:
                 text = f"There is no guard `{name}`. {did_you_mean(name, self.known.guards)}"
                 self._wrong(draft, ("guards", name), text)
+        for path, text in unknown_kinds(draft.document, self.known.kinds) if self.known.kinds is not None else ():
+            self._wrong(draft, path, text)
 
     def _check_tools(self, draft: Draft) -> None:
         """Arguments a table gives a part must be arguments it has; a profile without a table judges nothing."""

@@ -25,6 +25,7 @@ from comptroller.policies.frame import (
 )
 from comptroller.policies.judge_frame import Judge, Judged
 from comptroller.policies.loop_frame import Loops
+from comptroller.policies.token_frame import Tokens
 from comptroller.policies.values import check_type
 
 
@@ -182,6 +183,10 @@ class Example(Frame):
     by: str = ""
 
 
+def _default(value: Any) -> Any:
+    return {} if value is None else value  # `tokens:` with nothing under it means all that it does by itself
+
+
 def _profile(value: Any) -> Any:
     return {"of": value} if isinstance(value, str) else value
 
@@ -202,6 +207,7 @@ class Document(Frame):
     downgrade: Downgrade | None = None
     limits: list[Limit] = Field(default_factory=list)
     loops: Loops | None = None
+    tokens: Annotated[Tokens | None, BeforeValidator(_default)] = None
     cache: Annotated[Cache | None, BeforeValidator(_cache)] = None
     tools_offered: Literal["all", "allowed"] | None = None
     tests: list[Example] = Field(default_factory=list)

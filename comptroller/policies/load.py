@@ -30,13 +30,14 @@ def load_policies(
     currencies: frozenset[str] | None = None,
     guards: frozenset[str] | None = None,
     described: Iterable[Schema] = (),
+    kinds: frozenset[str] | None = None,
     reach: Reach | None = None,
 ) -> Book:
     """Compile files, folders (all .yaml and .yml in them, sorted), `pack:NAME` or pairs of name and text into a book.
 
-    With `currencies`, a cap in another is a mistake; with `guards`, a guard of another name is. Rules for tools that
-    are `described`, and of whose arguments no table speaks, are checked against that; with `reach`, a judge that is out
-    of it is a mistake. Raises PolicyErrors with everything that is wrong.
+    With `currencies`, a cap in another is a mistake; with `guards`, a guard of another name is, and with `kinds` a
+    finding of another. Rules for tools that are `described`, and of whose arguments no table speaks, are checked
+    against that; a judge that is out of `reach` is a mistake. Raises PolicyErrors with everything that is wrong.
     """
     mistakes: list[Mistake] = []
     drafts = []
@@ -45,7 +46,7 @@ def load_policies(
         if draft is not None:
             drafts.append(draft)
     tools = {one.name: one.table() for one in described}
-    compiler = Compiler(drafts, Known(currencies, guards, tools, reach), mistakes)
+    compiler = Compiler(drafts, Known(currencies, guards, kinds, tools, reach), mistakes)
     policies = compiler.compile()
     if mistakes:
         raise PolicyErrors(mistakes)

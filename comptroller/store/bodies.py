@@ -32,8 +32,11 @@ class Bodies:
             raise StoreError(f"{ledger}: there is no ledger. Name one with --ledger.")
         return cls(ledger, open_keys(ledger, label.id))
 
-    def fetch(self, digest: str) -> bytes | None:
-        """The body, None where it was never kept or its subject was erased; StoreError where it is damaged."""
+    def fetch(self, digest: str, tag: bytes = b"") -> bytes | None:
+        """The body, None where it was never kept or its subject was erased; StoreError where it is damaged.
+
+        With `tag`, only as it was kept for the subject that has it: another's is none of its business.
+        """
         try:
             wanted = bytes.fromhex(digest)
         except ValueError:
@@ -42,7 +45,7 @@ class Bodies:
             self._update()
             found = self._index.get(wanted, [])
         for place in found if isinstance(found, list) else [found]:
-            body = self._open(place, digest)
+            body = self._open(place, digest, tag)
             if body is not None:
                 return body
         return None
@@ -80,7 +83,7 @@ class Bodies:
         else:
             self._index[digest] = [known, place]
 
-    def _open(self, place: _Place, digest: str) -> bytes | None:
+    def _open(self, place: _Place, digest: str, tag: bytes) -> bytes | None:
         stem, offset = place
         path = self._ledger / folder.VAULT / f"{stem}{SUFFIX}"
         with path.open("rb") as file:
@@ -89,7 +92,7 @@ class Bodies:
             length, _, key_id, nonce = HEADER.unpack(head)
             sealed = file.read(length)
         try:
-            key = subjects.find(self._ledger, stem, key_id, self._keys)
+            key = subjects.find(self._ledger, stem, key_id, self._keys, tag)
             if key is None:
                 return None
             body = zstandard.ZstdDecompressor().decompress(key.decrypt(nonce, sealed, head))

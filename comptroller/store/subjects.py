@@ -90,12 +90,12 @@ def erasures(ledger: Path) -> int:
         return 0
 
 
-def find(ledger: Path, stem: str, key_id: bytes, keys: Keys) -> AESGCM | None:
-    """A key by its id; None where it was destroyed, LookupError where it is missing or damaged."""
+def find(ledger: Path, stem: str, key_id: bytes, keys: Keys, tag: bytes = b"") -> AESGCM | None:
+    """A key by its id; None where it was destroyed or has another tag, LookupError where it is missing or damaged."""
     for _, row in _rows(ledger / folder.KEYS / f"{stem}{SUFFIX}"):
         if row[_TAG : _TAG + _ID] == key_id:
             wrapped = row[_TAG + _ID :]
-            if not any(wrapped):
+            if not any(wrapped) or (tag and row[:_TAG] != tag):
                 return None
             key = keys.unwrap(wrapped, row[: _TAG + _ID])
             if key is None:

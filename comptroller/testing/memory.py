@@ -23,6 +23,7 @@ class MemoryLedger:
         self.facts: list[Fact] = []
         self.synced: list[Fact] = []
         self.bodies: dict[str, bytes] = {}
+        self.subjects: set[tuple[str, str, str]] = set()  # digest of a body, tenant and subject it was kept for
         self.erased = 0
         self.purse = Purse()
         self.approvals = Approvals()
@@ -105,6 +106,7 @@ class MemoryLedger:
     def keep(self, messages: Sequence[bytes], tenant: str, subject: str) -> list[str]:
         digests = [self.digest(message) for message in messages]
         self.bodies.update(zip(digests, messages, strict=True))
+        self.subjects.update((digest, tenant, subject) for digest in digests)
         return digests
 
     def digest(self, data: bytes) -> str:
@@ -115,6 +117,20 @@ class MemoryLedger:
 
     def fetch(self, digest: str) -> bytes | None:
         return self.bodies.get(digest)
+
+    def recall(self, digest: str, tenant: str, subject: str) -> bytes | None:
+        return self.bodies.get(digest) if (digest, tenant, subject) in self.subjects else None
+
+    def forget(self, tenant: str, subject: str) -> int:
+        """Erase a subject: what was kept for it alone is gone."""
+        mine = {row for row in self.subjects if row[1:] == (tenant, subject)}
+        self.subjects -= mine
+        kept = {digest for digest, *_ in self.subjects}
+        for digest, *_ in mine:
+            if digest not in kept:
+                self.bodies.pop(digest, None)
+        self.erased += 1
+        return len(mine)
 
     def close(self) -> None:
         return None

@@ -26,6 +26,7 @@ from comptroller.wrapper.cache import Cache
 from comptroller.wrapper.dataflow import Flows
 from comptroller.wrapper.kept import Kept
 from comptroller.wrapper.queue import Queue
+from comptroller.wrapper.register import Tokens
 from comptroller.wrapper.shelf import Shelf, load_book, rates
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class Ledger(Protocol):
     def keep(self, messages: Sequence[bytes], tenant: str, subject: str) -> list[str]: ...
     def digest(self, data: bytes) -> str: ...
     def fetch(self, digest: str) -> bytes | None: ...
+    def recall(self, digest: str, tenant: str, subject: str) -> bytes | None: ...
     async def attach(self) -> None: ...
     async def detach(self) -> None: ...
     def erasures(self) -> int: ...
@@ -110,6 +112,7 @@ class Desk:
         self.queue = Queue()
         self.cache = Cache(settings.limits.cache_mb << 20, clock)
         self.flows = Flows()
+        self.tokens = Tokens(ledger)
         self.at_close: list[Callable[[], None]] = []
         self.kept = Kept()
         self.bench = Bench(self)

@@ -20,6 +20,7 @@ from comptroller.wrapper.effects import (
     Pause,
     Quick,
     Read,
+    Recall,
     Reserve,
     Send,
     UpstreamFault,
@@ -60,6 +61,8 @@ def at_desk(desk: Desk, effect: Effect) -> Any:
         return desk.ledger.sync(effect.fact)
     if isinstance(effect, Execute):
         return effect.function()
+    if isinstance(effect, Recall):
+        return desk.ledger.recall(effect.digest, effect.tenant, effect.subject)
     if isinstance(effect, Pause):
         effect.ticket.wait(effect.seconds)
         return None
@@ -240,7 +243,7 @@ class Awaiting:
                 result = None
             elif isinstance(effect, Judge):
                 result = await effect.hearing.awaited()
-            elif self.desk.ledger.local:
+            elif self.desk.ledger.local and not isinstance(effect, Recall):  # a large vault is long in being read
                 result = at_desk(self.desk, effect)
             else:
                 result = await asyncio.to_thread(at_desk, self.desk, effect)

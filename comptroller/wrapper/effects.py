@@ -106,6 +106,16 @@ class Emit:
 
 
 @dataclass(frozen=True, slots=True)
+class Recall:
+    """Look up what the vault keeps for a subject. Answered with bytes; None where it has no such body, or not any more.
+    """
+
+    digest: str
+    tenant: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
 class Execute:
     """Run the governed function. Answered with its result."""
 
@@ -120,7 +130,7 @@ class UpstreamFault(Exception):
         self.error = error
 
 
-Effect = Reserve | Pause | Ask | Use | Order | Judge | Send | Read | Emit | Execute
+Effect = Reserve | Pause | Ask | Use | Order | Judge | Send | Read | Emit | Execute | Recall
 
 
 @dataclass(slots=True)

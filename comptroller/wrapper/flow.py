@@ -13,7 +13,7 @@ from comptroller.core.call import Change, Request
 from comptroller.core.errors import Denied, Refused
 from comptroller.core.verdict import Verdict
 from comptroller.dialects.dialect import Demanded, Unreadable
-from comptroller.wrapper import loops, toolgate
+from comptroller.wrapper import loops, tokens, toolgate
 from comptroller.wrapper.admission import Admission, hold_unread
 from comptroller.wrapper.asking import settle, use
 from comptroller.wrapper.capture import keep_request
@@ -137,17 +137,22 @@ def _inbound(job: Job, entry: Entry, request: Request, admission: Admission) -> 
             admission.downgrade()
         plan = redacting(plan) if action == "redact" else plan
     texts: dict[Hashable, str] = {}
+    swap = tokens.swap_for(entry)
     for part in request.parts:
         if part.kind == "media":
             continue
         clear = part.kind == "tool_result" and (yield from toolgate.result(entry, part))
-        found = desk.inspect(part.text, redacting(plan) if clear else plan, as_json=part.kind == "tool_call")
+        look = redacting(plan) if clear else plan
+        as_json = part.kind == "tool_call"
+        found = desk.inspect(part.text, look, as_json) if swap is None else swap.inspect(part, look)
         if found is not None:
             clean = False
             entry.found("model", found, part.tool)
             yield from enforce_guard(entry, found)
-            if found.action == "redact":
+            if found.text != part.text:  # also beside what a person has approved: that lifts nothing else
                 texts[part.path] = found.text
+    if swap is not None:
+        swap.catch_up(texts)
     entry.clean_request = clean
     return texts
 

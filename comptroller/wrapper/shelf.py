@@ -12,6 +12,7 @@ from comptroller.core.errors import SettingsError
 from comptroller.core.settings import Settings
 from comptroller.guardrails.guard import installed_guards
 from comptroller.guardrails.scanner import BUILT_IN
+from comptroller.guardrails.tokens import GUARD_OF
 from comptroller.policies.book import Book
 from comptroller.policies.load import Named, files_in, load_policies
 from comptroller.policies.schemas import Schema
@@ -69,7 +70,7 @@ def load_book(settings: Settings, sources: Sequence[str] | None = None, describe
     named: Sequence[Named] = settings.policies if sources is None else sources
     if settings.policy_keys or any(str(name).endswith(SUFFIX) for name in named):
         named = _signed(settings, named, only=sources is None)
-    book = load_policies(named, currencies=currencies(settings), guards=guards, described=described)
+    book = load_policies(named, currencies(settings), guards, described, frozenset(GUARD_OF))
     if not book.files:
         log.warning("No policies are loaded: every call is allowed. Name some under `policies` in comptroller.yaml.")
     return book

@@ -11,7 +11,7 @@ from comptroller.core.errors import Denied, OverBudget, Refused
 from comptroller.core.facts import Line
 from comptroller.core.verdict import Action, Verdict
 from comptroller.metering.budget import lines_for
-from comptroller.wrapper import dataflow, loops, shared
+from comptroller.wrapper import dataflow, loops, shared, tokens
 from comptroller.wrapper.admission import caps_for, reserve, short_details, short_reason
 from comptroller.wrapper.asking import Edited, Matter, ask, shown_text, text_matter, use
 from comptroller.wrapper.boundary import Asked, Boundary
@@ -22,6 +22,7 @@ from comptroller.wrapper.limits import draw, limit_of, refuse
 from comptroller.wrapper.orders import must_live
 from comptroller.wrapper.patience import Patience, cap_of, in_turn
 from comptroller.wrapper.shared import STOPPING, case_for, enforce, enforce_guard, redacting
+from comptroller.wrapper.tokens import NOTHING, Back
 
 ROUNDS = 8  # how often approvers may edit one call, each upon the other
 
@@ -38,7 +39,10 @@ def decide(entry: Entry, call: ToolCall, plan: Mapping[str, Action]) -> Generato
     """Decide on one tool call a model asked for; a refusal is a call of its own on record."""
     tool = tool_entry(entry, call)
     try:
-        ruling = yield from judge(tool, call.name, call.args, call.text, plan)
+        asked, back = yield from tokens.restored(tool, call)
+        if asked is not call:
+            tool.tool["args"] = digest_of(tool.desk, call.name, asked.args, asked.text)
+        ruling = yield from judge(tool, call.name, asked.args, asked.text, plan, back)
         yield from hold_tool(tool)
         if tool.passes:
             yield from use(tool)
@@ -51,7 +55,7 @@ def decide(entry: Entry, call: ToolCall, plan: Mapping[str, Action]) -> Generato
     if ruling.text is not None:  # what will be executed is what it became
         tool.tool["args"] = digest_of(tool.desk, call.name, _object(ruling.text), ruling.text)
     remember(tool, call)
-    return Gate(args=ruling.text)
+    return Gate(args=asked.text if ruling.text is None and asked is not call else ruling.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +70,19 @@ AS_IT_IS = Ruling()
 
 
 def judge(
-    tool: Entry, name: str, args: Mapping[str, object] | None, text: str, plan: Mapping[str, Action]
+    tool: Entry,
+    name: str,
+    args: Mapping[str, object] | None,
+    text: str,
+    plan: Mapping[str, Action],
+    back: Back = NOTHING,
 ) -> Generator[Effect, Any, Ruling]:
     """Rules and guards on a tool call; where an approver edited it, all of them on what it became."""
     edited: Mapping[str, object] | None = None
     cleared = ""
     for _ in range(ROUNDS):
         try:
-            found = yield from _judged(tool, name, args, text, plan, cleared)
+            found = yield from _judged(tool, name, args, text, plan, back, cleared)
         except Edited as change:
             args = edited = change.arguments
             text, cleared = msgspec.json.encode(args).decode(), change.rule
@@ -86,13 +95,24 @@ def judge(
 
 
 def _judged(
-    tool: Entry, name: str, args: Mapping[str, object] | None, text: str, plan: Mapping[str, Action], cleared: str
+    tool: Entry,
+    name: str,
+    args: Mapping[str, object] | None,
+    text: str,
+    plan: Mapping[str, Action],
+    back: Back,
+    cleared: str,
 ) -> Generator[Effect, Any, str | None]:
-    """Rules and guards on just these arguments; returns them where they are redacted."""
+    """Rules and guards on just these arguments; returns them where they are redacted.
+
+    Rules see the values that were put back. Guards see the tokens: the policy has named where those values may go.
+    """
     tool.matter = lambda: _matter(name, args, text)
     if not cleared and (again := loops.calls(tool)):  # once edited by an approver, it was counted before
         yield from loops.act(tool, again)
     case = case_for(tool, "tool", tool=name, args=args)
+    if back.others and args is not None:
+        case.origins = dataflow.origins_of(tool, back.traced(args))
     decision = yield from shared.decide(tool, case)
     dataflow.note(tool, name, args, text, case.origins)
     tool.note("tool", decision, name)
@@ -101,12 +121,12 @@ def _judged(
         action = yield from enforce(tool, decision, cleared=cleared)
     if action == "redact":
         plan = redacting(plan)
-    found = tool.desk.inspect(text, plan, as_json=True)
+    found = tool.desk.inspect(back.hidden_in(text), plan, as_json=True)
     if found is None:
         return None
     tool.found("tool", found, name)
     yield from enforce_guard(tool, found, cleared=cleared)
-    return found.text if found.action == "redact" else None
+    return back.shown_in(found.text) if found.action == "redact" else None
 
 
 def _matter(name: str, args: Mapping[str, object] | None, text: str) -> Matter:
