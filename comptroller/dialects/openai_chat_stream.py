@@ -10,18 +10,12 @@ from comptroller.core.call import Chunk, Part, Reply, ToolCall
 from comptroller.dialects import sse, tree
 from comptroller.dialects.dialect import Unreadable
 from comptroller.dialects.mould import MOULDS, Mould, mould_of
-from comptroller.dialects.openai_chat_calls import Held, hold, inner_of, spelled, tool_call, with_args
+from comptroller.dialects.openai_chat_calls import Held, hold, tool_call, with_args
+from comptroller.dialects.openai_chat_pieces import TEXT_KINDS, Piece, pieces_of, written
 from comptroller.dialects.openai_chat_rest import beside
 from comptroller.dialects.openai_chat_usage import read_usage, tier_of, usage_node
 from comptroller.dialects.tree import dict_of, dump, list_of, text_of
 
-TEXT_KINDS: dict[str, Any] = {
-    "content": "text",
-    "reasoning_content": "reasoning",
-    "reasoning": "reasoning",
-    "refusal": "refusal",
-    "audio": "text",  # its transcript
-}
 Slot = tuple[int, str]  # choice and field of the delta
 
 
@@ -75,17 +69,6 @@ class _State:
     begun: bool = False  # the client has seen something of it
     spoken: bool = False  # it has text
     finished: bool = False
-
-
-@dataclass(slots=True)
-class _Piece:
-    """One of the things an event carries."""
-
-    kind: str  # text | tool | function | finish | other
-    index: int
-    delta: dict[str, Any]
-    name: str = ""
-    text: str = ""
 
 
 class OpenAIChatStream:
@@ -205,11 +188,11 @@ class OpenAIChatStream:
             only_usage = usage_node(node) is not None
             yield Chunk("usage" if only_usage else "other", b"" if only_usage and self._swallow else raw)
             return
-        pieces = [(choice, piece) for choice in choices for piece in _pieces(choice)]
+        pieces = [(choice, piece) for choice in choices for piece in pieces_of(choice)]
         self._plainly = not said
         for number, (choice, piece) in enumerate(pieces, 1):
             last = number == len(pieces)
-            own = raw if len(pieces) == 1 else _written(node, choice, piece, last)
+            own = raw if len(pieces) == 1 else written(node, choice, piece, last)
             yield from self._piece(own, node, choice, piece)
 
     def _note(self, node: dict[str, Any]) -> None:
@@ -224,7 +207,7 @@ class OpenAIChatStream:
         if usage is not None:
             reply.usage = usage
 
-    def _piece(self, raw: bytes, node: dict[str, Any], choice: dict[str, Any], piece: _Piece) -> Iterator[Chunk]:
+    def _piece(self, raw: bytes, node: dict[str, Any], choice: dict[str, Any], piece: Piece) -> Iterator[Chunk]:
         state = self._choice(piece.index)
         if piece.kind != "finish":
             self.reply.emitted += len(piece.text)
@@ -242,7 +225,7 @@ class OpenAIChatStream:
             self.reply.finish = self.reply.finish or piece.text
             if state.held and state.refused == len(state.held) and piece.text in ("tool_calls", "function_call"):
                 piece.text = "stop"
-                raw = _written(node, choice, piece, last=True)
+                raw = written(node, choice, piece, last=True)
             yield Chunk("finish", raw, piece.index)
             state.begun = state.finished = True
         else:
@@ -344,69 +327,6 @@ class OpenAIChatStream:
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
         frame = self._frame or {"id": self.reply.id, "object": "chat.completion.chunk", "created": 0}
         return b"data: " + dump({"model": self.reply.model, **frame, "choices": [choice], **(more or {})}) + b"\n\n"
-
-
-def _pieces(choice: dict[str, Any]) -> Iterator[_Piece]:
-    """Everything a choice of an event carries, in the order it is handed on; always at least one."""
-    rest = dict(dict_of(choice.get("delta")))
-    index = _index(choice)
-    pieces = [piece for name in TEXT_KINDS if (piece := _text_piece(index, name, rest)) is not None]
-    if rest.get("tool_calls") and not isinstance(rest["tool_calls"], list):
-        raise Unreadable("The tool calls of the stream are not a list.")
-    if rest.get("tool_calls"):
-        pieces += [_tool_piece(index, dict_of(item)) for item in rest.pop("tool_calls")]
-    if isinstance(rest.get("function_call"), dict):
-        function = rest.pop("function_call")
-        pieces.append(_Piece("function", index, {"function_call": function}, text=spelled(function.get("arguments"))))
-    finish = text_of(choice.get("finish_reason"))
-    if finish:
-        pieces.append(_Piece("finish", index, {}, text=finish))
-    if not pieces:
-        pieces.append(_Piece("other", index, {}))
-    if pieces[0].kind == "text" and "role" in rest:
-        pieces.insert(0, _Piece("other", index, {}))  # the role must reach the client even where the text may not
-    pieces[0].delta = {**rest, **pieces[0].delta}
-    return iter(pieces)
-
-
-def _index(choice: dict[str, Any]) -> int:
-    index = choice.get("index")
-    if index is None:
-        return 0
-    if type(index) is not int or index < 0:
-        raise Unreadable("A choice of the stream has no number.")
-    return index
-
-
-def _text_piece(index: int, name: str, rest: dict[str, Any]) -> _Piece | None:
-    value = rest.get(name)
-    if name == "audio":
-        audio = dict_of(value)
-        text = "" if audio.get("data") else text_of(audio.get("transcript"))
-    elif isinstance(value, str):
-        text = value
-    else:  # Mistral's lists of typed pieces
-        text = "".join(found for path, found in tree.strings(value, ()) if path[-1] != "type")
-    if not text:
-        return None
-    return _Piece("text", index, {name: rest.pop(name)}, name, text)
-
-
-def _tool_piece(index: int, item: dict[str, Any]) -> _Piece:
-    inner, field_name = inner_of(item)
-    return _Piece("tool", index, {"tool_calls": [item]}, text=spelled(inner.get(field_name)))
-
-
-def _written(node: dict[str, Any], choice: dict[str, Any], piece: _Piece, last: bool) -> bytes:
-    """An event of its own for one of several things."""
-    finish = piece.text if piece.kind == "finish" else None
-    own = {**choice, "delta": piece.delta, "finish_reason": finish}
-    if piece.kind != "text":
-        own.pop("logprobs", None)
-    event = {**node, "choices": [own]}
-    if not last:
-        event.pop("usage", None)
-    return b"data: " + dump(event) + b"\n\n"
 
 
 def _text_in(event: bytes, index: int, name: str) -> object:
