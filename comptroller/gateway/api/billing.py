@@ -5,8 +5,6 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response
 
 from comptroller.core.errors import SettingsError
 from comptroller.core.money import decimal_text
@@ -21,14 +19,12 @@ from comptroller.gateway.api.billing_shapes import (
     Economy,
     InvoiceAccount,
     LineAccount,
-    NotePage,
-    NoteRow,
 )
 from comptroller.gateway.api.frame import Ask, Route
-from comptroller.gateway.api.invoices import PDF, meant, opened
+from comptroller.gateway.api.invoices import meant, opened
 from comptroller.gateway.api.pages import Offset, after
 from comptroller.gateway.api.problem import Problem
-from comptroller.gateway.api.rights import BODIES, READ
+from comptroller.gateway.api.rights import READ
 from comptroller.gateway.api.shapes import PLAIN, Name, Period, Said
 from comptroller.metering.contracts import DAY
 from comptroller.metering.invoice import Invoice, Item, Line
@@ -39,10 +35,8 @@ from comptroller.office.bookkeeper import Bookkeeper
 from comptroller.office.checks import Papers, checks
 from comptroller.office.costs import Costs
 from comptroller.office.outcome_list import moment
-from comptroller.office.packing import pack_of
-from comptroller.office.paper import document, pdf, sheet
+from comptroller.office.paper import document
 
-PACK = "application/zip"
 Limit = Annotated[int, Field(ge=1, le=1000)]
 After = Annotated[str, Field(max_length=256, pattern=PLAIN)]
 
@@ -79,22 +73,6 @@ class DraftBilledAsked(BilledAsked):
 
     customer: Annotated[str, Field(min_length=1, max_length=256, pattern=PLAIN)]
     period: Period | None = None
-
-
-class NotesAsked(Said):
-    """Which."""
-
-    customer: Name | None = None
-    invoice: Name | None = None
-    limit: Limit = 50
-    after: After | None = None
-
-
-class PackAsked(Said):
-    """What is in it besides: the records of calls, and the texts of evidence."""
-
-    calls: bool = True
-    evidence: Annotated[bool, Field(description=f"Needs {BODIES}.")] = False
 
 
 def list_drafts(ask: Ask) -> DraftList:
@@ -143,68 +121,6 @@ def list_billed(ask: Ask) -> BilledPage:
     """The outcomes on an invoice."""
     with opened(ask) as keeper:
         return _billed(ask, keeper, meant(ask, keeper))
-
-
-def list_notes(ask: Ask) -> NotePage:
-    """Credit notes."""
-    said = ask.query
-    with opened(ask) as keeper:
-        known = list(keeper.invoices.invoices.values())
-    mine = [one for one in known if ask.who.owns(one) and said.customer in (None, one.customer)]
-    rows = [
-        NoteRow.model_validate(
-            {**document.credit(note), "customer": one.customer, "currency": one.currency, "period": one.period}
-        )
-        for one in mine
-        if said.invoice in (None, one.number, one.id)
-        for note in one.credits
-        if note.number
-    ]
-    rows.sort(key=lambda row: (row.at, row.number), reverse=True)
-    page, following = after(rows, lambda row: row.number, said.after, said.limit)
-    return NotePage(credit_notes=page, next=following)
-
-
-async def draw_note(ask: Ask) -> Response:
-    """A credit note as PDF."""
-    return await run_in_threadpool(_note, ask)
-
-
-async def pack_invoice(ask: Ask) -> Response:
-    """All that its customer needs to draw it up anew."""
-    if ask.query.evidence:
-        ask.who.must(BODIES)
-    return await run_in_threadpool(_pack, ask)
-
-
-def _note(ask: Ask) -> Response:
-    with opened(ask) as keeper:
-        number = ask.path["note"]
-        for invoice in list(keeper.invoices.invoices.values()):
-            for note in invoice.credits:
-                if note.number == number and ask.who.owns(invoice):
-                    drawn = sheet.credit_sheet(invoice, note)
-                    break
-            else:
-                continue
-            break
-        else:
-            raise Problem(
-                404, "not_found", f"There is no credit note {number[:128]!r}.", "List them with GET /api/credit-notes."
-            )
-    return _file(pdf.draw(drawn)[0], PDF, f"{number}.pdf")
-
-
-def _pack(ask: Ask) -> Response:
-    with opened(ask) as keeper:
-        invoice = meant(ask, keeper)
-    # Outside the lock: it reads the whole journal, and others want the books meanwhile.
-    made = pack_of(keeper.desk, ask.bureau.reader, invoice, ask.query.calls, ask.query.evidence)
-    return _file(made, PACK, f"{invoice.number}-recount.zip")
-
-
-def _file(data: bytes, media: str, name: str) -> Response:
-    return Response(data, media_type=media, headers={"content-disposition": f'attachment; filename="{name}"'})
 
 
 # -- what a period comes to
@@ -334,7 +250,6 @@ def _amount(nanos: int | None) -> str | None:
 
 
 _ONE = "/api/invoices/{invoice}"
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
 ROUTES = (
     Route("GET", "/api/drafts", "What open periods would come to now.", READ, list_drafts, DraftList, DraftsAsked),
     Route(
@@ -375,29 +290,5 @@ ROUTES = (
         BilledPage,
         BilledAsked,
         fails=(404,),
-    ),
-    Route(
-        "GET",
-        f"{_ONE}/pack",
-        "A recount pack: all that its customer needs to draw the invoice up anew, signed.",
-        READ,
-        pack_invoice,
-        Said,
-        PackAsked,
-        fails=(404,),
-        own=True,
-        media={PACK: _BINARY},
-    ),
-    Route("GET", "/api/credit-notes", "List credit notes, the latest first.", READ, list_notes, NotePage, NotesAsked),
-    Route(
-        "GET",
-        "/api/credit-notes/{note}",
-        "One credit note, as PDF.",
-        READ,
-        draw_note,
-        Said,
-        fails=(404,),
-        own=True,
-        media={PDF: _BINARY},
     ),
 )
