@@ -12,8 +12,8 @@ from comptroller.gateway.api.frame import Ask, Route
 from comptroller.gateway.api.problem import Problem
 from comptroller.gateway.api.rights import READ
 from comptroller.gateway.api.shapes import Moment, Said, Told, pick
+from comptroller.office.versions import loaded
 from comptroller.policies.listing import listed
-from comptroller.policies.load import load_policies
 from comptroller.policies.mistakes import PolicyErrors
 from comptroller.policies.trial import run_tests
 
@@ -122,7 +122,7 @@ class TestList(Told):
 class PolicyRule(Told):
     """A rule, guard, budget, limit or loop, as the file says it; `place` is its file and line."""
 
-    kind: Literal["rule", "guard", "budget", "limit", "loop"]
+    kind: Literal["rule", "guard", "budget", "limit", "loop", "healing"]
     policy: str
     id: str
     place: str
@@ -146,13 +146,14 @@ class RuleList(Told):
 def list_rules(ask: Ask) -> RuleList:
     """The rules of one version."""
     version = ask.path["version"]
-    rows = _files(ask, version, "")
+    _files(ask, version, "")
     try:  # as it was put on record: the files may have moved since
-        book = load_policies([(row["path"], row["text"]) for row in rows])
+        book = loaded(ask.bureau.reader, version)
     except PolicyErrors as error:
         raise Problem(
             409, "cannot_be_read", f"Version {version[:12]} no longer loads here: {str(error)[:300]}", "See its text."
         ) from None
+    assert book is not None, "it has files"
     return RuleList(version=version, rules=[PolicyRule(**asdict(said)) for said in listed(book)])
 
 
@@ -199,7 +200,7 @@ def _steps(path: str) -> list[str]:
 
 def run_policy_tests(ask: Ask) -> TestList:
     """The tests inside the files in force."""
-    _whole_tenant(ask)
+    whole_tenant(ask)
     book = ask.bureau.book
     tests = [
         TestRow(
@@ -218,7 +219,7 @@ def run_policy_tests(ask: Ask) -> TestList:
 
 
 def _files(ask: Ask, version: str, place: str) -> list[dict[str, Any]]:
-    _whole_tenant(ask)
+    whole_tenant(ask)
     rows: list[dict[str, Any]] = ask.bureau.reader.rows("policy_files", version=version)
     if not rows:
         raise Problem(
@@ -232,7 +233,7 @@ def _files(ask: Ask, version: str, place: str) -> list[dict[str, Any]]:
     return list(latest.values())
 
 
-def _whole_tenant(ask: Ask) -> None:
+def whole_tenant(ask: Ask) -> None:
     """Policies name customers and limits: they are told to whom the whole tenant is."""
     if ask.who.customer or ask.who.user or ask.who.workflow:
         raise Problem(

@@ -19,6 +19,7 @@ from comptroller.gateway.api import (
     orders,
     outcome_doors,
     outcomes,
+    papers,
     people,
     policies,
     query,
@@ -27,6 +28,7 @@ from comptroller.gateway.api import (
     runs,
     spend,
     talk,
+    workshop,
 )
 
 ROUTES = (
@@ -38,6 +40,7 @@ ROUTES = (
     *outcomes.ROUTES,
     *invoices.ROUTES,
     *billing.ROUTES,
+    *papers.ROUTES,
     *books.ROUTES,
     *focus.ROUTES,
     *contracts.ROUTES,
@@ -48,6 +51,7 @@ ROUTES = (
     *spend.ROUTES,
     *orders.ROUTES,
     *policies.ROUTES,
+    *workshop.ROUTES,
     *keys.ROUTES,
     *people.ROUTES,
     *audit.ROUTES,
