@@ -28,7 +28,6 @@ from comptroller.gateway.api import (
     runs,
     spend,
     talk,
-    workshop,
 )
 
 ROUTES = (
@@ -51,7 +50,6 @@ ROUTES = (
     *spend.ROUTES,
     *orders.ROUTES,
     *policies.ROUTES,
-    *workshop.ROUTES,
     *keys.ROUTES,
     *people.ROUTES,
     *audit.ROUTES,
