@@ -1,7 +1,12 @@
-"""What must not be under way while the process forks: the child has none of the threads that would finish it."""
+"""What must not be under way while the process forks, and what the child lets go of: it has none of the threads."""
 
 import os
 import threading
+import weakref
+from collections.abc import Callable
+from typing import TypeVar
+
+Thing = TypeVar("Thing")
 
 
 def lock_over_forks() -> threading.RLock:
@@ -10,6 +15,19 @@ def lock_over_forks() -> threading.RLock:
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
     return lock
+
+
+def left_in_child(leave: Callable[[Thing], None]) -> "weakref.WeakSet[Thing]":
+    """A set whose members the child of a fork lets go of by `leave`: what they use is their parent's. For modules."""
+    things: weakref.WeakSet[Thing] = weakref.WeakSet()
+
+    def after() -> None:
+        for thing in list(things):
+            leave(thing)
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=after)
+    return things
 
 
 # Held where a library is loaded late: Python's own lock on a module being imported stays locked in a child for ever.

@@ -7,7 +7,6 @@ import secrets
 import socket
 import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,9 +18,10 @@ from comptroller.core.approval import Told
 from comptroller.core.clock import SYSTEM, Clock
 from comptroller.core.errors import StoreError
 from comptroller.core.facts import CALL_OPENED, Fact, Shortfall
+from comptroller.core.forks import left_in_child
 from comptroller.core.settings import Settings
 from comptroller.metering.orders import Stop
-from comptroller.store import folder, recovery, segment, subjects, wire
+from comptroller.store import answers, folder, recovery, segment, subjects, wire
 from comptroller.store.bodies import Bodies
 from comptroller.store.client import Client
 from comptroller.store.keys import make_keys, open_keys
@@ -181,10 +181,6 @@ class Ledger:
         """A body by its digest; None where it was not kept or was erased."""
         return self._bodies.fetch(digest)
 
-    def recall(self, digest: str, tenant: str, subject: str) -> bytes | None:
-        """The same, but only as it was kept for this subject: what others have is not given out."""
-        return self._bodies.fetch(digest, tag_of(self._keys, tenant, subject))
-
     def forget(self, tenant: str, subject: str) -> int:
         """Destroy a subject's keys, in every process's files: its bodies can never be read again."""
         count = subjects.destroy(self._path, tag_of(self._keys, tenant, subject))
@@ -217,7 +213,7 @@ class Ledger:
         for _ in range(_OWNERS):
             owner, client = self._owner, self._client
             if owner is not None:
-                return _locally(owner, request)
+                return answers.answer(owner, request)
             if client is None:
                 self._regain(None)
                 continue
@@ -387,41 +383,7 @@ class Ledger:
         self._bodies = Bodies(self._path, self._keys)
 
 
-_LEDGERS: "weakref.WeakSet[Ledger]" = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for ledger in list(_LEDGERS):
-        ledger._forked()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-
-def _locally(owner: Owner, request: Request) -> Reply:
-    """What the owner's server would have done; this process has become the owner itself."""
-    if request.op == wire.RENEW:
-        owner.renew(request.name, request.number)
-        return Reply()
-    if request.op == wire.COUNTER:
-        settled, held = owner.counter(request.name, request.unit)
-        return Reply(settled=settled, held=held)
-    if request.op == wire.HELD:
-        count, sums = owner.held()
-        return Reply(held=count, sums=sums)
-    middle = bytes(request.fact)[1:-1]
-    fact = segment.fact_of(middle)
-    if request.op in (wire.ASK, wire.USE):
-        sequence, reply = wire.decided(owner, request.op, fact)
-        owner.sync(sequence)
-        return reply
-    if request.op == wire.RESERVE:
-        return wire.reply_of(owner.reserve(fact, middle, again=request.again))
-    sequence = owner.record(fact, middle, again=request.again)
-    if request.op == wire.SYNC:
-        owner.sync(sequence)
-    return Reply()
+_LEDGERS = left_in_child(Ledger._forked)
 
 
 def _nobody(path: Path) -> str:

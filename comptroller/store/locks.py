@@ -8,10 +8,10 @@ import contextlib
 import errno
 import os
 import sys
-import weakref
 from pathlib import Path
 
 from comptroller.core.errors import StoreError
+from comptroller.core.forks import left_in_child
 
 SHARES = sys.platform != "win32"  # whether a lock can be shared, so that one process can tell it is alone
 _HELD = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
@@ -84,16 +84,7 @@ class Lock:
             ) from error
 
 
-_LOCKS: "weakref.WeakSet[Lock]" = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for lock in list(_LOCKS):
-        lock.drop()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+_LOCKS = left_in_child(Lock.drop)
 
 
 def _lockless(path: Path, reason: str) -> str:

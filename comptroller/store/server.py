@@ -21,7 +21,7 @@ from pathlib import Path
 import msgspec
 
 from comptroller.core.errors import StoreError
-from comptroller.store import folder, segment, wire
+from comptroller.store import answers, folder, segment, wire
 from comptroller.store.owner import Entry, Owner
 from comptroller.store.wire import Address, Gone, Reply, Request
 
@@ -235,7 +235,7 @@ class Server:
         if entry is None:
             return
         try:
-            sequence, reply = wire.decided(self._owner, request.op, entry.fact)
+            sequence, reply = answers.decided(self._owner, request.op, entry.fact)
         except StoreError as error:
             self._reply(caller, Reply(error=str(error)), request.id)
             return
@@ -243,15 +243,9 @@ class Server:
         self._owner.hurry()
 
     def _tell(self, request: Request) -> Reply:
-        if request.op == wire.RENEW:
-            self._owner.renew(request.name, request.number)
-            return Reply()
-        if request.op == wire.COUNTER:
-            settled, held = self._owner.counter(request.name, request.unit)
-            return Reply(settled=settled, held=held)
-        if request.op == wire.HELD:
-            count, sums = self._owner.held()
-            return Reply(held=count, sums=sums)
+        reply = answers.told(self._owner, request)
+        if reply is not None:
+            return reply
         return Reply(error=f"The owner of the ledger does not know {request.op!r}: use one version in all processes.")
 
     def _reply(self, caller: _Caller, reply: Reply, id: int) -> None:

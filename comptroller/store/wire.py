@@ -4,13 +4,12 @@ import socket
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
 from comptroller.core.approval import Told
 from comptroller.core.errors import StoreError
-from comptroller.core.facts import Fact, Line, Shortfall
+from comptroller.core.facts import Line, Shortfall
 from comptroller.metering.orders import Stop
 from comptroller.store import folder
 
@@ -74,22 +73,6 @@ def reply_of(short: Shortfall | None) -> Reply:
     line = short.line
     row = (line.key, line.unit, line.amount, line.cap, short.settled, short.held, short.wait_ns)
     return Reply(short=row, stopped=short.stopped)
-
-
-class Decider(Protocol):
-    """Who owns the ledger."""
-
-    def ask(self, ask: Fact) -> tuple[Told, int]: ...
-    def use(self, use: Fact) -> tuple[str, int]: ...
-
-
-def decided(owner: Decider, op: str, fact: Fact) -> tuple[int, Reply]:
-    """What the owner says of an approval, and the record that has to be durable before that is told."""
-    if op == ASK:
-        told, sequence = owner.ask(fact)
-        return sequence, Reply(told=told)
-    why, sequence = owner.use(fact)
-    return sequence, Reply(why=why)
 
 
 def shortfall_of(reply: Reply) -> Shortfall | None:
