@@ -181,6 +181,10 @@ class Ledger:
         """A body by its digest; None where it was not kept or was erased."""
         return self._bodies.fetch(digest)
 
+    def recall(self, digest: str, tenant: str, subject: str) -> bytes | None:
+        """The same, but only as it was kept for this subject: what others have is not given out."""
+        return self._bodies.fetch(digest, tag_of(self._keys, tenant, subject))
+
     def forget(self, tenant: str, subject: str) -> int:
         """Destroy a subject's keys, in every process's files: its bodies can never be read again."""
         count = subjects.destroy(self._path, tag_of(self._keys, tenant, subject))
