@@ -177,6 +177,10 @@ class Ledger:
         """The keyed digest of some bytes: the same everywhere in this ledger, meaningless outside it."""
         return self._keys.digest(data)
 
+    def vouch(self, data: bytes) -> str:
+        """What nobody without the ledger's key can put under some bytes."""
+        return self._keys.vouch(data)
+
     def fetch(self, digest: str) -> bytes | None:
         """A body by its digest; None where it was not kept or was erased."""
         return self._bodies.fetch(digest)

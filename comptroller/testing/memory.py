@@ -112,6 +112,9 @@ class MemoryLedger:
     def digest(self, data: bytes) -> str:
         return hashlib.blake2b(data, digest_size=16, key=b"testing").hexdigest()
 
+    def vouch(self, data: bytes) -> str:
+        return hashlib.blake2b(b"entry\0" + data, key=b"testing entries").hexdigest()
+
     def erasures(self) -> int:
         return self.erased
 

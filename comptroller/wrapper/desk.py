@@ -78,6 +78,7 @@ class Ledger(Protocol):
     def held(self) -> tuple[int, dict[str, int]]: ...
     def keep(self, messages: Sequence[bytes], tenant: str, subject: str) -> list[str]: ...
     def digest(self, data: bytes) -> str: ...
+    def vouch(self, data: bytes) -> str: ...
     def fetch(self, digest: str) -> bytes | None: ...
     def recall(self, digest: str, tenant: str, subject: str) -> bytes | None: ...
     async def attach(self) -> None: ...
@@ -100,7 +101,8 @@ class Desk:
         self.settings = settings
         self.clock = clock
         self.ledger = ledger
-        self.chain = chain or Chain(installed_guards(), limit_ms=settings.limits.guard_ms, clock=clock)
+        limits = settings.limits
+        self.chain = chain or Chain(installed_guards(), limits.guard_ms, clock, memory_mb=limits.guard_mb)
         self.prices = PriceBook(settings.prices.overrides, clock)
         self.tracer = Tracer()
         self.fx = rates(settings)
@@ -110,12 +112,12 @@ class Desk:
         self._plans: dict[int, tuple[Mapping[str, Action], int]] = {}
         self._clean: dict[tuple[int, int, int], None] = {}
         self.queue = Queue()
+        self.bench = Bench(self)
         self.cache = Cache(settings.limits.cache_mb << 20, clock)
         self.flows = Flows()
         self.tokens = Tokens(ledger)
         self.at_close: list[Callable[[], None]] = []
         self.kept = Kept()
-        self.bench = Bench(self)
         self.watchers: list[Callable[[Fact], None]] = [self.kept.watch]  # told of each fact once it is on record
         self.ambient: Any = None  # the scope of calls made outside any run
         self.ambient_lock = threading.Lock()
@@ -152,6 +154,7 @@ class Desk:
             self.closed = True
             atexit.unregister(self.close)
             self.tracer.close()
+            self.chain.close()
             self.ledger.close()
 
     def __enter__(self) -> "Desk":
