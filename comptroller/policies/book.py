@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from comptroller.core.call import Identity
 from comptroller.core.facts import LIVE, Line
+from comptroller.core.memory import CALLS
 from comptroller.core.origin import SECRECY, Secrecy
 from comptroller.core.source import Lines
 from comptroller.core.verdict import STRICTNESS, Action, Cap, Case, Decision, Limit, Stage, Verdict
 from comptroller.policies.amounts import read_cap, read_rate
 from comptroller.policies.globs import Matches, any_of, is_glob
+from comptroller.policies.healing import heals
 from comptroller.policies.inputs import Scopes
 from comptroller.policies.plan import Group, Plan, group_rules, sum_up
 from comptroller.policies.profile import Judge
@@ -98,11 +100,14 @@ class Book:
         self._limits: dict[tuple[object, ...], tuple[Limit, ...]] = {}
         documents = [policy.document for policy in policies]
         # Whether anything asks where values come from: else nobody keeps track.
-        self.traces = any(policy.judges or any(map(_traces, policy.rules)) for policy in policies)
+        self.traces = any(
+            policy.judges or policy.document.memories or any(map(_traces, policy.rules)) for policy in policies
+        )
         self.limited = any(document.limits for document in documents)
         self.queued = any(budget.queue for document in documents for budget in document.budgets) or any(
             limit.queue for document in documents for limit in document.limits
         )
+        self.heals = any(map(heals, documents))
         self.judged = any(rule.question is not None for policy in policies for rule in policy.rules)
         self.says = frozenset(name for document in documents for name in document.model_fields_set)  # which sections
         self._gathered: dict[tuple[object, str, str], object] = {}
@@ -263,6 +268,8 @@ class Book:
         applying = self._apply(workflow, agent)
         if any(tool in (policy.document.tools or ()) for policy in applying):
             return None
+        if tool in CALLS and any(policy.document.memories for policy in applying):
+            return None  # what may be done to a memory is said there
         if not applying:
             return None
         policy = max(applying, key=lambda policy: STRICTNESS[_unlisted_action(policy.document)])

@@ -13,9 +13,9 @@ from comptroller.policies.looping import written
 from comptroller.policies.syntax import tokens
 from comptroller.policies.tree import spelled
 
-Kind = Literal["rule", "guard", "budget", "limit", "loop", "tool", "agent", "setting"]
+Kind = Literal["rule", "guard", "budget", "limit", "loop", "memory", "tool", "agent", "setting"]
 Key = tuple[Kind, str, str]
-_SETTINGS = ("unlisted", "profile", "downgrade", "cache", "tools_offered")
+_SETTINGS = ("unlisted", "profile", "downgrade", "structured", "fallback", "cache", "tools_offered")
 _WORDING = frozenset({"because", "evidences"})  # they decide nothing
 
 
@@ -102,6 +102,8 @@ def _said(policy: Policy) -> Iterator[tuple[Kind, str, str, Mapping[str, object]
     for way, loop in written(document):
         assert document.loops is not None, "it says so"
         yield "loop", f"loops.{way}", policy.place("loops", way), {**_plain(loop), "ignore": document.loops.ignore}
+    for name, memory in document.memories.items():
+        yield "memory", name, policy.place("memories", name), _plain(memory)
     for name, tool in (document.tools or {}).items():
         yield "tool", name, policy.place("tools", name), _plain(tool)
     for name, agent in document.agents.items():

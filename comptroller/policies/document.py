@@ -23,8 +23,10 @@ from comptroller.policies.frame import (
     Wait,
     Zone,
 )
+from comptroller.policies.healing_frame import Fallback, Retry, Structured
 from comptroller.policies.judge_frame import Judge, Judged
 from comptroller.policies.loop_frame import Loops
+from comptroller.policies.memory_frame import Memory
 from comptroller.policies.token_frame import Tokens
 from comptroller.policies.values import check_type
 
@@ -55,6 +57,7 @@ class Guard(Frame):
 
     into: GuardAction = Field(default="allow", alias="in")
     out: GuardAction = "allow"
+    retry: Retry | None = None
     evidences: Controls = Field(default_factory=list)
 
 
@@ -63,6 +66,7 @@ class Agent(Frame):
 
     scopes: list[Name] | None = None
     tools: list[Glob] | None = None
+    fallback: Fallback | None = None
 
 
 class Tool(Frame):
@@ -100,6 +104,7 @@ class Rule(Frame):
     judge: Judged | None = None  # who has the last word on whether it matches
     then: RuleAction
     ask: Ask | None = None
+    retry: Retry | None = None
     because: str = ""
     mode: Literal["enforce", "shadow"] = "enforce"
     on_error: Literal["deny", "ask", "redact", "downgrade", "note"] = "deny"
@@ -208,6 +213,9 @@ class Document(Frame):
     limits: list[Limit] = Field(default_factory=list)
     loops: Loops | None = None
     tokens: Annotated[Tokens | None, BeforeValidator(_default)] = None
+    structured: Structured | None = None
+    fallback: Fallback | None = None
+    memories: dict[Glob, Memory] = Field(default_factory=dict)
     cache: Annotated[Cache | None, BeforeValidator(_cache)] = None
     tools_offered: Literal["all", "allowed"] | None = None
     tests: list[Example] = Field(default_factory=list)

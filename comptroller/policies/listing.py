@@ -7,14 +7,17 @@ from typing import Literal
 from comptroller.policies.book import Book, Policy
 from comptroller.policies.document import Budget, Limit, Rule
 from comptroller.policies.frame import Ask
+from comptroller.policies.healing import fallbacks_in
+from comptroller.policies.healing_frame import Retry
 from comptroller.policies.looping import how_far, written
+from comptroller.policies.memories import in_words
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
     """One thing that a file says, in its own words."""
 
-    kind: Literal["rule", "guard", "budget", "limit", "loop"]
+    kind: Literal["rule", "guard", "budget", "limit", "loop", "healing", "memory"]
     policy: str
     id: str  # of a rule; the name of a guard; what a budget or limit is per
     place: str  # file:line
@@ -32,6 +35,7 @@ def listed(book: Book) -> Iterator[Said]:
     """All of them, file by file, from top to bottom."""
     for policy in book.policies:
         said = [*_guards(policy), *_rules(policy), *_budgets(policy), *_limits(policy), *_loops(policy)]
+        said += [*_healing(policy), *_memories(policy)]
         yield from sorted(said, key=lambda one: one.line)
 
 
@@ -47,7 +51,7 @@ def _rules(policy: Policy) -> Iterator[Said]:
 def _guards(policy: Policy) -> Iterator[Said]:
     for name, guard in policy.document.guards.items():
         then = ", ".join(f"{way}: {does}" for way, does in (("in", guard.into), ("out", guard.out)) if does != "allow")
-        yield _said(policy, ("guards", name), "guard", name, "texts", "", "", then or "allow")
+        yield _said(policy, ("guards", name), "guard", name, "texts", "", "", (then or "allow") + _again(guard.retry))
 
 
 def _budgets(policy: Policy) -> Iterator[Said]:
@@ -66,10 +70,30 @@ def _loops(policy: Policy) -> Iterator[Said]:
         yield _said(policy, ("loops", way), "loop", f"loops.{way}", "runs", "", how_far(loop), ask, loop.mode)
 
 
+def _memories(policy: Policy) -> Iterator[Said]:
+    for name, memory in policy.document.memories.items():
+        who, then = in_words(memory)
+        yield _said(policy, ("memories", name), "memory", name, "memories", "", who, then)
+
+
+def _healing(policy: Policy) -> Iterator[Said]:
+    shape = policy.document.structured
+    if shape is not None:
+        then = ("mend" if shape.mend else "") + _again(shape.retry)
+        yield _said(
+            policy, ("structured",), "healing", "structured", "reply", "", "", f"{then}, {shape.otherwise}".lstrip(", ")
+        )
+    for path, said in fallbacks_in(policy.document):
+        then = f"{said.to} takes over" if said.to else f"hand over to {said.agent}"
+        who = str(path[1]) if len(path) > 1 else ""
+        failed = f"{said.after} failed tries in a run"
+        yield _said(policy, path, "healing", "fallback", "runs", who, failed, then)
+
+
 def _said(
     policy: Policy,
     path: tuple[str | int, ...],
-    kind: Literal["rule", "guard", "budget", "limit", "loop"],
+    kind: Literal["rule", "guard", "budget", "limit", "loop", "healing", "memory"],
     id: str,
     stage: str,
     about: str,
@@ -87,7 +111,14 @@ def _said(
 
 
 def _then(rule: Rule) -> str:
-    return f"{rule.then} ({_people(rule.ask)})" if rule.ask is not None else str(rule.then)
+    then = f"{rule.then} ({_people(rule.ask)})" if rule.ask is not None else str(rule.then)
+    return then + _again(rule.retry)
+
+
+def _again(retry: Retry | None) -> str:
+    if retry is None:
+        return ""
+    return f", asked again {'once' if retry.times == 1 else f'{retry.times} times'}"
 
 
 def _people(ask: Ask) -> str:

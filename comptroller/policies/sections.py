@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator
 
-from comptroller.policies import looping, tokens
+from comptroller.policies import healing, looping, memories, tokens
 from comptroller.policies.document import Document
 
 Path = tuple[str | int, ...]
 Check = Callable[[Document, frozenset[str] | None], Iterator[tuple[Path, str]]]
 
-CHECKS: tuple[Check, ...] = (looping.mistakes_in, tokens.mistakes_in)
+CHECKS: tuple[Check, ...] = (healing.mistakes_in, looping.mistakes_in, memories.mistakes_in, tokens.mistakes_in)
 
 
 def mistakes_in(document: Document, currencies: frozenset[str] | None) -> Iterator[tuple[Path, str]]:
