@@ -64,11 +64,30 @@ class Provider(_Frame):
     @field_validator("url")
     @classmethod
     def _is_plain(cls, url: str) -> str:
-        parts = urlsplit(url)
-        odd = parts.username or parts.password or parts.query or parts.fragment
-        if parts.scheme not in ("http", "https") or not parts.hostname or odd:
-            raise ValueError("write it like https://api.openai.com/v1, without a key, a query or a user")
-        return url.rstrip("/")
+        return _plain_address(url, "https://api.openai.com/v1")
+
+
+def _plain_address(url: str, example: str) -> str:
+    parts = urlsplit(url)
+    odd = parts.username or parts.password or parts.query or parts.fragment
+    if parts.scheme not in ("http", "https") or not parts.hostname or odd:
+        raise ValueError(f"write it like {example}, without a key, a query or a user")
+    return url.rstrip("/")
+
+
+class MemoryStore(_Frame):
+    """A vector store or agent memory: as policies call it, how it speaks, where it is, and the gateway's key for it."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    format: Literal["pinecone", "weaviate", "qdrant", "chroma", "mem0"]
+    url: str
+    key_env: str = ""
+    key_file: str = ""
+
+    @field_validator("url")
+    @classmethod
+    def _is_plain(cls, url: str) -> str:
+        return _plain_address(url, "https://notes.example.com")
 
 
 class Gateway(_Frame):
@@ -202,6 +221,7 @@ class Settings(_Frame):
     fx: dict[str, str] = Field(default_factory=dict)  # "EUR/USD": "1.08"
     tenant: str = "default"
     upstreams: list[Provider] = Field(default_factory=list)
+    memories: list[MemoryStore] = Field(default_factory=list)  # vector stores and agent memories
     gateway: Gateway = Gateway()
     console: Console = Console()
 
@@ -226,8 +246,9 @@ def load_settings(
     for name in ("policies", "policy_keys", "outcomes", "contracts"):
         if isinstance(values.get(name), list):
             values[name] = [str(base / str(item)) for item in values[name]]  # type: ignore[attr-defined]
-    if isinstance(values.get("upstreams"), list):
-        values["upstreams"] = [_beside(base, item) for item in values["upstreams"]]  # type: ignore[attr-defined]
+    for name in ("upstreams", "memories"):
+        if isinstance(values.get(name), list):
+            values[name] = [_beside(base, item) for item in values[name]]  # type: ignore[attr-defined]
     try:
         return Settings.model_validate(values)
     except ValidationError as error:

@@ -4,11 +4,12 @@ Nothing of it happens unless a policy in force asks where values come from.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from comptroller.core.call import Identity, Part, Reply, Request
 from comptroller.core.forks import lock_over_forks
+from comptroller.core.memory import CALLS
 from comptroller.core.origin import Origins
 from comptroller.core.verdict import Verdict
 from comptroller.guardrails.provenance import UNLISTED, CallOrigins, Flow, Trust
@@ -158,6 +159,17 @@ def returned(entry: "Entry", name: str, text: str) -> None:
         entry.desk.flows.touch(flow)
 
 
+def read_back(entry: "Entry", place: str, pieces: Sequence[tuple[str, Trust]]) -> None:
+    """Take in what was read of a memory, each entry with its own trust; `place` is what is told of it."""
+    if not entry.desk.book.traces:
+        return
+    flow = entry.flow or entry.run.flow
+    flow.asked(entry.id, place, None)
+    for text, trust in pieces:
+        flow.result(entry.id, entry.name, text, trust)
+    entry.desk.flows.touch(flow)
+
+
 # -- what a tool call asks for
 
 
@@ -167,7 +179,7 @@ def origins_of(entry: "Entry", args: Mapping[str, object] | None = None) -> Call
         return None
     flow = entry.flow or entry.run.flow
     if entry.flow is None:
-        flow.scripted = True
+        flow.scripted = flow.scripted or entry.name not in CALLS  # a program reads its memory in any run
         _look_for_gaps(entry, flow)
         if entry.run is _ambient(entry):
             flow.lose(NO_RUN)

@@ -105,7 +105,7 @@ def _passed(
         return Answer(head.status, head.headers, passed=True)
     except Refused as refused:
         entry.refuse(refused)
-        return _refusal(entry, refused)
+        return refusal(entry, refused)
     except UpstreamFault as fault:
         entry.fail(fault.error, "upstream")
         raise
@@ -165,7 +165,8 @@ def _unmetered(job: ExternalJob, entry: Entry) -> Generator[Effect, Any, bytes |
     return (yield from look_at_bytes(entry, job.body, job.kind_of_body))
 
 
-def _refusal(entry: Entry, refused: Refused) -> Answer:
+def refusal(entry: Entry, refused: Refused) -> Answer:
+    """A refusal as JSON, to whoever is no provider's client."""
     refused.details = {"call": entry.id, "run": entry.run.id, **refused.details}
     error: Mapping[str, object] = {"code": refused.code, "message": str(refused), **refused.details}
     body = msgspec.json.encode({"error": {"type": refused.code, **error}})

@@ -13,6 +13,7 @@ from comptroller.wrapper.context import RunState, current
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.external import ExternalJob, external_call, unread_model_call
 from comptroller.wrapper.flow import Flow, model_call
+from comptroller.wrapper.memory import memory_call, place_of
 from comptroller.wrapper.run import ambient
 from comptroller.wrapper.shared import ACCOUNT, Envelope, Job
 
@@ -88,8 +89,11 @@ def _flow(
         return model_call(job)
     other = ExternalJob(desk, where.identity, where.run, method, url.host, path, body, conflict)
     other.kind_of_body = headers.get("content-type", "")
-    paid = is_model_route(method, path) or (sdk and is_provider_work(method, path))
-    return unread_model_call(other) if paid else external_call(other)
+    if is_model_route(method, path) or (sdk and is_provider_work(method, path)):
+        return unread_model_call(other)
+    base = f"{url.scheme}://{url.netloc.decode('latin-1')}"
+    memory = place_of(desk, other, base, url.raw_path.decode("latin-1"))
+    return external_call(other) if memory is None else memory_call(other, memory)
 
 
 def _envelope(request: Any) -> Envelope:
