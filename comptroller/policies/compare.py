@@ -15,7 +15,7 @@ from comptroller.policies.tree import spelled
 
 Kind = Literal["rule", "guard", "budget", "limit", "loop", "memory", "tool", "agent", "setting"]
 Key = tuple[Kind, str, str]
-_SETTINGS = ("unlisted", "profile", "downgrade", "structured", "fallback", "cache", "tools_offered")
+_SETTINGS = ("unlisted", "profile", "downgrade", "structured", "fallback", "tokens", "cache", "tools_offered")
 _WORDING = frozenset({"because", "evidences"})  # they decide nothing
 
 

@@ -17,7 +17,7 @@ from comptroller.policies.memories import in_words
 class Said:
     """One thing that a file says, in its own words."""
 
-    kind: Literal["rule", "guard", "budget", "limit", "loop", "healing", "memory"]
+    kind: Literal["rule", "guard", "budget", "limit", "loop", "healing", "memory", "token"]
     policy: str
     id: str  # of a rule; the name of a guard; what a budget or limit is per
     place: str  # file:line
@@ -35,7 +35,7 @@ def listed(book: Book) -> Iterator[Said]:
     """All of them, file by file, from top to bottom."""
     for policy in book.policies:
         said = [*_guards(policy), *_rules(policy), *_budgets(policy), *_limits(policy), *_loops(policy)]
-        said += [*_healing(policy), *_memories(policy)]
+        said += [*_healing(policy), *_memories(policy), *_tokens(policy)]
         yield from sorted(said, key=lambda one: one.line)
 
 
@@ -70,6 +70,17 @@ def _loops(policy: Policy) -> Iterator[Said]:
         yield _said(policy, ("loops", way), "loop", f"loops.{way}", "runs", "", how_far(loop), ask, loop.mode)
 
 
+def _tokens(policy: Policy) -> Iterator[Said]:
+    tokens = policy.document.tokens
+    if tokens is None:
+        return
+    kinds = ", ".join(tokens.of or ["all that `privacy` finds"])
+    yield _said(policy, ("tokens",), "token", "tokens", "texts", "", kinds, f"a token, the same per {tokens.per}")
+    for tool, args in tokens.back.items():
+        where = "in no argument" if not args else "in all arguments" if "*" in args else f"in {', '.join(args)}"
+        yield _said(policy, ("tokens", "back", tool), "token", "tokens.back", "tool", tool, "", f"put back {where}")
+
+
 def _memories(policy: Policy) -> Iterator[Said]:
     for name, memory in policy.document.memories.items():
         who, then = in_words(memory)
@@ -93,7 +104,7 @@ def _healing(policy: Policy) -> Iterator[Said]:
 def _said(
     policy: Policy,
     path: tuple[str | int, ...],
-    kind: Literal["rule", "guard", "budget", "limit", "loop", "healing", "memory"],
+    kind: Literal["rule", "guard", "budget", "limit", "loop", "healing", "memory", "token"],
     id: str,
     stage: str,
     about: str,

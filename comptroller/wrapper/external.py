@@ -19,6 +19,7 @@ from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.effects import Answer, Effect, Head, Send, UpstreamFault
 from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.shared import enforce_guard, plan_for, refusal_headers
+from comptroller.wrapper.tokens import covering
 
 Flow = Generator[Effect, Any, Answer]
 PLACES = 1_024  # addresses of a desk whose names are kept; an agent's paths may hold an id each
@@ -128,6 +129,8 @@ def look_at_bytes(entry: Entry, body: bytes | None, kind: str) -> Generator[Effe
     URLs, where credentials belong.
     """
     plan = plan_for(entry, "in")
+    if entry.kind == "model":  # nothing can be put back where nothing is read, but nothing is told either
+        plan = covering(entry, plan)
     if not plan or body == b"":
         return None
     if body is None or not any(mark in kind for mark in TEXTUAL):

@@ -120,9 +120,9 @@ class TestList(Told):
 
 
 class PolicyRule(Told):
-    """A rule, guard, budget, limit or loop, as the file says it; `place` is its file and line."""
+    """A rule, guard, budget or whatever else a file says, in its own words; `place` is its file and line."""
 
-    kind: Literal["rule", "guard", "budget", "limit", "loop", "healing"]
+    kind: Literal["rule", "guard", "budget", "limit", "loop", "token", "healing"]
     policy: str
     id: str
     place: str
