@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import socket
@@ -44,6 +45,7 @@ OPTIONS: dict[str, Any] = {
     "logger.enableRich": False,  # what fails is one line of JSON, as all that is logged
     "logger.level": "warning",
     "runner.magicEnabled": False,
+    "runner.postScriptGC": False,  # it looks through all there is while the browser waits for the last of a page
     "server.baseUrlPath": "",
     "server.corsAllowedOrigins": [],
     "server.enableAgentApi": False,
@@ -83,6 +85,7 @@ def serve(settings: Settings, wanted: Wanted) -> None:
     )
     app = application(settings, wanted)
     log_as_json()  # once more: Streamlit set up logs of its own
+    gc.freeze()  # what is loaded by now stays
     server = lifeline.server = Server(
         uvicorn.Config(
             app,
@@ -94,6 +97,8 @@ def serve(settings: Settings, wanted: Wanted) -> None:
             proxy_headers=False,
             timeout_graceful_shutdown=1,
             ws_max_size=8 << 20,
+            # Within one machine packing costs more than it saves: some fifty messages make a page.
+            ws_per_message_deflate=not is_loopback(wanted.host),
             ssl_certfile=wanted.certfile or None,
             ssl_keyfile=wanted.keyfile or None,
         )

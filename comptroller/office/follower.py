@@ -51,6 +51,7 @@ class Follower:
     def go(self, place: Place) -> None:
         """Go on from another place; `intact` says whether it is still there."""
         self._segment, self._offset, self._before = place.segment, place.offset, place.before
+        self._sound: tuple[int, ...] = ()  # the file as it was when what was read still stood there
 
     @property
     def grown(self) -> bool:
@@ -68,12 +69,19 @@ class Follower:
         """False where the journal was cut or replaced behind our back: what was read has to be read again."""
         if not self._offset:
             return True
+        path = segment.path_of(self._ledger, self._segment)
         try:
-            with segment.path_of(self._ledger, self._segment).open("rb") as file:
+            found = path.stat()
+            mark = (self._offset, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+            if mark == self._sound:  # nobody wrote there: a look at a page asks this for each of its links
+                return True
+            with path.open("rb") as file:
                 file.seek(self._offset - len(self._before))
-                return file.read(len(self._before)) == self._before
+                sound = file.read(len(self._before)) == self._before
         except OSError:
             return False
+        self._sound = mark if sound else ()
+        return sound
 
     def read(self) -> Iterator[Fact]:
         """The facts of our kinds that came since the last time."""

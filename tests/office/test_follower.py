@@ -139,3 +139,17 @@ def test_a_missing_segment_is_said(tmp_path: Path) -> None:
 
 def test_where_there_is_no_ledger_nothing_is_found(tmp_path: Path) -> None:
     assert ids(Follower(tmp_path / "nowhere", "key.")) == []
+
+
+def test_a_journal_that_was_replaced_is_noticed_also_after_it_was_found_sound(ledger: Ledger, tmp_path: Path) -> None:
+    following = Follower(tmp_path / "ledger", "key.")
+    write(ledger, "key.issued")
+    list(following.read())
+    assert [following.intact(), following.intact()] == [True, True]
+    path = segment.path_of(tmp_path / "ledger", 1)
+    whole = path.read_bytes()
+    path.unlink()
+    path.write_bytes(whole[:-10] + b"x" * 10)
+    assert not following.intact()
+    path.write_bytes(whole)
+    assert following.intact()
