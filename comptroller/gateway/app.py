@@ -14,6 +14,8 @@ from comptroller.gateway.caller import caller_of
 from comptroller.gateway.gate import Gate
 from comptroller.gateway.health import counted, ready
 from comptroller.gateway.homes import at_home
+from comptroller.gateway.memory import ROOT as MEMORY
+from comptroller.gateway.memory import remember
 from comptroller.gateway.models import list_models
 from comptroller.gateway.passing import pass_through
 from comptroller.gateway.relay import LEFT, relay
@@ -119,6 +121,8 @@ def _route_of(method: str, path: str) -> tuple[str, Dialect | None, Answering]:
         return path, None, own
     if path.startswith("/api/"):
         return "api", None, pass_to_api
+    if path.startswith(MEMORY):
+        return "memory", None, _memory
     if not path.startswith(ROOTS) or ".." in path or "//" in path or "\\" in path or not path.isprintable():
         return "missing", None, _never
     dialect = dialect_for(method, path)
@@ -155,6 +159,10 @@ async def _stored(gate: Gate, asked: Asked, receive: Receive, send: Send) -> int
 
 async def _opaque(gate: Gate, asked: Asked, receive: Receive, send: Send) -> int:
     return await pass_through(gate, asked, True, send)
+
+
+async def _memory(gate: Gate, asked: Asked, receive: Receive, send: Send) -> int:
+    return await remember(gate, asked, send)
 
 
 async def _models(gate: Gate, asked: Asked, receive: Receive, send: Send) -> int:

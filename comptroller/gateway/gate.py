@@ -12,6 +12,7 @@ from comptroller.gateway.keys import Ring
 from comptroller.gateway.meters import Meters
 from comptroller.gateway.repeats import Repeats
 from comptroller.gateway.runs import Runs
+from comptroller.gateway.shelves import Shelves
 from comptroller.gateway.stitch import Stitches
 from comptroller.gateway.upstream import Upstreams
 from comptroller.gateway.websocket import Socket
@@ -43,6 +44,7 @@ class Gate:
     meters: Meters
     stopping: bool = False
     kept: KeptReplies = field(init=False)
+    shelves: Shelves = field(init=False)
     looked_back: bool = False
     sockets: set[Socket] = field(default_factory=set)  # WebSockets that are open
     held: Client | None = None
@@ -51,6 +53,8 @@ class Gate:
 
     def __post_init__(self) -> None:
         self.kept = KeptReplies(self.desk)
+        settings = self.desk.settings
+        self.shelves = Shelves(settings.memories, settings.gateway, self.desk.clock)
 
     async def look_back(self) -> None:
         """Know the replies again that providers kept for this gateway before it was started."""

@@ -114,6 +114,7 @@ class Server(uvicorn.Server):
                 self.gate.runs.sweep()
                 if beat % 10 == 0:
                     self.gate.upstreams.reload()
+                    self.gate.shelves.reload()
                 await asyncio.to_thread(self.gate.desk.refresh)
             except (ComptrollerError, OSError) as error:
                 log.error("Upkeep failed, and will be tried again: %s", error)

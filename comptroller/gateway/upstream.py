@@ -134,13 +134,23 @@ def _check(targets: Sequence[Target], by_name: Mapping[str, Target]) -> None:
                 raise SettingsError(f"upstreams: {target.name}: fallback: {name} {what}. Name one that can stand in.")
 
 
+_KEYS_IN = {
+    "gemini": b"x-goog-api-key",
+    "pinecone": b"api-key",
+    "qdrant": b"api-key",
+    "chroma": b"x-chroma-token",
+}
+
+
 def _auth(format: str, secret: str, key_env: str) -> tuple[bytes, bytes]:
     if not secret.isprintable() or not secret.isascii():
         raise SettingsError("upstreams: a key holds characters that no header may have. Check its file or variable.")
     if format == "anthropic" and key_env != BEARER:
         return b"x-api-key", secret.encode()
-    if format == "gemini":
-        return b"x-goog-api-key", secret.encode()
+    if format in _KEYS_IN:
+        return _KEYS_IN[format], secret.encode()
+    if format == "mem0":
+        return b"authorization", b"Token " + secret.encode()
     return b"authorization", b"Bearer " + secret.encode()
 
 

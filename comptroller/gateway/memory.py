@@ -1,0 +1,58 @@
+"""Memories behind the gateway: `/memory/NAME/...` goes on to the store of that name, governed like a tool."""
+
+from dataclasses import replace
+from urllib.parse import unquote
+
+from comptroller.core.errors import UpstreamError
+from comptroller.dialects.routes import plain_path
+from comptroller.gateway.asked import Asked, Send
+from comptroller.gateway.caller import caller_of
+from comptroller.gateway.gate import Gate
+from comptroller.gateway.hands import Hands
+from comptroller.gateway.relay import enter
+from comptroller.gateway.reply import tell_answer
+from comptroller.gateway.stop import Stop
+from comptroller.gateway.upstream import Target
+from comptroller.wrapper.drive import Awaiting
+from comptroller.wrapper.external import ExternalJob, external_call
+from comptroller.wrapper.memory import Place, memory_call
+
+ROOT = "/memory/"
+
+
+async def remember(gate: Gate, asked: Asked, send: Send) -> int:
+    """Answer one request to a memory; returns the status."""
+    caller = caller_of(asked, gate.keys, gate.desk.settings.tenant)
+    name, _, rest = asked.target.removeprefix(ROOT).partition("/")
+    store, target = gate.shelves.find(unquote(name))
+    place = await enter(gate, asked, caller, None)
+    beneath = f"/{rest}"
+    job = ExternalJob(
+        gate.desk, place.identity, place.state, asked.method, target.origin.host, plain_path(unquote(beneath)),
+        asked.body, place.refusal(), asked.header(b"content-type"),
+    )  # fmt: skip
+    flow = memory_call(job, Place(store, beneath, asked.query))
+    if "memories" not in gate.desk.book.says:
+        flow = external_call(job)
+    hands = Hands(gate.client, gate.upstreams, target, _onward(asked, target, beneath), "")
+    drive = Awaiting(gate.desk, flow, hands)
+    place.run.busy += 1
+    try:
+        answer = await drive.start()
+        assert answer is not None, "no memory streams"
+        if answer.refused is not None:
+            gate.meters.refused(answer.refused.code)
+        return await tell_answer(send, hands, answer, gate.desk.settings.gateway.over_budget_status)
+    except UpstreamError as error:
+        gate.meters.failed(target.name, type(error).__name__)
+        raise Stop(502, "upstream_error", str(error), headers=()) from None
+    finally:
+        place.run.busy -= 1
+        drive.flow.close()
+        await hands.close()
+
+
+def _onward(asked: Asked, target: Target, beneath: str) -> Asked:
+    """The request as the store is asked: beneath its own address, with its key in place of the client's."""
+    key = b"" if target.auth is None else target.auth[0]
+    return replace(asked, target=beneath, headers=[field for field in asked.headers if field[0] != key])
