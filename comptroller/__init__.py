@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from comptroller.wrapper.desk import open_desk as open
     from comptroller.wrapper.run import Agent, Run
     from comptroller.wrapper.run import Run as run
+    from comptroller.wrapper.sharing import Memory, memory
     from comptroller.wrapper.tools import tool
     from comptroller.wrapper.wrap import wrap
 
@@ -28,6 +29,7 @@ __all__ = [
     "ComptrollerError",
     "Denied",
     "Desk",
+    "Memory",
     "NotApproved",
     "OverBudget",
     "RateLimited",
@@ -36,6 +38,7 @@ __all__ = [
     "SettingsError",
     "StoreError",
     "UpstreamError",
+    "memory",
     "open",
     "run",
     "tool",
@@ -46,7 +49,9 @@ __all__ = [
 _LATER = {
     "Agent": ("comptroller.wrapper.run", "Agent"),
     "Desk": ("comptroller.wrapper.desk", "Desk"),
+    "Memory": ("comptroller.wrapper.sharing", "Memory"),
     "Run": ("comptroller.wrapper.run", "Run"),
+    "memory": ("comptroller.wrapper.sharing", "memory"),
     "open": ("comptroller.wrapper.desk", "open_desk"),
     "run": ("comptroller.wrapper.run", "Run"),
     "testing": ("comptroller.testing", ""),

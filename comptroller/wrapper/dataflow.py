@@ -5,6 +5,7 @@ Nothing of it happens unless a policy in force asks where values come from.
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from comptroller.core.call import Identity, Part, Reply, Request
@@ -14,6 +15,7 @@ from comptroller.core.origin import Origins
 from comptroller.core.verdict import Verdict
 from comptroller.guardrails.provenance import UNLISTED, CallOrigins, Flow, Trust
 from comptroller.policies.book import Book, ToolRule
+from comptroller.policies.memories import memories_for
 from comptroller.wrapper.kept import NAMED as GOES_ON
 
 if TYPE_CHECKING:
@@ -222,7 +224,13 @@ def sources_of(origins: CallOrigins) -> dict[str, list[str]]:
 def trust_of(book: Book, identity: Identity, tool: str) -> Trust:
     """What the tool tables say of a tool's results; nobody vouches for one that stands in none."""
     known = book.tool(identity, tool) if tool else None
-    return UNLISTED if known is None else _trust(known)
+    trust = UNLISTED if known is None else _trust(known)
+    memories = memories_for(book, identity)
+    if memories is not None and memories.has_tools and tool:
+        way = memories.of_tool(identity.agent, tool, "read")
+        if way is not None and way[0] == "read":
+            return replace(trust, returns="trusted" if way[1].returns == "trusted" else "untrusted")
+    return trust
 
 
 def _trust(known: ToolRule) -> Trust:

@@ -38,7 +38,7 @@ def write_down(entry: Entry, exchange: Exchange, terms: Terms, redact: bool) -> 
     tainted = [origin for origin in origins if origin.label == "untrusted"]
     if tainted and terms.tainted is not None:
         yield from _poison(entry, terms.tainted, tainted)
-    plan = _stricter(plan_for(entry, "out"), terms.guards)
+    plan = stricter(plan_for(entry, "out"), terms.guards)
     for item in exchange.items:
         yield from _guarded(entry, item, redacting(plan) if redact else plan)
     for item, origin in zip(exchange.items, origins, strict=True):
@@ -46,20 +46,24 @@ def write_down(entry: Entry, exchange: Exchange, terms: Terms, redact: bool) -> 
 
 
 def _poison(entry: Entry, verdict: Verdict, tainted: Sequence[Origin]) -> Generator[Effect, Any, None]:
-    """Text that anybody outside could have written is about to be kept for other runs."""
+    said = poisonous(verdict, tainted)
+    entry.note("tool", Decision(said.action, said), entry.name)
+    yield from enforce(entry, Decision(said.action, said))
+
+
+def poisonous(verdict: Verdict, tainted: Sequence[Origin]) -> Verdict:
+    """What is said of text that anybody outside could have written, and that would be kept for other runs."""
     names = list(dict.fromkeys(name for origin in tainted for name in origin.sources if name != "model"))
-    said = f"{verdict.because} It comes from {', '.join(names[:4])}." if names else verdict.because
-    decision = Decision(verdict.action, replace(verdict, because=said))
-    entry.note("tool", decision, entry.name)
-    yield from enforce(entry, decision)
+    because = f"{verdict.because} It comes from {', '.join(names[:4])}." if names else verdict.because
+    return replace(verdict, because=because)
 
 
-def origin_of(entry: Entry, text: str) -> Origin:
-    """Where a text came from. What a model says in its own words, having read what nobody vouches for, is tainted."""
+def origin_of(entry: Entry, said: object) -> Origin:
+    """Where a text came from, or arguments. A model's own words are tainted once it has read what is untrusted."""
     traced = dataflow.origins_of(entry)
     if traced is None:  # no policy asks for it any more: a book may change between two looks
         return Origin("untrusted", ("unknown",))
-    found = [traced.tracer.trace(piece) for piece in _pieces(text)]
+    found = [traced.tracer.trace(piece) for piece in (_pieces(said) if isinstance(said, str) else [said])]
     label: Label = worst([origin.label for origin in found])
     secrecies: list[Secrecy] = [origin.secrecy for origin in found]
     if label == "model":
@@ -74,7 +78,8 @@ def _pieces(text: str) -> Iterator[str]:
         yield text[start : start + PIECE]
 
 
-def _stricter(one: Mapping[str, Action], other: Mapping[str, Action]) -> Mapping[str, Action]:
+def stricter(one: Mapping[str, Action], other: Mapping[str, Action]) -> Mapping[str, Action]:
+    """Two plans of guards as one."""
     if not other:
         return one
     names = {**one, **other}

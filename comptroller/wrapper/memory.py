@@ -80,7 +80,7 @@ def memory_call(job: ExternalJob, place: Place) -> Flow:
     terms = memories.of(job.identity.agent, _names(job.desk, place.store, exchange))
     if terms is None:
         return (yield from external_call(job))
-    return (yield from _governed(job, place, exchange, terms))
+    return (yield from governed_call(job, place.store, exchange, terms))
 
 
 def _asked(job: ExternalJob, place: Place) -> Asked:
@@ -133,12 +133,13 @@ def _names(desk: Desk, store: Store, exchange: Exchange) -> Names | None:
     return tuple(dict.fromkeys(found))
 
 
-def _governed(job: ExternalJob, place: Place, exchange: Exchange, terms: Terms) -> Flow:
+def governed_call(job: ExternalJob, store: Store, exchange: Exchange, terms: Terms) -> Flow:
+    """The path of one call of a memory, whoever does what is decided."""
     entry = Entry(job.desk, job.identity, job.run, "tool", name=f"memory.{exchange.does}")
     try:
         if job.conflict is not None:
             yield from settle(entry, job.conflict)
-        body = yield from _decided(entry, place.store, exchange, terms)
+        body = yield from _decided(entry, store, exchange, terms)
         yield from toolgate.hold_tool(entry)
         if entry.passes:
             yield from use(entry)

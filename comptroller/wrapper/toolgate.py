@@ -1,6 +1,6 @@
 """The gate for tools at the model boundary: tool calls in replies are decided on, results in requests looked at."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from comptroller.core.errors import Denied, OverBudget, Refused
 from comptroller.core.facts import Line
 from comptroller.core.verdict import Action, Verdict
 from comptroller.metering.budget import lines_for
-from comptroller.wrapper import dataflow, loops, shared, tokens
+from comptroller.wrapper import dataflow, loops, memory_tools, shared, tokens
 from comptroller.wrapper.admission import caps_for, reserve, short_details, short_reason
 from comptroller.wrapper.asking import Edited, Matter, ask, shown_text, text_matter, use
 from comptroller.wrapper.boundary import Asked, Boundary
@@ -33,6 +33,10 @@ class Gate:
 
     refusal: str = ""
     args: str | None = None
+    call: str = ""  # its record
+    refused: Refused | None = None
+    rows: Sequence[Mapping[str, object]] = ()  # what was decided
+    approved: bool = False  # by a person, and passed on
 
 
 def decide(entry: Entry, call: ToolCall, plan: Mapping[str, Action]) -> Generator[Effect, Any, Gate]:
@@ -50,12 +54,14 @@ def decide(entry: Entry, call: ToolCall, plan: Mapping[str, Action]) -> Generato
         tool.refuse(refused)
         tool.close()
         entry.decisions.extend({**row, "tool": call.name} for row in tool.decisions)
-        return Gate(refusal=f"[{refused.code}: the call of {call.name} was refused. {refused}]")
+        said = f"[{refused.code}: the call of {call.name} was refused. {refused}]"
+        return Gate(said, None, tool.id, refused, tool.decisions)
     entry.decisions.extend({**row, "tool": call.name} for row in tool.decisions)
     if ruling.text is not None:  # what will be executed is what it became
         tool.tool["args"] = digest_of(tool.desk, call.name, _object(ruling.text), ruling.text)
     remember(tool, call)
-    return Gate(args=asked.text if ruling.text is None and asked is not call else ruling.text)
+    text = asked.text if ruling.text is None and asked is not call else ruling.text
+    return Gate("", text, tool.id, approved=bool(tool.approvals))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +125,8 @@ def _judged(
     action = decision.action
     if action in STOPPING:
         action = yield from enforce(tool, decision, cleared=cleared)
+    if (way := memory_tools.way_of(tool, name, args)) is not None:
+        plan = yield from memory_tools.decide(tool, way, text if args is None else args, plan, cleared)
     if action == "redact":
         plan = redacting(plan)
     found = tool.desk.inspect(back.hidden_in(text), plan, as_json=True)
