@@ -10,11 +10,15 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --ed
 CANDIDATES := $(PYTHON) python3 python3.13 python3.12 python3.11 python
 ANSWER := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
+# A file's tests stay together, as they share what is dear to make; `make test JOBS=0` runs all in one process.
+JOBS := logical
+SIDE_BY_SIDE := -n $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 help:
 	@echo "make run     see it work: a house of agents on a scripted model, with gateway and console, until Ctrl-C"
 	@echo "make demo-books  close a month for three customers: invoices as PDF, a credit note, the trial balance"
 	@echo "make check   format, lint, types, floors, docs"
-	@echo "make test    check, then every test"
+	@echo "make test    check, then every test, on as many as four cores; JOBS=0: one after the other"
 	@echo "make bench   every benchmark, as tables"
 	@echo "make chaos   kill agents at random instants, 50 rounds of each kind, and check what they leave"
 	@echo "make storm   the gateway under faults at full size: cancels, one cap, idle and slow clients, torn sockets"
@@ -29,7 +33,7 @@ demo-books: $(VENV)/.for-run
 	@$(BIN)/python -m examples.demo_books --ledger demo-books
 
 test: check
-	@$(BIN)/python -m pytest -W error
+	@$(BIN)/python -m pytest -W error $(SIDE_BY_SIDE)
 
 check: $(VENV)/.for-test
 	@$(BIN)/ruff format --check --quiet .
