@@ -39,7 +39,8 @@ def read(token: str) -> tuple[str, str] | None:
     if match is None:
         return None
     digest = match[2].replace("-", "").translate(_READ)
-    return (match[1], digest) if spelled(match[1], digest) == token and len(digest) == 32 else None
+    is_one = len(digest) == 32 and not set(digest).difference(_HEX) and spelled(match[1], digest) == token
+    return (match[1], digest) if is_one else None
 
 
 def has_token(text: str) -> bool:
