@@ -11,6 +11,7 @@ import msgspec
 from pydantic import ValidationError
 
 from comptroller.cli import screen
+from comptroller.cli.asking import heard_by
 from comptroller.cli.main import Misuse
 from comptroller.cli.place import ledger_of, reading
 from comptroller.cli.policy import load_named as load
@@ -44,10 +45,12 @@ def diff(before: str, after: str, calls: str, since: str, until: str, ledger: st
         _write_outcome(outcome, limit)
 
 
-def try_on_record(paths: Sequence[str] | None, since: str, until: str, ledger: str, limit: int, machine: bool) -> None:
+def try_on_record(
+    paths: Sequence[str] | None, since: str, until: str, ledger: str, limit: int, machine: bool, ask_judges: bool
+) -> None:
     """Put recorded traffic through a draft."""
-    draft = load(paths, machine)
-    outcome = _of_calls(ledger, since, until, None, draft)
+    with heard_by(load(paths, machine), ask_judges) as draft:
+        outcome = _of_calls(ledger, since, until, None, draft)
     if machine:
         screen.say_json({"version": draft.version, **as_json(outcome, limit)})
         return

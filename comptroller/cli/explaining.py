@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from comptroller.cli import screen
+from comptroller.cli.asking import heard_by
 from comptroller.cli.main import Misuse
 from comptroller.cli.place import ledger_of, reading
 from comptroller.cli.policy import load_named as load
@@ -22,13 +24,14 @@ Row = dict[str, Any]
 MOST_SHOWN = 120  # characters of one value
 
 
-def explain(call: str, policies: Sequence[str] | None, ledger: str, as_machine: bool) -> None:
+def explain(call: str, policies: Sequence[str] | None, ledger: str, as_machine: bool, ask_judges: bool = False) -> None:
     """Explain one call; exit 1 where it does not pass."""
     try:
         asked = _given(_text(call), policies) if _is_given(call) else _of_ledger(call, policies, ledger)
     except Unexplained as error:
         raise Misuse(screen.clean(error, lines=True)) from None
-    said = heard(asked, Chain(installed_guards()))
+    with heard_by(asked.book, ask_judges) as book:
+        said = heard(replace(asked, book=book), Chain(installed_guards()))
     if as_machine:
         screen.say_json(told(asked, said))
     else:

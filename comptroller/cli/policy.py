@@ -27,6 +27,9 @@ Paths = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
+AskJudges = Annotated[
+    bool, typer.Option("--ask-judges", help="Ask the judges of judged rules, which costs money; else none is asked.")
+]
 Described = Annotated[
     list[str] | None,
     typer.Option("--tools", metavar="FILE", help="How tools are described: MCP, OpenAI, Anthropic, OpenAPI; repeat."),
@@ -87,11 +90,14 @@ def judge(
     ] = None,
     agent: Annotated[str, typer.Option("--agent", metavar="NAME", help="Judge every call as this agent's.")] = "",
     workflow: Annotated[str, typer.Option("--workflow", metavar="NAME", help="The workflow of all runs.")] = "",
+    ask_judges: AskJudges = False,
 ) -> None:
     """Judge a transcript, a JSON object a line on standard input; exit 2 where a line could not be read."""
     from comptroller.cli import judging
+    from comptroller.cli.asking import heard_by
 
-    judging.judge(load_named(policies, False), agent, workflow)
+    with heard_by(load_named(policies, False), ask_judges) as book:
+        judging.judge(book, agent, workflow)
 
 
 @app.command()

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from comptroller.cli.main import Json, Ledger
-from comptroller.cli.policy import app
+from comptroller.cli.policy import AskJudges, app
 
 __all__ = ["app"]
 
@@ -23,12 +23,13 @@ def explain(
     ],
     policies: Policies = None,
     ledger: Ledger = "",
+    ask_judges: AskJudges = False,
     as_json: Json = False,
 ) -> None:
     """Say which rules matched a call and why, and the least that would let it pass; exit 1 where it is refused."""
     from comptroller.cli import explaining
 
-    explaining.explain(call, policies, ledger, as_json)
+    explaining.explain(call, policies, ledger, as_json, ask_judges)
 
 
 Since = Annotated[str, typer.Option("--since", metavar="DAY", help="Runs with a call from this day on (UTC).")]
@@ -64,12 +65,13 @@ def backtest(
     until: Until = "",
     limit: Limit = 20,
     ledger: Ledger = "",
+    ask_judges: AskJudges = False,
     as_json: Json = False,
 ) -> None:
     """Put recorded traffic through a draft: what would change, in decisions and in money."""
     from comptroller.cli import comparing
 
-    comparing.try_on_record(paths, since, until, ledger, limit, as_json)
+    comparing.try_on_record(paths, since, until, ledger, limit, as_json, ask_judges)
 
 
 @app.command()

@@ -72,6 +72,8 @@ fold of holds over facts. A line in the unit `live` is a call under way: held, n
 same shape for limits per second, minute, hour or day; what they count is not folded, and an end tells only those that
 were used otherwise than held.
 `origins` are of a tool call's arguments, where a policy asks: [{arg, label, sources, tools}], names of what was read.
+A decision of judges brings `judged`: result yes|no|split|slow|broken, votes [{judge, vote, ms, which?, why?, call?,
+cached?}]; what a judge gave as its reason is the reply of its own `call`, kept as texts are.
 status of a call: ok | denied | over_budget | rate_limited | pending | error | cut | cancelled | expired
 """
 

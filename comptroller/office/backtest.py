@@ -17,9 +17,11 @@ from comptroller.office.account import Vault
 from comptroller.office.hearing import unknown
 from comptroller.office.recorded import Agents, Recorded, nanos, recorded
 from comptroller.policies.book import HARD, Book
+from comptroller.policies.judging import left_open
 
 Row = dict[str, Any]
 _STOPS = STRICTNESS["ask"]
+NOT_ASKED = "judges decide on it, and were not asked"
 KEPT = 1_000  # changed calls told one by one; the rest is counted
 
 
@@ -36,6 +38,9 @@ class Said:
     def stops(self) -> bool:
         """Whether the call does not pass, or not by itself."""
         return STRICTNESS[self.action] >= _STOPS
+
+
+UNJUDGED = Said("ask", "judge")  # nobody can tell before judges are asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,8 @@ class Side:
         """What it says of a call; None where it asks for what nobody can tell any more."""
         if any(unknown(self.book, case, one.lacks) for case in one.cases):
             return None
+        if any(self.book.judged and left_open(self.book.decide(case)) for case in one.cases):
+            return UNJUDGED
         said = max((decided(self.book, case) for case in one.cases), key=lambda each: STRICTNESS[each.action])
         return said if said.stops else self._capped(one) or said
 
@@ -143,6 +150,8 @@ def backtest(
         now = new.say(one)
         if said is None or now is None:
             outcome.untold["a rule asks for what is not on record"] += 1
+        elif UNJUDGED in (said, now):
+            outcome.untold[NOT_ASKED] += 1
         elif (said.action, said.rule if said.stops else "") != (now.action, now.rule if now.stops else ""):
             outcome.add(_turned(one.row, said, now), nanos(one.row["worst"]))
     return outcome
@@ -171,6 +180,9 @@ def given(cases: Iterable[tuple[str, Case]], before: Book, after: Book) -> Outco
     outcome = Outcome()
     for name, case in cases:
         outcome.calls += 1
+        if left_open(before.decide(case)) or left_open(after.decide(case)):
+            outcome.untold[NOT_ASKED] += 1
+            continue
         said, now = decided(before, case), decided(after, case)
         if (said.action, said.rule) != (now.action, now.rule):
             about = case.tool or case.model or case.stage

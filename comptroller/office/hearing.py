@@ -76,7 +76,8 @@ def unknown(book: Book, case: Case, lacks: frozenset[str]) -> tuple[str, ...]:
 
 def inputs_of(plan: Plan) -> frozenset[str]:
     """All that the conditions of a plan look at."""
-    return frozenset(name for group in plan.groups for rule in group.rules for name in rule.gets)
+    rules = [rule for group in plan.groups for rule in group.rules] + [rule for rule, _ in plan.judged]
+    return frozenset(name for rule in rules for name in rule.gets)
 
 
 def _guarded(book: Book, case: Case, chain: Chain) -> Inspection | None:

@@ -189,13 +189,16 @@ class Examiner:
             guard = found.failed or found.findings[0].guard
             action, verdict = found.action, Verdict(found.action, f"guards.{guard}", "", found.because)
         shadow = [{"decision": said.action, "rule": said.rule, "because": said.because} for said in decision.shadows]
-        return {
+        told = {
             "decision": "error" if verdict is not None and verdict.error else _WORDS.get(action, action),
             "rule": verdict.rule if verdict is not None else "",
             "because": verdict.because if verdict is not None else "",
             "sources": {},
             "shadow": shadow,
         }
+        if decision.unasked is not None:
+            told["judges"] = "not asked"
+        return told
 
 
 _WORDS = {"note": "allow", "downgrade": "allow"}  # both let a step pass

@@ -98,7 +98,7 @@ def _make(case: Case, change: Change) -> bool:
         case.text = lambda: value
     elif name == "reply.text" and isinstance(value, str):
         case.reply_text = lambda: value
-    elif name.startswith(("provenance.", "sources.", "run.tainted", "run.labels", "outcome.type")):
+    elif name.startswith(("provenance.", "sources.", "run.tainted", "run.labels", "outcome.type", "judge.")):
         if name.startswith("provenance."):
             name = f"provenance.args.{field_of(name)}"
         case.known = {**case.known, name: value}

@@ -13,7 +13,7 @@ from comptroller.policies.looping import written
 from comptroller.policies.syntax import tokens
 from comptroller.policies.tree import spelled
 
-Kind = Literal["rule", "guard", "budget", "limit", "loop", "memory", "tool", "agent", "setting"]
+Kind = Literal["rule", "guard", "budget", "limit", "loop", "memory", "judge", "tool", "agent", "setting"]
 Key = tuple[Kind, str, str]
 _SETTINGS = ("unlisted", "profile", "downgrade", "structured", "fallback", "tokens", "cache", "tools_offered")
 _WORDING = frozenset({"because", "evidences"})  # they decide nothing
@@ -104,6 +104,8 @@ def _said(policy: Policy) -> Iterator[tuple[Kind, str, str, Mapping[str, object]
         yield "loop", f"loops.{way}", policy.place("loops", way), {**_plain(loop), "ignore": document.loops.ignore}
     for name, memory in document.memories.items():
         yield "memory", name, policy.place("memories", name), _plain(memory)
+    for name, judge in document.judges.items():
+        yield "judge", name, policy.place("judges", name), _plain(judge)
     for name, tool in (document.tools or {}).items():
         yield "tool", name, policy.place("tools", name), _plain(tool)
     for name, agent in document.agents.items():

@@ -25,6 +25,11 @@ _TEXTS = {
     "slow": "Its judges did not answer in time.",
     "broken": "Its judges could not be asked, or answered with rubbish.",
 }
+# Some readers of YAML take a bare yes or no for true or false.
+_WORDS: Mapping[object, Result] = {
+    True: "yes", False: "no", "yes": "yes", "no": "no", "unsure": "split", "split": "split", "slow": "slow",
+    "broken": "broken",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,17 @@ def question_of(rule: "Written", said: Verdict, bench: Bench) -> Question | None
     )
 
 
+def put_to(judged: "Judged") -> str:
+    """What is asked, in a line."""
+    says = judged.says or judged.constitution or []
+    what = f"{len(says)} principles are kept" if judged.constitution and len(says) > 1 else " / ".join(says)
+    who = ", ".join(judged.by) or "the judge"
+    counted = f" ({judged.votes})" if len(judged.by) > 1 else ""
+    return (
+        f"{who}{counted} say yes to: {what}" if not judged.constitution else f"{who}{counted} say one is broken: {what}"
+    )
+
+
 def asks_somebody(rule: "Written") -> bool:
     """Whether anything that comes of its judges has a person asked."""
     judged = rule.judge
@@ -119,10 +135,23 @@ def mistakes_in(
         for name in draft.document.judges:
             for path, text in _wrong_judge(draft, name, drafts, bench, reach, currencies):
                 yield draft, ("judges", name, *path), text
+        yield from ((draft, path, text) for path, text in _wrong_tests(draft, drafts))
         for number, rule in enumerate(draft.document.rules):
             if rule.judge is not None:
                 for path, text in _wrong_rule(rule, rule.judge, bench):
                     yield draft, ("rules", number, "judge", *path), f"Rule `{rule.id}`: {text}"
+
+
+def _wrong_tests(draft: "Draft", drafts: "Sequence[Draft]") -> Iterator[tuple[Path, str]]:
+    """What tests suppose of judges: of a rule that has some, and a word they could have said."""
+    rules = {rule.id for other in drafts for rule in other.document.rules if rule.judge is not None}
+    for number, example in enumerate(draft.document.tests):
+        for name, word in example.call.known.items():
+            path = ("tests", number, "call", "known", name)
+            if name.startswith(KNOWN) and (rule := name.removeprefix(KNOWN)) not in rules:
+                yield path, f"There is no judged rule `{rule}`. {did_you_mean(rule, rules)}"
+            elif name.startswith(KNOWN) and _result(word) is None:
+                yield path, f"Judges cannot say {word!r}. Write `yes`, `no`, `unsure`, `slow` or `broken`."
 
 
 def _wrong_judge(
@@ -208,7 +237,7 @@ def tried(questions: "Sequence[tuple[Any, Question]]", case: Case, scopes: Any, 
         if matched.error:
             said.append((question, matched))
         elif known is not None:
-            said.append((question, verdict_of(question, _result(known))))
+            said.append((question, verdict_of(question, _result(known) or "broken")))
         else:
             unasked.append((question, unasked_of(question)))
     rest = joined(rest, said)
@@ -235,13 +264,25 @@ def verdict_of(question: Question, result: Result, opinions: Sequence[Opinion] =
 def unasked_of(question: Question) -> Verdict:
     """What a rule says whose judges are not asked: as if they had come to no clear result."""
     because = f"`{question.rule}` is decided by judges, and {NOT_ASKED}. {question.said.because}"
-    return replace(_undecided(question, "split", because, {"result": "unasked"}), error=True)
+    return _undecided(question, "split", because, {"result": "unasked"})
 
 
 def _undecided(question: Question, result: str, because: str, judged: Mapping[str, object]) -> Verdict:
     action = question.otherwise[result]
     ask = question.ask if action == "ask" else None
     return replace(question.said, action=action, because=because, ask=ask, judged=judged)
+
+
+def matched(verdict: Verdict) -> bool:
+    """Whether a rule says it because what it looks for is there."""
+    judged = verdict.judged or {}
+    return not verdict.error and judged.get("result", "yes") == "yes"
+
+
+def left_open(decision: Decision) -> list[Question]:
+    """What judges would have to be asked before anybody can tell what is decided."""
+    unasked = decision.unasked
+    return [] if unasked is None else [one for one in unasked.questions if matters(one, unasked.rest)]
 
 
 def matters(question: Question, rest: Decision) -> bool:
@@ -271,8 +312,6 @@ def _enforced(decision: Decision) -> list[Verdict]:
     return [*([decision.verdict] if decision.verdict is not None else []), *decision.notes]
 
 
-def _result(known: object) -> Result:
-    """What a test supposes. YAML reads a bare yes or no as true or false."""
-    words: dict[object, Result] = {True: "yes", False: "no", "unsure": "split"}
-    said: Any = words.get(known, known) if isinstance(known, bool | str) else known
-    return said if said in ("yes", "no", "split", "slow", "broken") else "broken"
+def _result(known: object) -> Result | None:
+    """What a test supposes; None where no judge could say so."""
+    return _WORDS.get(known) if isinstance(known, bool | str) else None

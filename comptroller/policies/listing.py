@@ -9,6 +9,7 @@ from comptroller.policies.document import Budget, Limit, Rule
 from comptroller.policies.frame import Ask
 from comptroller.policies.healing import fallbacks_in
 from comptroller.policies.healing_frame import Retry
+from comptroller.policies.judging import put_to
 from comptroller.policies.looping import how_far, written
 from comptroller.policies.memories import in_words
 
@@ -17,7 +18,7 @@ from comptroller.policies.memories import in_words
 class Said:
     """One thing that a file says, in its own words."""
 
-    kind: Literal["rule", "guard", "budget", "limit", "loop", "healing", "memory", "token"]
+    kind: Literal["rule", "guard", "budget", "limit", "loop", "healing", "memory", "token", "judge"]
     policy: str
     id: str  # of a rule; the name of a guard; what a budget or limit is per
     place: str  # file:line
@@ -35,17 +36,25 @@ def listed(book: Book) -> Iterator[Said]:
     """All of them, file by file, from top to bottom."""
     for policy in book.policies:
         said = [*_guards(policy), *_rules(policy), *_budgets(policy), *_limits(policy), *_loops(policy)]
-        said += [*_healing(policy), *_memories(policy), *_tokens(policy)]
+        said += [*_healing(policy), *_memories(policy), *_judges(policy), *_tokens(policy)]
         yield from sorted(said, key=lambda one: one.line)
 
 
 def _rules(policy: Policy) -> Iterator[Said]:
     for number, rule in enumerate(policy.document.rules):
         when = "" if rule.when == "true" else rule.when
+        if rule.judge is not None:
+            when = " and ".join([*([when] if when else []), put_to(rule.judge)])
         yield _said(
             policy, ("rules", number), "rule", rule.id, rule.on, rule.tool or "", when, _then(rule), rule.mode,
             rule.because,
         )  # fmt: skip
+
+
+def _judges(policy: Policy) -> Iterator[Said]:
+    for name, judge in policy.document.judges.items():
+        spends = f"at most {judge.budget}{f' a {judge.every}' if judge.every else ''}" if judge.budget else ""
+        yield _said(policy, ("judges", name), "judge", name, "models", judge.model, "", spends or "judges")
 
 
 def _guards(policy: Policy) -> Iterator[Said]:
@@ -104,7 +113,7 @@ def _healing(policy: Policy) -> Iterator[Said]:
 def _said(
     policy: Policy,
     path: tuple[str | int, ...],
-    kind: Literal["rule", "guard", "budget", "limit", "loop", "healing", "memory", "token"],
+    kind: Literal["rule", "guard", "budget", "limit", "loop", "healing", "memory", "token", "judge"],
     id: str,
     stage: str,
     about: str,

@@ -1,13 +1,15 @@
 """Why a call is decided as it is: which rules matched and what they saw, and the least that would let it pass."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, product
 
+from comptroller.core.judges import Question
 from comptroller.core.origin import LABELS
 from comptroller.core.verdict import STRICTNESS, Action, Case, Decision, Verdict
 from comptroller.policies.altered import CALLED_FOR, altered
 from comptroller.policies.book import Book
+from comptroller.policies.judging import KNOWN, matched, tried
 from comptroller.policies.plan import Plan
 from comptroller.policies.profile import OURS, Judge
 from comptroller.policies.rule import Rule, gather, spoken
@@ -27,7 +29,7 @@ class Reason:
     rule: str
     policy: str
     place: str
-    says: str  # matched | not matched | could not be decided
+    says: str  # matched | not matched | could not be decided; of judged rules also judged | not judged
     action: Action
     shadow: bool
     when: str
@@ -56,6 +58,7 @@ def reasons(book: Book, case: Case) -> list[Reason]:
     plan = book.plan(case)
     found = [_always(rule, verdict) for rule, verdict in plan.always]
     found += [_looked(rule, case, plan) for group in plan.groups for rule in group.rules]
+    found += [_judged(rule, question, case, plan) for rule, question in plan.judged]
     held = case.identity.scopes
     found += [_always(None, verdict) for scope, verdict in plan.needs if held is not None and scope not in held]
     judged = ((judge, judge.judge(case)) for judge in plan.judges)
@@ -105,6 +108,7 @@ def _tries(book: Book, case: Case, decision: Decision) -> Iterator[Way]:
     """Sets of changes worth a try, the smallest first: of all that stops the call, and of what denies it alone."""
     plan = book.plan(case)
     rules = {rule.id: rule for group in plan.groups for rule in group.rules}
+    rules |= {rule.id: rule for rule, _ in plan.judged}
     stopping = _stopping(decision)
     denying = [verdict for verdict in stopping if verdict.action == "deny"]
     ways = [*_ways(rules, plan, case, stopping), *_ways(rules, plan, case, denying)]
@@ -139,6 +143,8 @@ def _ways_past(rules: dict[str, Rule], plan: Plan, case: Case, verdict: Verdict)
 
 
 def _past_rule(rule: Rule, case: Case, plan: Plan) -> Iterator[Way]:
+    if rule.question is not None:
+        yield (Change(KNOWN + rule.id, "no", f"judges say no to `{rule.id}`"),)
     if rule.condition is None:
         return
     saw, missing = gather(rule.gets, case, plan.scopes)
@@ -203,6 +209,19 @@ def _looked(rule: Rule, case: Case, plan: Plan) -> Reason:
         tuple((spoken(name), why) for name, why in missing.items()),
         said.because,
     )
+
+
+def _judged(rule: Rule, question: Question, case: Case, plan: Plan) -> Reason:
+    """A rule that judges have the last word on, as far as it is known what they say."""
+    looked = _looked(rule, case, plan)
+    if looked.says != "matched":
+        return looked
+    decision = tried(((rule, question),), case, plan.scopes, Decision())
+    said = decision.shadows[0] if question.shadow else decision.verdict
+    assert said is not None, "its condition holds"
+    says = "judged" if decision.unasked is None and matched(said) else "not judged"
+    says = "not matched" if said.judged is not None and said.judged.get("result") == "no" else says
+    return replace(looked, says=says, action=said.action, because=said.because)
 
 
 def _written(rule: Rule) -> str:

@@ -14,6 +14,7 @@ from comptroller.core.verdict import Case, Decision, Stage
 from comptroller.policies.book import Book, Policy
 from comptroller.policies.document import Example, ExampleCall
 from comptroller.policies.globs import Matches
+from comptroller.policies.judging import KNOWN, left_open, matched
 
 _SET = re.compile(r"\[(!?[^\]]+)\]")
 
@@ -105,9 +106,9 @@ def _run(book: Book, policy: Policy, number: int, example: Example) -> TestOutco
         return TestOutcome(policy.name, place, example.expect, "error", "", False, str(error))
     decision = book.decide(case)
     rule = decision.verdict.rule if decision.verdict else ""
-    why = _why(example, decision, rule)
+    why = _unjudged(decision) or _why(example, decision, rule)
     said = (decision.verdict, *decision.notes, *decision.shadows)
-    reached = tuple(verdict.rule for verdict in said if verdict is not None and not verdict.error)
+    reached = tuple(verdict.rule for verdict in said if verdict is not None and matched(verdict))
     return TestOutcome(policy.name, place, example.expect, decision.action, rule, not why, why, reached)
 
 
@@ -132,6 +133,14 @@ def _member(found: re.Match[str]) -> str:
     """A character of `[abc]`, or one that `[!abc]` leaves."""
     inside = found[1]
     return next((c for c in "xyz0-" if c not in inside), "_") if inside[0] == "!" else inside[0]
+
+
+def _unjudged(decision: Decision) -> str:
+    """A test asks no model, so it has to say what its judges would."""
+    rules = [question.rule for question in left_open(decision)]
+    if not rules:
+        return ""
+    return f"`{rules[0]}` is decided by judges, whom no test asks. Write `known: {{{KNOWN}{rules[0]}: yes}}`, or no"
 
 
 def _why(example: Example, decision: Decision, rule: str) -> str:

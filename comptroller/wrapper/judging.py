@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from comptroller.core.call import Reply, Request
-from comptroller.core.judges import Opinion, Question, Unasked
+from comptroller.core.judges import Opinion, Question, Result, Unasked
 from comptroller.core.verdict import Case, Decision
-from comptroller.guardrails.judge import MOST
 from comptroller.guardrails.votes import tally
 from comptroller.policies.judging import joined, matters, verdict_of
 from comptroller.wrapper.bench import Asked, Hearing
+from comptroller.wrapper.context import RunState
 from comptroller.wrapper.effects import Effect, Judge
 
 if TYPE_CHECKING:
@@ -60,26 +60,28 @@ def hear(entry: "Entry", case: Case, unasked: Unasked) -> Generator[Effect, Any,
     questions = [question for question in unasked.questions if matters(question, rest)]
     if not questions:
         return rest
-    asked = [one for question in questions for one in _asked(entry, case, question)]
+    heard = entry.heard or entry.run.heard.get(entry.identity.agent) or NOTHING
+    asked = [one for question in questions for one in put(question, case, heard, entry.id, entry.run)]
     opinions: list[Opinion] = yield Judge(Hearing(entry.desk.bench, asked))
-    return decided(rest, questions, opinions)
+    said = results(questions, opinions)
+    return joined(rest, [(question, verdict_of(question, result, own)) for question, result, own in said])
 
 
-def decided(rest: Decision, questions: list[Question], opinions: list[Opinion]) -> Decision:
-    """What all rules say, those among them whose judges gave these opinions, in order."""
-    said = []
+def put(question: Question, case: Case, heard: Heard, call: str, run: RunState) -> list[Asked]:
+    """A question as it is put to each of its judges, about a case of a call."""
+    shown = shown_to(question, case, heard)
+    return [Asked(judge, question, shown, case.identity, call, run) for judge in question.judges]
+
+
+def results(questions: list[Question], opinions: list[Opinion]) -> list[tuple[Question, Result, list[Opinion]]]:
+    """What the opinions, in order, come to."""
+    found = []
     for question in questions:
         count = len(question.judges)
         own, opinions = opinions[:count], opinions[count:]
         cast = [(one.word, judge.weight) for one, judge in zip(own, question.judges, strict=True)]
-        said.append((question, verdict_of(question, tally(cast, question.manner, question.need), own)))
-    return joined(rest, said)
-
-
-def _asked(entry: "Entry", case: Case, question: Question) -> list[Asked]:
-    heard = entry.heard or entry.run.heard.get(entry.identity.agent) or NOTHING
-    shown = shown_to(question, case, heard)
-    return [Asked(judge, question, shown, entry.identity, entry.id, entry.run) for judge in question.judges]
+        found.append((question, tally(cast, question.manner, question.need), own))
+    return found
 
 
 def shown_to(question: Question, case: Case, heard: Heard) -> list[tuple[str, str]]:
@@ -116,6 +118,3 @@ def _sources(case: Case) -> str:
     found = ((name, case.origins.of(name)) for name in case.args or {})
     told = [f"{name}: {one.label} ({', '.join(one.sources)})" for name, one in found if one is not None]
     return "\n".join(told) or NOT_KNOWN
-
-
-__all__ = ["MOST", "Heard", "calls_in", "decided", "hear", "listen", "shown_to"]

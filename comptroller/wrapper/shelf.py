@@ -6,9 +6,12 @@ import threading
 import time as _time
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 
 from comptroller.core.errors import SettingsError
+from comptroller.core.judges import Reach
+from comptroller.core.providers import providers_of
 from comptroller.core.settings import Settings
 from comptroller.guardrails.guard import installed_guards
 from comptroller.guardrails.scanner import BUILT_IN
@@ -70,10 +73,17 @@ def load_book(settings: Settings, sources: Sequence[str] | None = None, describe
     named: Sequence[Named] = settings.policies if sources is None else sources
     if settings.policy_keys or any(str(name).endswith(SUFFIX) for name in named):
         named = _signed(settings, named, only=sources is None)
-    book = load_policies(named, currencies(settings), guards, described, frozenset(GUARD_OF))
+    reach = reach_of(settings, with_client=sources is None)
+    book = load_policies(named, currencies(settings), guards, described, frozenset(GUARD_OF), reach)
     if not book.files:
         log.warning("No policies are loaded: every call is allowed. Name some under `policies` in comptroller.yaml.")
     return book
+
+
+def reach_of(settings: Settings, with_client: bool = True) -> Reach:
+    """Whom judges can be asked through. Files may be looked at where no client for it is installed."""
+    providers = tuple((one.name, one.format, tuple(one.models)) for one in providers_of(settings))
+    return Reach(providers, not with_client or find_spec("openai") is not None)
 
 
 def _signed(settings: Settings, named: Sequence[Named], only: bool) -> Sequence[Named]:

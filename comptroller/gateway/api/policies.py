@@ -122,7 +122,7 @@ class TestList(Told):
 class PolicyRule(Told):
     """A rule, guard, budget or whatever else a file says, in its own words; `place` is its file and line."""
 
-    kind: Literal["rule", "guard", "budget", "limit", "loop", "token", "healing"]
+    kind: Literal["rule", "guard", "budget", "limit", "loop", "token", "healing", "memory", "judge"]
     policy: str
     id: str
     place: str
