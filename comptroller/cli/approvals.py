@@ -12,13 +12,12 @@ import typer
 from comptroller.cli import screen
 from comptroller.cli.main import Json, Ledger, Misuse
 from comptroller.cli.people import caller
-from comptroller.cli.place import ledger_of
+from comptroller.cli.place import desk_of
 from comptroller.core.approval import Approval
 from comptroller.office.approval_list import counted, described, told
 from comptroller.office.approvals import STATES, ApprovalDesk, Approver, Heard
 from comptroller.office.approvers import approver_named
 from comptroller.office.roll import Roll
-from comptroller.wrapper.desk import Desk
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="See which calls wait for a person, and answer.")
 Id = Annotated[str, typer.Argument(metavar="APPROVAL", help="Its id, or a unique beginning of it.")]
@@ -143,7 +142,7 @@ def delegate(
 @contextmanager
 def office(ledger: str) -> Iterator[ApprovalDesk]:
     """The approvals of a ledger, as of now."""
-    with Desk.open(ledger_of(ledger)) as desk:
+    with desk_of(ledger) as desk:
         yield ApprovalDesk(desk).catch_up()
 
 

@@ -10,7 +10,7 @@ import typer
 from comptroller.cli import screen
 from comptroller.cli.main import Json, Ledger, Misuse
 from comptroller.cli.people import caller
-from comptroller.cli.place import ledger_of, reading
+from comptroller.cli.place import desk_of, ledger_of, reading
 from comptroller.core.money import Money, decimal_text, parse_money
 from comptroller.metering.invoice import Invoice
 from comptroller.office import close as closing
@@ -19,7 +19,6 @@ from comptroller.office.bookkeeper import Bookkeeper
 from comptroller.office.keeping import keep_books, need_contracts
 from comptroller.office.ledger import off_balance
 from comptroller.office.paper import document, mail, pdf, sheet
-from comptroller.wrapper.desk import Desk
 
 Number = Annotated[str, typer.Argument(metavar="INVOICE", help="Its number, like INV-2026-0001.")]
 Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="Money, like `12.50 USD`.")]
@@ -157,7 +156,7 @@ def books(ledger: str) -> Iterator[Bookkeeper]:
     """The books of a ledger, opened for writing and brought up to date."""
     place = ledger_of(ledger)
     with ExitStack() as stack:
-        desk = stack.enter_context(Desk.open(place))
+        desk = stack.enter_context(desk_of(ledger))
         reader = stack.enter_context(reading(place))
         yield keep_books(desk, reader)
 

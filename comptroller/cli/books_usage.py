@@ -11,9 +11,9 @@ import typer
 from comptroller.cli import screen
 from comptroller.cli.main import Json, Misuse
 from comptroller.cli.main import Ledger as LedgerName
-from comptroller.cli.place import ledger_of, reading
+from comptroller.cli.place import ledger_of, reading, settings_of
 from comptroller.core.clock import SYSTEM
-from comptroller.core.settings import Settings, load_settings
+from comptroller.core.settings import Settings
 from comptroller.office.agreements import load_contracts
 from comptroller.office.intake import take_in
 from comptroller.office.invoices import Invoices
@@ -121,7 +121,7 @@ def _desk(settings: Settings) -> Iterator[Desk]:
 
 def _settings(ledger: str) -> Settings:
     ledger_of(ledger)
-    settings = load_settings(ledger=ledger or None)
+    settings = settings_of(ledger)
     if "://" in settings.ledger:
         raise Misuse(f"{settings.ledger}: usage is taken in where the ledger is. Name its directory with --ledger.")
     return settings

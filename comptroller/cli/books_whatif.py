@@ -8,14 +8,13 @@ import typer
 from comptroller.cli import screen
 from comptroller.cli.books_invoices import books
 from comptroller.cli.main import Json, Ledger, Misuse
-from comptroller.cli.place import ledger_of, reading
+from comptroller.cli.place import desk_of, ledger_of, reading
 from comptroller.core.money import decimal_text
 from comptroller.office.agreements import load_contracts
 from comptroller.office.outcome_desk import OutcomeDesk
 from comptroller.office.success import BY, begun, described, share, span_of, successes
 from comptroller.office.whatif import Rerated, Side, given_to
 from comptroller.office.whatif import reprice as rerate
-from comptroller.wrapper.desk import Desk
 
 Period = Annotated[str, typer.Option("--period", metavar="PERIOD", help="The period, like 2026-11.")]
 
@@ -59,7 +58,7 @@ def cost(
     if by not in BY:
         raise Misuse(f"--by {by!r}: say {', '.join(BY[:-1])} or {BY[-1]}.")
     span, place = _span(period), ledger_of(ledger)
-    with Desk.open(place) as desk, reading(place) as reader:
+    with desk_of(ledger) as desk, reading(place) as reader:
         office = OutcomeDesk(desk, lambda: reader)
         office.work()
         known = [one for one in office.registry.outcomes.values() if customer in ("", one.customer)]

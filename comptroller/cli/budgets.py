@@ -11,11 +11,10 @@ from comptroller.cli.main import Json
 from comptroller.cli.main import Ledger as LedgerName
 from comptroller.cli.orders import run_of, standing
 from comptroller.cli.people import caller
-from comptroller.cli.place import ledger_of
+from comptroller.cli.place import ledger_of, settings_of
 from comptroller.core.call import Identity
 from comptroller.core.clock import SYSTEM
 from comptroller.core.money import NANOS, decimal_text, is_money
-from comptroller.core.settings import load_settings
 from comptroller.core.verdict import Cap
 from comptroller.metering.budget import lines_for
 from comptroller.office import orders
@@ -35,7 +34,7 @@ def ls(
 ) -> None:
     """List the caps that apply to a run, with what is settled and held on each."""
     place = ledger_of(ledger)
-    row, settings = run_of(place, run), load_settings(ledger=str(place))
+    row, settings = run_of(place, run), settings_of(str(place))
     caps = list(dict.fromkeys(standing(place).cap_on(cap) for cap in _caps(place, row)))[:limit]
     with contextlib.closing(Ledger.open(place, settings)) as journal:
         now = SYSTEM.now_ns()
@@ -62,7 +61,7 @@ def set_(
 ) -> None:
     """Let a run spend so much in all, from its next call on, in place of the caps it had in this unit."""
     place = ledger_of(ledger)
-    row, settings = run_of(place, run), load_settings(ledger=str(place))
+    row, settings = run_of(place, run), settings_of(str(place))
     units = {one.unit for one in _caps(place, row) if one.per == "run"}
     with contextlib.closing(Ledger.open(place, settings)) as journal:
         made = orders.set_cap(journal, SYSTEM, run, cap, caller(), because, units)
@@ -74,7 +73,7 @@ def set_(
 
 def _caps(place: Path, row: dict[str, Any]) -> list[Cap]:
     """The caps of policies, of the run itself, and those set by hand."""
-    settings = load_settings(ledger=str(place))
+    settings = settings_of(str(place))
     names = ("run", "tenant", "customer", "user", "workflow", "agent", "key")
     said: dict[str, Any] = {name: str(row[name]) for name in names}
     who = Identity(**said)

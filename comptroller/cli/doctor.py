@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from comptroller.cli import screen
+from comptroller.cli.place import settings_of
 from comptroller.core.clock import SYSTEM
 from comptroller.core.errors import ComptrollerError, SettingsError, StoreError
-from comptroller.core.settings import Settings, load_settings
+from comptroller.core.settings import Settings
 from comptroller.store import folder, journal, keys, segment, wire
 from comptroller.store.locks import Lock
 
@@ -64,7 +65,7 @@ def examine(ledger: str) -> Iterator[Check]:
     for module, package, use in _SERVER:
         yield _wheel(module, package, use, "warn")
     try:
-        settings = load_settings(ledger=ledger or None)
+        settings = settings_of(ledger)
     except SettingsError as error:
         yield Check("settings", "fail", str(error), "Mend the settings, then run this again.")
         return

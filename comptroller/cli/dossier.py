@@ -8,7 +8,7 @@ import typer
 
 from comptroller.cli import screen
 from comptroller.cli.main import Json, Ledger, Misuse
-from comptroller.cli.place import ledger_of
+from comptroller.cli.place import desk_of, ledger_of, settings_of
 from comptroller.core.clock import SYSTEM
 
 _NS = 1_000_000_000
@@ -21,11 +21,10 @@ def proof(
     as_json: Json = False,
 ) -> None:
     """Prove that one record is part of the journal: a signed file that `audit verify FILE` checks without a ledger."""
-    from comptroller.core.settings import load_settings
     from comptroller.office import dossier
 
     place, path = ledger_of(ledger), Path(out or f"record-{record}.zip")
-    tenant = load_settings(ledger=ledger or None).tenant
+    tenant = settings_of(ledger).tenant
     made = dossier.make(place, dossier.Wanted(tenant, own=True, record=record), SYSTEM.now_ns())
     path.write_bytes(made.data)
     if as_json:
@@ -42,9 +41,7 @@ def pack_period(
     since: str, until: str, to: str, because: str, subjects: list[str], out: str, ledger: str, as_json: bool
 ) -> None:
     """An evidence pack of a period, noted on record with whom it is for."""
-    from comptroller.core.settings import load_settings
     from comptroller.office import dossier, dossiers
-    from comptroller.wrapper.desk import Desk
 
     place = ledger_of(ledger)
     if unknown := sorted(set(subjects) - set(dossier.SUBJECTS)):
@@ -52,7 +49,7 @@ def pack_period(
     if not to.strip():
         raise Misuse("Say whom the pack is for: --to NAME. It goes on record.")
     wanted = dossier.Wanted(
-        load_settings(ledger=ledger or None).tenant,
+        settings_of(ledger).tenant,
         own=True,
         since=_day("--since", since),
         until=_day("--until", until),
@@ -60,7 +57,7 @@ def pack_period(
         to=to.strip(),
     )
     made = dossier.make(place, wanted, SYSTEM.now_ns())
-    with Desk.open(place) as desk:
+    with desk_of(ledger) as desk:
         given = dossiers.note(desk.ledger, desk.clock, wanted, made, "local", because)
     path = Path(out or f"{given.pack}.zip")
     path.write_bytes(made.data)

@@ -10,9 +10,9 @@ from comptroller.cli import screen
 from comptroller.cli.main import Json, Misuse
 from comptroller.cli.main import Ledger as LedgerName
 from comptroller.cli.people import caller
-from comptroller.cli.place import ledger_of
+from comptroller.cli.place import ledger_of, settings_of
 from comptroller.core.clock import SYSTEM
-from comptroller.core.settings import Settings, load_settings
+from comptroller.core.settings import Settings
 from comptroller.dashboards.process import address_of, address_shown
 from comptroller.office import people
 from comptroller.office.follower import Follower
@@ -96,7 +96,7 @@ def remove(name: PersonName, tenant: Tenant = "", ledger: LedgerName = "", as_js
 
 
 def _settings(ledger: str) -> Settings:
-    return load_settings(ledger=ledger or None)
+    return settings_of(ledger)
 
 
 def _address(settings: Settings, place: Path) -> str:

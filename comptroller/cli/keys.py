@@ -12,9 +12,9 @@ from comptroller.cli import screen
 from comptroller.cli.main import Json, Misuse
 from comptroller.cli.main import Ledger as LedgerName
 from comptroller.cli.people import caller
-from comptroller.cli.place import ledger_of
+from comptroller.cli.place import ledger_of, settings_of
 from comptroller.core.clock import SYSTEM
-from comptroller.core.settings import Settings, load_settings
+from comptroller.core.settings import Settings
 from comptroller.office import keys
 from comptroller.office.follower import Follower
 from comptroller.office.keylist import amount, described, moment
@@ -116,7 +116,7 @@ def revoke(key: KeyId, ledger: LedgerName = "", as_json: Json = False) -> None:
 
 
 def _settings(ledger: str) -> Settings:
-    settings = load_settings(ledger=ledger or None)
+    settings = settings_of(ledger)
     if "://" in settings.ledger:
         raise Misuse(f"{settings.ledger}: keys are given out where the ledger is. Name its directory with --ledger.")
     return settings

@@ -6,9 +6,8 @@ from pathlib import Path
 from comptroller.cli import screen
 from comptroller.cli.main import Misuse
 from comptroller.cli.people import caller
-from comptroller.cli.place import ledger_of, reading
+from comptroller.cli.place import ledger_of, reading, settings_of
 from comptroller.core.clock import SYSTEM
-from comptroller.core.settings import load_settings
 from comptroller.metering.orders import SCOPES, Stop
 from comptroller.office import orders
 from comptroller.office.keylist import moment
@@ -25,7 +24,7 @@ def kill(named: dict[str, str], because: str, revive: bool, ledger: str, as_json
     if len(wanted) != 1:
         raise Misuse("Name one of --call, --run, --agent, --key and --tenant.")
     target = _target(place, wanted[0], named[wanted[0]])
-    settings = load_settings(ledger=str(place))
+    settings = settings_of(str(place))
     with contextlib.closing(Ledger.open(place, settings)) as journal:
         give = orders.revive if revive else orders.kill
         give(journal, SYSTEM, target, caller(), because)
@@ -64,7 +63,7 @@ def _target(place: Path, scope: str, who: str) -> Target:
         return Target("call", who, str(_call_of(place, who)["tenant"]))
     if scope == "run":
         return Target("run", who, str(run_of(place, who)["tenant"]))
-    tenant = who if scope == "tenant" else load_settings(ledger=str(place)).tenant
+    tenant = who if scope == "tenant" else settings_of(str(place)).tenant
     return Target(scope, who, tenant)  # type: ignore[arg-type]
 
 

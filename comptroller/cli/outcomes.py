@@ -12,7 +12,7 @@ from comptroller.cli import screen
 from comptroller.cli.main import Json, Ledger, Misuse
 from comptroller.cli.outcomes_findings import findings
 from comptroller.cli.people import caller
-from comptroller.cli.place import ledger_of
+from comptroller.cli.place import desk_of, ledger_of
 from comptroller.core.call import Identity
 from comptroller.core.outcome import Outcome
 from comptroller.office.books import Books
@@ -218,7 +218,7 @@ def office(ledger: str) -> Iterator[OutcomeDesk]:
     """The outcomes of a ledger, after all work on them that is due."""
     place = ledger_of(ledger)
     with ExitStack() as stack:
-        desk = stack.enter_context(Desk.open(place))
+        desk = stack.enter_context(desk_of(ledger))
 
         def books() -> Books:
             return stack.enter_context(Reader.open(place))

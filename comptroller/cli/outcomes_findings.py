@@ -7,14 +7,13 @@ import typer
 
 from comptroller.cli import screen
 from comptroller.cli.main import Json, Ledger, Misuse
-from comptroller.cli.place import ledger_of, reading
+from comptroller.cli.place import desk_of, ledger_of, reading
 from comptroller.core.facts import CONTRACTS_LOADED
 from comptroller.office.feed import feed_of
 from comptroller.office.fraud import SIGNALS, Finding
 from comptroller.office.fraud import findings as search
 from comptroller.office.fraud.record import history_of
 from comptroller.office.outcome_desk import OutcomeDesk
-from comptroller.wrapper.desk import Desk
 
 
 def findings(
@@ -45,7 +44,7 @@ def findings(
 
 def _found(ledger: str) -> list[Finding]:
     place: Path = ledger_of(ledger)
-    with Desk.open(place) as desk, reading(place) as reader:
+    with desk_of(ledger) as desk, reading(place) as reader:
         outcomes = OutcomeDesk(desk, lambda: reader)
         outcomes.work()
         facts = feed_of(desk, CONTRACTS_LOADED).read()

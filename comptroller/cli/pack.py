@@ -10,7 +10,7 @@ import typer
 from comptroller.cli import screen
 from comptroller.cli.dossier import pack_period
 from comptroller.cli.main import Json, Ledger, Misuse
-from comptroller.cli.place import ledger_of, reading
+from comptroller.cli.place import desk_of, ledger_of, reading
 
 if TYPE_CHECKING:
     from comptroller.office.recount import Check, Recount
@@ -48,10 +48,9 @@ def pack(
     from comptroller.office.keeping import keep_books
     from comptroller.office.packing import pack_of
     from comptroller.office.signing import public_of
-    from comptroller.wrapper.desk import Desk
 
     path, place = Path(out or f"{invoice}.zip"), ledger_of(ledger)
-    with Desk.open(place) as desk, reading(place) as reader:
+    with desk_of(ledger) as desk, reading(place) as reader:
         found = keep_books(desk, reader).invoices.find(invoice)
         if found is None:
             raise Misuse(f"There is no invoice {invoice!r}. List them with `comptroller books invoice`.")

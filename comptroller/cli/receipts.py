@@ -8,7 +8,7 @@ import typer
 
 from comptroller.cli import screen
 from comptroller.cli.main import Json, Ledger, Misuse
-from comptroller.cli.place import ledger_of
+from comptroller.cli.place import desk_of, ledger_of
 from comptroller.core.clock import SYSTEM
 from comptroller.core.errors import SettingsError
 from comptroller.core.jws import Forged
@@ -18,7 +18,6 @@ from comptroller.office.outcome_desk import OutcomeDesk
 from comptroller.office.receipts import Drawer, Receipt
 from comptroller.office.signing import Signer, public_of
 from comptroller.store.publickey import PublicKey, read_public
-from comptroller.wrapper.desk import Desk
 
 HELP = "Sign receipts for verified outcomes, check them, counter-sign those of others."
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=HELP)
@@ -43,7 +42,7 @@ def issue(
 ) -> None:
     """Sign a receipt for a verified outcome and print it; one that has a receipt keeps it."""
     place = ledger_of(ledger)
-    with Desk.open(place) as desk:
+    with desk_of(ledger) as desk:
         office, signer = OutcomeDesk(desk), Signer.open(place)
         office.registry.catch_up()
         known = office.registry.outcomes
@@ -113,7 +112,7 @@ def keep(
         raise SettingsError(f"It was not kept. {forged}") from None
     if ours is None or found.kid != ours.kid or not found.countersigned:
         raise SettingsError("It was not kept: it is no receipt of this ledger with a counter-signature.")
-    with Desk.open(place) as desk:
+    with desk_of(ledger) as desk:
         receipts.keep(desk.ledger, desk.clock, found, text)
     screen.say(f"{screen.clean(found.said['outcome'])}  counter-signed by {screen.clean(found.by)}, on record")
 

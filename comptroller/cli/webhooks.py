@@ -8,12 +8,10 @@ import typer
 
 from comptroller.cli import screen
 from comptroller.cli.main import Json, Ledger, Misuse
-from comptroller.cli.place import ledger_of
-from comptroller.core.settings import load_settings
+from comptroller.cli.place import desk_of, ledger_of, settings_of
 from comptroller.office import webhooks
 from comptroller.office.follower import Follower
 from comptroller.office.webhooks import Courier, Hook, Post
-from comptroller.wrapper.desk import Desk
 
 HELP = "Tell other systems of every transition, and see how they do."
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=HELP)
@@ -28,7 +26,7 @@ def group() -> None:
 @app.command("ls")
 def ls(ledger: Ledger = "", as_json: Json = False) -> None:
     """List the hooks of the settings: what arrived, what waits, what was given up."""
-    place, settings = ledger_of(ledger), load_settings(ledger=ledger or None)
+    place, settings = ledger_of(ledger), settings_of(ledger)
     hooks = {hook.name: Hook(hook.name, hook.url, b"", tuple(hook.events)) for hook in settings.webhooks}
     post = Post(hooks).fold(Follower(place, *webhooks.KINDS).read())
     rows = [_row(post, name) for name in hooks]
@@ -50,11 +48,11 @@ def send(
     as_json: Json = False,
 ) -> None:
     """Send what is due now. Run it often, or let it watch; what failed is tried again when its time has come."""
-    place, settings = ledger_of(ledger), load_settings(ledger=ledger or None)
+    place, settings = ledger_of(ledger), settings_of(ledger)
     hooks = webhooks.hooks_of(settings.webhooks, os.environ)
     if not hooks:
         raise Misuse("There are no webhooks. Name some under `webhooks` in comptroller.yaml.")
-    with Desk.open(place) as desk:
+    with desk_of(ledger) as desk:
         courier = Courier(desk.ledger, desk.clock, hooks, Follower(place, *webhooks.KINDS).read)
         arrived = _watched(courier) if watch else courier.deliver()
     waiting = len(courier.post.owed)

@@ -16,6 +16,10 @@ Role = Literal["admin", "compliance", "finance", "engineer", "viewer"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
+FILE = "comptroller.yaml"
+_DEFAULT = "./.comptroller"
+
+
 class _Frame(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -208,7 +212,7 @@ class Console(_Frame):
 class Settings(_Frame):
     """All settings; unknown keys are errors."""
 
-    ledger: str = "./.comptroller"
+    ledger: str = _DEFAULT
     policies: list[str] = Field(default_factory=list)
     policy_keys: list[str] = Field(default_factory=list)  # public keys: with some, only what they signed is loaded
     outcomes: list[str] = Field(default_factory=list)  # files, folders or template:NAME
@@ -256,6 +260,17 @@ def load_settings(
         raise SettingsError("\n".join(_mistake(where, item) for item in error.errors())) from None
 
 
+def is_about(config: Path, ledger: str | Path, otherwise: bool = False) -> bool:
+    """True where a settings file names this ledger; `otherwise` where it names none, or cannot be read."""
+    try:
+        said = _read(config).get("ledger")
+    except SettingsError:
+        return otherwise
+    if said is None and otherwise:
+        return True
+    return (config.parent / str(said or _DEFAULT)).resolve() == Path(ledger).resolve()
+
+
 def _safe(url: str) -> bool:
     """True for an address that nobody on the way can listen in on."""
     parts = urlsplit(url)
@@ -280,7 +295,7 @@ def _config_path(config: object) -> Path | None:
         if not path.is_file():
             raise SettingsError(f"{path}: there is no such file. Run `comptroller init` to make one, or name another.")
         return path
-    path = Path("comptroller.yaml")
+    path = Path(FILE)
     return path if path.is_file() else None
 
 
