@@ -8,6 +8,7 @@ run.opened    identity, budget [nanos, currency]?, trace, api? (true: through `/
 run.closed    status ok|error, error?, api?
 agent.opened  identity (id of the fact = span id that calls name as parent), scopes?
 agent.closed  span, status
+agent.handed_over  identity, to (the agent that takes over), failed (tries, where they were counted), because, place?
 call.opened   identity, kind, name, dialect, stream, policy, hold {id, lines, lease_ns, price, rates?},
               request [digest], request_after [call, n]?
 call.closed   identity, kind, name, dialect, stream, policy, started, first, ended, status, action, rule, because,
@@ -15,6 +16,7 @@ call.closed   identity, kind, name, dialect, stream, policy, started, first, end
               hold {id, lines, rates?},
               request [digest], request_after [call, n]?, reply [digest], error, upstream {status, id},
               model (that answered), attempt, tool {call_id, effect, args, origins?}, trace, opaque,
+              retry_of {call, rule} (the call whose refused reply this one is asked for instead of),
               approvals [{id, people, edited?}] it passed on, approval (it waits for), parked_ms (waiting for a person),
               cached (the call whose reply this one was given), saved (nanos it would have cost)
 hold.extended hold {id, nth, lines}          a stream that outlives its hold: what its live hold grows by
@@ -97,6 +99,7 @@ RUN_OPENED = "run.opened"
 RUN_CLOSED = "run.closed"
 AGENT_OPENED = "agent.opened"
 AGENT_CLOSED = "agent.closed"
+AGENT_HANDED_OVER = "agent.handed_over"
 CALL_OPENED = "call.opened"
 CALL_CLOSED = "call.closed"
 HOLD_EXTENDED = "hold.extended"

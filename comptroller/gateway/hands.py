@@ -29,12 +29,15 @@ class Hands:
 
     def __init__(self, client: Client, upstreams: Upstreams, target: Target, asked: Asked, model: str) -> None:
         self.client, self.upstreams, self.target, self.asked, self.model = client, upstreams, target, asked, model
+        self.home = target  # of the model asked for
         self.response: Reply | None = None
         self.headers: dict[str, str] = {}
         self.sent_s: float | None = None  # when, by the clock of the event loop
 
     async def send(self, effect: Send) -> Head:
-        asked, target = self.asked, self.target
+        await self.close()  # of a try before this one
+        asked, target = self.asked, self.home
+        self.target = target
         self.sent_s = asyncio.get_running_loop().time()
         if effect.model and effect.model != self.model:
             target = self.target = self.upstreams.line(target.format, effect.model)[0]  # a downgrade may move it

@@ -150,7 +150,7 @@ class Compiler:
 
     def _check_guards(self, draft: Draft) -> None:
         for name, guard in draft.document.guards.items():
-            if self.whole and not guard.model_fields_set - {"evidences"}:
+            if self.whole and not guard.model_fields_set - {"evidences", "retry"}:
                 text = f"The guard `{name}` looks in no direction. Write `in:` or `out:` with an action, or remove it."
                 self._wrong(draft, ("guards", name), text)
             if self.known.guards is not None and name not in self.known.guards:

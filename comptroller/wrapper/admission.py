@@ -233,11 +233,17 @@ class Admission:
 
     def downgrade(self) -> bool:
         to = self.entry.desk.book.downgrade_to(self.entry.identity)
-        if not to or to == self.model or self.request.earlier is not None:
+        if not to or to == self.model:
+            return False
+        return self.switch(to) and self.entry.price is not None
+
+    def switch(self, to: str) -> bool:
+        """Have another model asked, at its price."""
+        if self.request.earlier is not None:
             return False  # nobody knows what another model would count the kept conversation at
         self.model = to
         self.price_it()
-        return self.entry.price is not None
+        return True
 
     def reason(self, cap: Cap, short: Shortfall) -> str:
         return short_reason(cap, short, self.entry.desk.clock.now_ns())

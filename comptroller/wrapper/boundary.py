@@ -80,6 +80,11 @@ class Boundary:
                     return None if asked.taken else asked
         return None
 
+    def withdraw(self, call_id: str, call: str) -> Asked | None:
+        """Forget a call that was allowed in a reply nobody gets; None where it is not open any more."""
+        with _TURN:
+            return self._open.pop((call_id, call), None)
+
     def waits_for(self, call_id: str) -> bool:
         """True while the call was allowed here and its result was not seen yet."""
         with _TURN:

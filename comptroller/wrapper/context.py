@@ -18,6 +18,7 @@ from comptroller.wrapper.retries import Retries
 from comptroller.wrapper.thread import Thread
 
 if TYPE_CHECKING:
+    from comptroller.wrapper.fallback import Tally
     from comptroller.wrapper.judging import Heard
     from comptroller.wrapper.standing import Standing
 
@@ -40,6 +41,7 @@ class RunState:
     watch: Watch = field(default_factory=Watch)  # what it does over and over; nothing, unless a policy asks
     heard: "dict[str, Heard]" = field(default_factory=dict)  # by agent, where a policy has something judged
     bench: bool = False  # its calls are those of judges
+    tallies: "dict[str, Tally]" = field(default_factory=dict)  # of failures, by agent; none, unless a policy asks
     standings: "dict[int, Standing]" = field(default_factory=dict)  # by the identity's place in memory
 
 

@@ -16,6 +16,7 @@ from comptroller.wrapper.effects import (
     Execute,
     Head,
     Judge,
+    Next,
     Order,
     Pause,
     Quick,
@@ -29,6 +30,7 @@ from comptroller.wrapper.effects import (
 from comptroller.wrapper.flow import Flow
 
 Attend = Callable[[Awaitable[None]], Awaitable[None]]
+UPSTREAM = (Send, Read, Next)
 
 
 class Hands(Protocol):
@@ -78,6 +80,7 @@ class Blocking:
         self.desk, self.flow, self.hands = desk, flow, hands
         self.headers: Mapping[str, str] = {}  # to be added to a reply that streams
         self.quick: Quick | None = None  # the short way of a stream
+        self.ready = b""  # of a stream that was looked at before it began
         self.last = False  # the reply needs nothing of the upstream
 
     def start(self) -> Answer | None:
@@ -88,6 +91,7 @@ class Blocking:
         if isinstance(effect, Answer):
             return effect
         self.headers, self.quick, self.last = effect.headers or {}, effect.quick, effect.last
+        self.ready = effect.data
         return None
 
     def stream(self) -> Iterator[bytes]:
@@ -95,6 +99,8 @@ class Blocking:
         quick, following = self.quick, self.hands.next
         try:
             last = self.last
+            if self.ready:
+                yield self.ready
             while True:
                 try:
                     data = None if last else following()
@@ -125,10 +131,12 @@ class Blocking:
                 result: Any = self.hands.send(effect)
             elif isinstance(effect, Read):
                 result = self.hands.read(effect.limit)
+            elif isinstance(effect, Next):
+                result = self.hands.next()
             else:
                 result = at_desk(self.desk, effect)
         except BaseException as error:  # noqa: BLE001 - the flow records it, then it goes on its way
-            return self._throw(error, upstream=isinstance(effect, (Send, Read)))
+            return self._throw(error, upstream=isinstance(effect, UPSTREAM))
         return self._step(result)
 
     def _step(self, value: Any) -> Effect | Answer:
@@ -148,6 +156,7 @@ class Awaiting:
         self._attend = attend  # what sees a client leave who waits in line
         self.headers: Mapping[str, str] = {}
         self.quick: Quick | None = None
+        self.ready = b""
         self.last = False
         pipe = desk.ledger.pipe
         self._pipe = pipe if pipe is not None and pipe.mine else None
@@ -170,7 +179,7 @@ class Awaiting:
             await self._settled(must=effect.refused is None and effect.status < 300)
             return effect
         self.headers, self.quick, self.last = effect.headers or {}, effect.quick, effect.last
-        self._must_end = effect.must_end
+        self._must_end, self.ready = effect.must_end, effect.data
         return None
 
     def look(self) -> None:
@@ -195,6 +204,9 @@ class Awaiting:
             self.desk.streams.add(self)
         try:
             last = self.last
+            if self.ready:
+                await self._settled(must=True)
+                yield self.ready
             while True:
                 try:
                     self._waiting = asyncio.current_task()
@@ -231,6 +243,8 @@ class Awaiting:
                 result: Any = await self.hands.send(effect)
             elif isinstance(effect, Read):
                 result = await self.hands.read(effect.limit)
+            elif isinstance(effect, Next):
+                result = await self._next(effect)
             elif isinstance(effect, Reserve):
                 result = await self._reserve(effect)
             elif isinstance(effect, Execute):
@@ -248,8 +262,22 @@ class Awaiting:
             else:
                 result = await asyncio.to_thread(at_desk, self.desk, effect)
         except BaseException as error:  # noqa: BLE001 - the flow records it, then it goes on its way
-            return self._throw(error, upstream=isinstance(effect, (Send, Read)))
+            return self._throw(error, upstream=isinstance(effect, UPSTREAM))
         return self._step(result)
+
+    async def _next(self, effect: Next) -> bytes | None:
+        """The next bytes of a stream that nobody has seen any of; whoever stops it need not wait for them."""
+        self._must_end, self._waiting = effect.must_end, asyncio.current_task()
+        self.desk.streams.add(self)
+        try:
+            return await self.hands.next()
+        except asyncio.CancelledError:
+            if self._is_woken():
+                return b""
+            raise
+        finally:
+            self._waiting = None
+            self.desk.streams.discard(self)
 
     async def _reserve(self, effect: Reserve) -> Any:
         if self._pipe is not None:

@@ -95,6 +95,13 @@ class Read:
 
 
 @dataclass(slots=True)
+class Next:
+    """The next bytes of a stream of which nothing is handed out yet. Answered as Emit is."""
+
+    must_end: Callable[[], bool]  # whether it was stopped meanwhile
+
+
+@dataclass(slots=True)
 class Emit:
     """Hand `data` to the caller. Answered with the next bytes from upstream, None at their end or after `last`."""
 
@@ -130,7 +137,7 @@ class UpstreamFault(Exception):
         self.error = error
 
 
-Effect = Reserve | Pause | Ask | Use | Order | Judge | Send | Read | Emit | Execute | Recall
+Effect = Reserve | Pause | Ask | Use | Order | Judge | Send | Read | Next | Emit | Execute | Recall
 
 
 @dataclass(slots=True)

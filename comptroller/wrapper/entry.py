@@ -17,7 +17,7 @@ from comptroller.guardrails.chain import Inspection
 from comptroller.guardrails.provenance import Flow
 from comptroller.metering.prices import Price
 from comptroller.tracing.step import TROUBLE
-from comptroller.wrapper import dataflow
+from comptroller.wrapper import dataflow, fallback
 from comptroller.wrapper.asking import Binding, Matter
 from comptroller.wrapper.context import RunState
 from comptroller.wrapper.desk import Desk
@@ -84,6 +84,9 @@ class Entry:
     approvals: Sequence[Mapping[str, object]] = ()
     approval = ""  # it waits for
     parked_ns = 0  # waiting for a person
+    retry_of: Mapping[str, str] | None = None  # the call whose reply was refused and asked for again, and by which rule
+    before: Sequence[tuple[int, str]] = ()  # what the tries before it were charged
+    misshapen = False  # its reply was not the JSON that was asked for, and passed all the same
     if_lost: Callable[[], None] | None = None  # says what was used, should the call end before its reply does
 
     def __init__(self, desk: Desk, identity: Identity, run: RunState, kind: Kind, name: str = "") -> None:
@@ -200,6 +203,7 @@ class Entry:
 
     def cost_text(self) -> str:
         cost, currency = self.charged or self._cost()
+        cost += sum(self.desk.convert(nanos, unit, currency) or 0 for nanos, unit in self.before)
         return f"{decimal_text(cost)} {currency}"
 
     # -- facts
@@ -243,6 +247,8 @@ class Entry:
         fact = self._closed()
         if self.mark is not None:
             self._count(self.mark)
+        if self.desk.book.heals:
+            fallback.count(self)
         try:
             self.desk.record(fact)
         except StoreError as error:
@@ -305,6 +311,8 @@ class Entry:
             data["error"] = self.error
         if self.attempt:
             data["attempt"] = self.attempt
+        if self.retry_of is not None:
+            data["retry_of"] = self.retry_of
         if self.tool:
             data["tool"] = self.tool
         if self.opaque:

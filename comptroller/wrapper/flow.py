@@ -13,7 +13,7 @@ from comptroller.core.call import Change, Request
 from comptroller.core.errors import Denied, Refused
 from comptroller.core.verdict import Verdict
 from comptroller.dialects.dialect import Demanded, Unreadable
-from comptroller.wrapper import loops, tokens, toolgate
+from comptroller.wrapper import fallback, healing, loops, tokens, toolgate
 from comptroller.wrapper.admission import Admission, hold_unread
 from comptroller.wrapper.asking import settle, use
 from comptroller.wrapper.capture import keep_request
@@ -42,7 +42,12 @@ NEVER_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProto
 
 
 def model_call(job: Job) -> Flow:
-    """Govern one model call from the bytes of its request to the bytes of its reply."""
+    """Govern one model call from the bytes of its request to the bytes of its reply, further tries of it included."""
+    return healing.tried(job, one_try) if job.desk.book.heals else one_try(job)
+
+
+def one_try(job: Job) -> Flow:
+    """One try, with a record and a hold of its own."""
     dialect = job.dialect
     entry = Entry(job.desk, job.identity, job.run, "model")
     entry.dialect, entry.provider, entry.attempt = dialect.name, job.provider or dialect.provider, job.attempt
@@ -57,6 +62,8 @@ def model_call(job: Job) -> Flow:
     except Refused as refused:
         job.run.retries.forget(job.body)  # it did not count, so the next try of it is no retry that need not
         entry.refuse(refused)
+        if job.tries is not None and not healing.again(entry, job, job.request, refused):
+            refused = healing.both_reasons(entry, job, refused)
         return refusal(dialect, entry, refused)
     except UpstreamFault as fault:
         _lost(entry, fault.error)
@@ -75,11 +82,16 @@ def model_call(job: Job) -> Flow:
         raise
     finally:
         entry.close()
+        healing.settled(entry, job)
 
 
 def _governed(job: Job, entry: Entry, request: Request) -> Flow:
     entry.name, entry.stream = request.model, request.stream
     entry.matter = lambda: job.matter(request)
+    job.request = request
+    if job.tries is not None:
+        job.tries.request = job.tries.request or request
+        healing.begins(entry, job)
     if job.used is not None:
         entry.used = job.used
     standing = entry.standing
@@ -87,6 +99,8 @@ def _governed(job: Job, entry: Entry, request: Request) -> Flow:
     request.earlier = job.desk.kept.earlier(entry.identity.tenant, request)
     admission = Admission(entry, request, standing.caps)
     try:
+        if entry.run.tallies:
+            fallback.apply(entry, admission)
         texts = yield from _inbound(job, entry, request, admission)
     except BaseException:
         with suppress(Denied):  # a refused call is kept too if that can be: it is what the refusal is about
@@ -120,7 +134,7 @@ def _inbound(job: Job, entry: Entry, request: Request, admission: Admission) -> 
     """Rules and guards on the request; returns the texts to be replaced, by their path."""
     desk, book = job.desk, job.desk.book
     toolgate.answers(entry, request)
-    take_in(entry, request)
+    take_in(entry, request if job.tries is None else job.tries.request or request)  # our own words are nobody's
     if book.judged:
         listen(entry, request)
     if found_again := loops.asks(entry, request):
@@ -164,7 +178,7 @@ def _rewritten(
     ask_usage = request.stream and not request.wants_usage
     model = admission.model if admission.model != request.model else None
     if not (texts or hidden or ask_usage) and model is None and admission.max_tokens is None:
-        return None
+        return None if job.tries is None or job.tries.before is None else request.raw
     change = Change(texts, model=model, max_tokens=admission.max_tokens, ask_usage=ask_usage, hidden=hidden)
     try:
         body = job.dialect.rewrite(request, change)

@@ -10,7 +10,7 @@ from comptroller.policies.keeping import keeping_for
 from comptroller.wrapper.admission import Admission
 from comptroller.wrapper.asking import use
 from comptroller.wrapper.cache import Kept
-from comptroller.wrapper.effects import Answer, Effect, Emit, Head, Quick, Read
+from comptroller.wrapper.effects import Answer, Effect, Emit, Head, Next, Quick, Read
 from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.reply import Call
 from comptroller.wrapper.shared import Job
@@ -128,6 +128,8 @@ class Replaying:
     def take(self, effect: Effect) -> Generator[Effect, Any, Any]:
         if isinstance(effect, Read):
             return self.kept.data
+        if isinstance(effect, Next):
+            return self.left.pop() if self.left else None
         if not isinstance(effect, Emit):
             return (yield effect)
         headers = effect.headers if effect.headers is None else {**self.kept.headers, **effect.headers}
@@ -158,7 +160,7 @@ class Listening:
         except GeneratorExit:
             self.keep()  # many clients leave with the last event, and do not wait for the end behind it
             raise
-        if given and isinstance(effect, (Read, Emit)):
+        if given and isinstance(effect, (Read, Next, Emit)):
             self.add(given)
         return given
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from comptroller.core.call import Change, Reply, Request, Usage
+from comptroller.core.call import Change, Reply, Request, ToolCall, Usage
 from comptroller.core.errors import Denied
 from comptroller.core.verdict import Action, Verdict
 from comptroller.dialects.dialect import Dialect, Unreadable
-from comptroller.wrapper import toolgate
+from comptroller.wrapper import healing, structured, toolgate
 from comptroller.wrapper.admission import Admission
 from comptroller.wrapper.asking import Matter, text_matter, use
 from comptroller.wrapper.capture import keep_reply
@@ -144,13 +144,17 @@ class Call:
         """Rules and guards on a whole reply, and on every tool call in it."""
         entry, desk, reply = self.entry, self.job.desk, self.reply
         plan, clean = self.plan, entry.standing.covers_out
+        shape = structured.shape_for(self.job, self.request)
+        look = shape.look(reply) if shape is not None else structured.Look()
+        if shape is not None:
+            structured.tell(entry, shape, look)
         if desk.book.watches("reply", entry.identity):
             case = case_for(entry, "reply", request=self.request, admission=self.admission, reply=reply)
             decision = yield from decide(entry, case)
             entry.note("reply", decision)
             action = yield from enforce(entry, decision, self.matter())
             plan = redacting(plan) if action == "redact" else plan
-        texts: dict[Hashable, str] = {}
+        texts: dict[Hashable, str] = look.texts
         for part in reply.parts:
             found = None if part.kind in ("media", "tool_call") else desk.inspect(part.text, plan)
             if found is not None:
@@ -160,15 +164,21 @@ class Call:
                 if found.action == "redact":
                     texts[part.path] = found.text
         entry.clean_reply = clean
+        if shape is not None:
+            structured.insist(entry, self.job, shape, look)
         if entry.passes:
             yield from use(entry)
         refused: dict[Hashable, str] = {}
+        gates: list[tuple[ToolCall, toolgate.Gate]] = []
         for call in reply.calls:
             gate = yield from toolgate.decide(entry, call, plan)
+            gates.append((call, gate))
             if gate.refusal:
                 refused[call.path] = gate.refusal
             elif gate.args is not None:
                 texts[call.path] = gate.args
+        if refused:
+            healing.refuse_calls(entry, self.job, gates)
         return Change(texts=texts, refused=refused)
 
     def matter(self) -> Matter:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from comptroller.core.call import Identity, Reply, Request
 from comptroller.core.errors import Denied, Refused
@@ -18,6 +18,9 @@ from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.effects import Answer, Effect
 from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.limits import retry_headers
+
+if TYPE_CHECKING:
+    from comptroller.wrapper.healing import Tries
 
 # Headers that say on whose account a request is, or which API it meets.
 ACCOUNT = (
@@ -53,9 +56,12 @@ class Job:
     envelope: Callable[[], Envelope] = Envelope
     conflict: Denied | None = None  # a reason to refuse that was found before the flow began
     used: "set[Binding] | None" = None  # approvals its attempts passed on: one is enough for all of them
+    tries: "Tries | None" = None  # of the same request, where a refused reply is asked for again
 
     def matter(self, request: Request) -> Matter:
-        """What a person would be asked about: just this request."""
+        """What a person would be asked about: just this request, as the caller sent it."""
+        if self.tries is not None and self.tries.first is not self:
+            return self.tries.first.matter(self.tries.request or request)
         text = "\n".join(part.text for part in request.parts if part.kind != "media")
         seen = {"model": request.model, "tools": list(request.tools), **shown_text(text)}
         body = f"{self.dialect.name} {self.path}\n".encode("utf-8", "surrogatepass") + self.body
@@ -80,10 +86,10 @@ def case_for(
     if admission is not None:
         case.input_tokens, case.worst_cost_nanos = admission.input, entry.worst
     if reply is not None:
+        case.reply_calls = lambda: judging.calls_in(reply)
         case.reply_text = lambda: "\n".join(
             part.text for part in reply.parts if part.kind == "text" and part.role != "field"
         )
-        case.reply_calls = lambda: judging.calls_in(reply)
     return case
 
 
@@ -150,6 +156,8 @@ def reply_headers(entry: Entry, whole: bool) -> dict[str, str]:
         headers["comptroller-decision"] = entry.action
     if entry.cached:
         headers["comptroller-cache"] = "hit"
+    if entry.before:
+        headers["comptroller-tries"] = str(len(entry.before) + 1)
     return headers
 
 

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Generator, Hashable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from comptroller.core.call import Change, Chunk
+from comptroller.core.call import Change, Chunk, ToolCall
 from comptroller.core.errors import Denied, Refused
 from comptroller.core.verdict import Verdict
 from comptroller.dialects.dialect import Unreadable
 from comptroller.guardrails.chain import Inspection
 from comptroller.guardrails.window import Window
-from comptroller.wrapper import toolgate
+from comptroller.wrapper import healing, structured, toolgate
 from comptroller.wrapper.asking import use
 from comptroller.wrapper.capture import keep_reply
-from comptroller.wrapper.effects import Answer, Effect, Emit, Quick
+from comptroller.wrapper.effects import Answer, Effect, Emit, Next, Quick
 from comptroller.wrapper.orders import found_stopped
 from comptroller.wrapper.shared import case_for, decide, enforce
 
@@ -35,7 +35,12 @@ class StreamedReply:
         self.unsettled: list[bytes] = []  # events that wait for it
         self.refused: dict[Hashable, str] = {}
         self.texts: dict[Hashable, str] = {}
-        self.patient = self.desk.book.watches("reply", self.entry.identity)
+        self.watched = self.desk.book.watches("reply", self.entry.identity)
+        self.holding = call.job.tries is not None  # not even the head is out: another try may take this one's place
+        self.patient = self.watched or self.holding
+        self.shape = structured.shape_for(call.job, call.request)
+        self.gates: list[tuple[ToolCall, toolgate.Gate]] = []
+        self.again = False
         self.over = False
         self.refusal = ("", "")
         self.trouble: Exception | None = None  # what the short way met, for the flow to deal with
@@ -44,11 +49,11 @@ class StreamedReply:
 
     def run(self) -> Generator[Effect, Any, Answer]:
         """The loop: bytes in, decisions, bytes out."""
-        entry, call = self.entry, self.call
+        entry = self.entry
         waiting: list[bytes] = []
         entry.status = "cut"  # until the stream says that it is complete
         entry.if_lost = self.lost
-        data = yield Emit(b"", headers=call.headers(), quick=self.quick_way(), must_end=self.must_end)
+        data = yield Next(self.must_end) if self.holding else self.opening(b"")
         while data is not None:
             if self.stops and not self.entry.closed and (refused := found_stopped(self.entry)) is not None:
                 ready = self.cut(refused)
@@ -58,7 +63,8 @@ class StreamedReply:
                 ready = yield from self.relay(self.stream.feed(data))
             if self.over:
                 entry.close()
-                yield Emit(self.unsaid() if self.patient else ready, last=True)
+                if not self.again:
+                    yield self.given(self.unsaid() if self.patient else ready, last=True)
                 return Answer()
             if self.stream.finished:
                 self.finish()
@@ -70,15 +76,29 @@ class StreamedReply:
             elif waiting:
                 ready = b"".join((*waiting, ready))
                 waiting = []
-            data = yield Emit(ready)
+            data = yield self.given(ready)
         rest = yield from self.relay(self.stream.end())
         if not self.over:
             rest += yield from self.last_words()
         if not entry.closed and not self.over:
             self.finish()
         entry.close()
-        yield Emit(self.unsaid() if self.over and self.patient else b"".join((*waiting, rest)), last=True)
+        if not self.again:
+            yield self.given(self.unsaid() if self.over and self.patient else b"".join((*waiting, rest)), last=True)
         return Answer()
+
+    def given(self, ready: bytes, last: bool = False) -> Effect:
+        """Hand on what is ready; nothing, not even a head, while another try may still take its place."""
+        if not self.holding:
+            return Emit(ready, last)
+        if not ready and not last:
+            return Next(self.must_end)
+        self.holding = False
+        return self.opening(ready, last)
+
+    def opening(self, ready: bytes, last: bool = False) -> Effect:
+        """The head of the reply, and what is ready of it."""
+        return Emit(ready, last, self.call.headers(), self.quick_way(), self.must_end)
 
     def must_end(self) -> bool:
         """Whether somebody stopped it."""
@@ -154,7 +174,7 @@ class StreamedReply:
         try:
             for chunk in chunks:
                 if chunk.kind == "text":
-                    out.append(self.settled() + (self.text(chunk) if self.plan else chunk.raw))
+                    out.append(self.settled() + (self.text(chunk) if self.plan or self.shape else chunk.raw))
                 elif chunk.kind == "other" and self.plan and (chunk.text or chunk.slot == self.looked_at):
                     out.append(self.beside(chunk))
                 elif chunk.kind == "call":
@@ -179,7 +199,7 @@ class StreamedReply:
         """A delta through its window: usually the very bytes that came."""
         window = self.windows.get(chunk.slot)
         if window is None:
-            window = self.windows[chunk.slot] = self.desk.chain.window(self.plan)
+            window = self.windows[chunk.slot] = self.window()
         released = window.push(chunk.text)
         if released == chunk.text:
             return chunk.raw
@@ -227,12 +247,25 @@ class StreamedReply:
         window = self.windows.pop(slot, None)
         if window is None:
             return b""
-        rest = window.finish()
+        rest = self.mended(slot, window) + window.finish()
         if window.denied or window.failed:
             self.stop(window)
         if window.findings:
             self.found(window)
         return self.stream.text(slot, rest) if rest else b""
+
+    def window(self) -> Window:
+        """What looks at a text; at all of it at once where it may have to be mended."""
+        if self.shape is None or self.shape.demands.text is None:
+            return self.desk.chain.window(self.plan)
+        return structured.Whole(self.desk.chain, self.plan)
+
+    def mended(self, slot: Hashable, window: Window) -> str:
+        """What a window that waited for its text's end releases then."""
+        if not isinstance(window, structured.Whole) or self.shape is None:
+            return ""
+        is_text = any(part.path == slot and part.kind == "text" for part in self.stream.so_far().parts)
+        return window.take(self.shape if is_text else None)
 
     def flush_all(self) -> bytes:
         return b"".join([self.settled(), *(self.flush(slot) for slot in list(self.windows))])
@@ -247,20 +280,42 @@ class StreamedReply:
     def tool_call(self, chunk: Chunk) -> Generator[Effect, Any, bytes]:
         """A whole tool call: decided on before the agent sees any of it."""
         assert chunk.call is not None
-        gate = yield from toolgate.decide(self.entry, chunk.call, self.plan)
+        call = chunk.call if self.shape is None else self.shape.call(chunk.call)
+        gate = yield from toolgate.decide(self.entry, call, self.plan)
+        self.gates.append((call, gate))
         if gate.refusal:
             self.refused[chunk.call.path] = gate.refusal
             return self.stream.refuse(chunk, gate.refusal)
         if gate.args is not None:
             self.texts[chunk.call.path] = gate.args
             return self.stream.call(chunk, gate.args)
-        return chunk.raw
+        return chunk.raw if call is chunk.call else self.stream.call(chunk, call.text)
 
     def whole_text(self) -> Generator[Effect, Any, None]:
         """Rules on the reply, once all of it is there and (where there are any) before any of it is handed out."""
         if not self.patient:
             return
         self.stream.so_far()
+        look = self.look()
+        yield from self.rules()
+        if self.shape is not None:
+            structured.insist(self.entry, self.call.job, self.shape, look)
+        if self.holding and self.refused:
+            healing.refuse_calls(self.entry, self.call.job, self.gates)
+
+    def look(self) -> structured.Look:
+        """Hold the reply against the form that was asked for; rules then look at what it was mended to."""
+        if self.shape is None:
+            return structured.Look()
+        look = self.shape.look(self.call.reply)
+        structured.tell(self.entry, self.shape, look)
+        self.texts.update(look.texts)
+        return look
+
+    def rules(self) -> Generator[Effect, Any, None]:
+        """What the rules say of the reply."""
+        if not self.watched:
+            return
         case = case_for(self.entry, "reply", self.call.request, self.call.admission, self.call.reply)
         decision = yield from decide(self.entry, case)
         self.entry.note("reply", decision)
@@ -274,6 +329,9 @@ class StreamedReply:
         self.refusal = (refused.code, str(refused))
         self.call.meter()
         self.entry.refuse(refused)
+        if self.holding:
+            healing.withdraw(self.entry, self.gates)
+            self.again = healing.again(self.entry, self.call.job, self.call.request, refused)
         self.keep()
         return self.stream.cut(refused.code, str(refused))
 

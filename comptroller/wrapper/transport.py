@@ -29,6 +29,7 @@ def transports(lib: ModuleType) -> tuple[type, type]:
             self.chunks: Iterator[bytes] | None = None
 
         def send(self, effect: Send) -> Head:
+            self.close()  # of a try before this one
             self.response = self.inner.handle_request(outgoing(lib, self.request, effect, self.intercepted))
             self.stream, head = self.response.stream, head_of(self.response)
             if self.response.is_closed:  # somebody has read it already; its stream has nothing more to give
@@ -64,6 +65,7 @@ def transports(lib: ModuleType) -> tuple[type, type]:
             self.chunks: AsyncIterator[bytes] | None = None
 
         async def send(self, effect: Send) -> Head:
+            await self.close()  # of a try before this one
             request = outgoing(lib, self.request, effect, self.intercepted)
             self.response = await self.inner.handle_async_request(request)
             self.stream, head = self.response.stream, head_of(self.response)
@@ -167,7 +169,7 @@ def outgoing(lib: Any, request: Any, effect: Send, intercepted: Intercepted) -> 
     """The request as it goes upstream: our headers out of it, the decided body in it."""
     headers = request.headers
     for name in intercepted.ours:
-        del headers[name]
+        headers.pop(name, None)  # a try before this one has taken them out already
     if intercepted.traceparent:
         headers["traceparent"] = intercepted.traceparent
     if effect.path:
