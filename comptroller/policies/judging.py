@@ -81,13 +81,10 @@ def question_of(rule: "Written", said: Verdict, bench: Bench) -> Question | None
 
 def put_to(judged: "Judged") -> str:
     """What is asked, in a line."""
-    says = judged.says or judged.constitution or []
-    what = f"{len(says)} principles are kept" if judged.constitution and len(says) > 1 else " / ".join(says)
-    who = ", ".join(judged.by) or "the judge"
+    what = " / ".join(judged.says or judged.constitution or ())
+    who = f" by {', '.join(judged.by)}" if judged.by else ""
     counted = f" ({judged.votes})" if len(judged.by) > 1 else ""
-    return (
-        f"{who}{counted} say yes to: {what}" if not judged.constitution else f"{who}{counted} say one is broken: {what}"
-    )
+    return f"judged{who}{counted}: {'one is broken of: ' if judged.constitution else ''}{what}"
 
 
 def asks_somebody(rule: "Written") -> bool:
