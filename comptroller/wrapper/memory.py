@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Generator
 from dataclasses import dataclass
+from posixpath import normpath
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -55,10 +56,11 @@ def place_of(desk: Desk, job: ExternalJob, base: str, target: str) -> Place | No
     if "memories" not in desk.book.says:
         return None
     path, _, query = target.partition("?")
+    meant = normpath(job.path)  # as a server may read it; the reader then refuses a path that was written otherwise
     for one in desk.settings.memories:
-        if _is_beneath(base + path, one.url) or _is_beneath(base + job.path, one.url):
+        if _is_beneath(base + path, one.url) or _is_beneath(base + meant, one.url):
             return Place(Store(one.name, one.format), (base + path).removeprefix(one.url) or "/", query)
-    store = store_at(job.host, job.path)
+    store = store_at(job.host, meant)
     return None if store is None else Place(store, path, query)
 
 
