@@ -1,8 +1,7 @@
 """Runs, agents and claims: what users open around the work that is governed."""
 
 import functools
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +17,9 @@ from comptroller.core.verdict import Cap, Case, Decision
 from comptroller.guardrails.provenance import CallOrigins
 from comptroller.tracing.context import ambient_trace, parse_traceparent
 from comptroller.wrapper import loops
+from comptroller.wrapper.around import around
 from comptroller.wrapper.asking import agent_matter, carry_out, claim_matter
+from comptroller.wrapper.attempt import attempt
 from comptroller.wrapper.boundary import Boundary
 from comptroller.wrapper.context import RunState, Scope, carry_across_threads, current, place, within
 from comptroller.wrapper.desk import Desk, the_desk
@@ -65,7 +66,7 @@ class _Span:
         self.__exit__(kind, error, trace)
 
     def __call__(self, function: F) -> F:
-        return _around(self._again, function)
+        return around(self._again, function)
 
 
 class Run(_Span):
@@ -143,6 +144,10 @@ class Run(_Span):
         """One of the run's agents; nested, its scopes can only shrink."""
         return Agent(self.desk, name, scopes)
 
+    def attempt(self, agents: Sequence[str], work: Callable[[], Any]) -> Any:
+        """What `work` returns, done by the first of these agents with whom it does not fail; awaited if async."""
+        return attempt(self, agents, work)
+
     def claim(
         self, type: str, *, subject: str, evidence: Mapping[str, object] | None = None, degree: float | str = 1
     ) -> str:
@@ -162,6 +167,7 @@ class Agent(_Span):
         self.desk, self.name = desk, name
         self.scopes = None if scopes is None else frozenset(scopes)
         self.id = self._above = ""
+        self.relieves = ""  # whom it takes over from, and why
 
     def _again(self) -> "Agent":
         return Agent(self.desk, self.name, None if self.scopes is None else sorted(self.scopes))
@@ -188,6 +194,8 @@ class Agent(_Span):
         data["parent"] = outer.identity.parent
         if scopes is not None:
             data["scopes"] = sorted(scopes)
+        if self.relieves:
+            data.update(action="note", rule="attempt", because=self.relieves)
         _note(data, decision)
         opened = Fact(AGENT_OPENED, self.id, desk.clock.now_ns(), identity.run, data=data)
         desk.note(opened, must=desk.must_record(is_hard((*outer.run.caps, *desk.caps(identity)))))
@@ -331,71 +339,3 @@ def _budget(text: object) -> Cap | None:
     if money.nanos <= 0:
         raise SettingsError(f"budget: {text!r} leaves nothing to spend. Give an amount above zero.")
     return Cap("run", "", "", "UTC", money.currency, money.nanos, "deny", "ct.run(budget=...)")
-
-
-def _around(fresh: Callable[[], _Span], function: F) -> F:
-    """`function` inside a span of its own, whatever kind of function it is."""
-    if inspect.iscoroutinefunction(function):
-
-        @functools.wraps(function)
-        async def awaited(*args: Any, **kwargs: Any) -> Any:
-            with fresh():
-                return await function(*args, **kwargs)
-
-        return awaited  # type: ignore[return-value]
-    if inspect.isgeneratorfunction(function):
-
-        @functools.wraps(function)
-        def generated(*args: Any, **kwargs: Any) -> Any:
-            return _generate(fresh(), function(*args, **kwargs))
-
-        return generated  # type: ignore[return-value]
-    if inspect.isasyncgenfunction(function):
-
-        @functools.wraps(function)
-        def agenerated(*args: Any, **kwargs: Any) -> Any:
-            return _agenerate(fresh(), function(*args, **kwargs))
-
-        return agenerated  # type: ignore[return-value]
-
-    @functools.wraps(function)
-    def called(*args: Any, **kwargs: Any) -> Any:
-        with fresh():
-            return function(*args, **kwargs)
-
-    return called  # type: ignore[return-value]
-
-
-def _generate(span: _Span, generator: Any) -> Any:
-    """A generator whose body runs in the span, while whoever consumes it stays outside."""
-    with span:
-        place(span._before)
-        try:
-            sent: Any = None
-            while True:
-                with within(span.scope):
-                    try:
-                        item = generator.send(sent)
-                    except StopIteration as done:
-                        return done.value
-                sent = yield item
-        finally:
-            with within(span.scope):
-                generator.close()
-
-
-async def _agenerate(span: _Span, generator: Any) -> Any:
-    with span:
-        place(span._before)
-        try:
-            sent: Any = None
-            while True:
-                with within(span.scope):
-                    try:
-                        item = await generator.asend(sent)
-                    except StopAsyncIteration:
-                        return
-                sent = yield item
-        finally:
-            with within(span.scope):
-                await generator.aclose()
