@@ -1,6 +1,6 @@
 """Tokens on the path of a call: what they stand for is taken out of requests, and put back where a policy names it."""
 
-from collections.abc import Generator, Hashable, Mapping
+from collections.abc import Callable, Generator, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -64,10 +64,11 @@ class Swap:
             return None
         reading = self._read(part, plan)
         self._looked.append((part, plan, reading[0]))
-        found = reading[2]
-        if found is None or not reading[1]:
+        _, number, found = reading
+        if found is None or not number:
             return found
-        return replace(found, because=f"{found.because}; {_count(reading[1], 'value')} became {'a token' if reading[1] == 1 else 'tokens'}")
+        became = f"{_count(number, 'value')} became {'a token' if number == 1 else 'tokens'}"
+        return replace(found, because=f"{found.because}; {became}")
 
     def catch_up(self, texts: dict[Hashable, str]) -> None:
         """Look once more at texts that stood before the words which gave a value away."""
@@ -75,7 +76,8 @@ class Swap:
         for part, plan, before in self._looked:
             if before < len(known):
                 found = self._read(part, plan)[2]
-                if found is not None and found.text != part.text:
+                if found is not None and found.text != texts.get(part.path, part.text):
+                    self._entry.found("model", found, part.tool)
                     texts[part.path] = found.text
 
     def _read(self, part: Part, plan: Plan) -> tuple[int, int, Inspection | None]:
@@ -206,11 +208,16 @@ def restored(tool: Entry, call: ToolCall) -> Generator[Effect, Any, tuple[ToolCa
     return replace(call, text=written(shown), args=shown), back
 
 
-def restored_in(tool: Entry, bound: dict[str, object], plain: Args) -> Generator[Effect, Any, Back]:
+def restored_in(
+    tool: Entry, bound: dict[str, object], plain: Callable[[dict[str, object]], Args]
+) -> Generator[Effect, Any, Back]:
     """The same for a function that is about to be called: its own arguments get the values."""
-    back = yield from put_back(tool, tool.name, plain)
+    back = yield from put_back(tool, tool.name, plain(bound))
     if back.values:
         bound.update(back.shown(bound))
+        for arg, value in plain(bound).items():
+            if (ALL in back.named or arg in back.named) and text.tokens_in(value) & back.values.keys():
+                raise _out_of_reach(tool, arg)
     return back
 
 
@@ -244,6 +251,12 @@ def _unknown(tool: Entry, name: str, arg: str) -> Denied:
         "somebody else's conversation, or what it stood for was erased. Copy it letter by letter, or ask for the value."
     )
     tool.say("tool", Verdict("deny", "tokens.back", "", because), name)
+    return Denied(because, {"rule": "tokens.back"})
+
+
+def _out_of_reach(tool: Entry, arg: str) -> Denied:
+    because = f"A token stands inside the argument `{arg}`, in an object nothing can be put into. Pass texts or lists."
+    tool.say("tool", Verdict("deny", "tokens.back", "", because), tool.name)
     return Denied(because, {"rule": "tokens.back"})
 
 

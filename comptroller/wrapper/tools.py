@@ -97,7 +97,7 @@ def tool_call(
     try:
         _within_scope(entry, scope)  # the boundary knows the tool tables, not what the function itself asks for
         if asked is None:
-            back = yield from tokens.restored_in(entry, bound.arguments, _plain(text))
+            back = yield from tokens.restored_in(entry, bound.arguments, lambda args: _plain(_text(args)))
             if back.values:
                 text = _text(bound.arguments)
                 entry.tool["args"] = toolgate.digest_of(desk, name, _plain(text))
