@@ -266,6 +266,11 @@ def _known(value: str, options: Sequence[str], otherwise: str) -> str:
     return value if value in options else otherwise
 
 
+def total(rows: Sequence[Row]) -> int:
+    """How many rows there are in all, as each row of a page of them says."""
+    return int(rows[0]["total"]) if rows else 0
+
+
 def as_date(moment: datetime | date) -> str:
     """For parameters that want a day."""
     return moment.date().isoformat() if isinstance(moment, datetime) else moment.isoformat()

@@ -131,6 +131,8 @@ FILTERS: list[tuple[str, object, int]] = [
 def test_runs_and_their_number_are_narrowed_alike(name: str, value: object, many: int, books: Books) -> None:
     assert books.query("console_runs", {name: value}).num_rows == many
     assert books.query("console_runs_count", {name: value}).to_pylist() == [{"runs": many}]
+    page = books.query("console_runs", {name: value, "limit": 1}).to_pylist()
+    assert [row["total"] for row in page] == [many] * min(many, 1)
 
 
 CAUSES: list[tuple[dict[str, str], int]] = [
@@ -179,6 +181,29 @@ def test_a_cause_is_new_in_the_period_in_which_it_first_struck(books: Books) -> 
         ("run", "acme-error", 1, True),
     }
     assert not books.query("console_causes", {"since": "2026-01-02T00:00:00Z"}).num_rows
+
+
+@pytest.mark.parametrize("sort", [None, "calls", "costs", "latest", "first_ever", "new"])
+@pytest.mark.parametrize("rising", [True, False])
+def test_page_after_page_shows_every_cause_once_and_how_many_there_are(
+    sort: str | None, rising: bool, books: Books
+) -> None:
+    asked = {"sort": sort, "rising": rising, "limit": 3, "since": SINCE}
+    pages = [books.query("console_causes", {**asked, "offset": offset}).to_pylist() for offset in (0, 3)]
+    seen = [(row["kind"], row["cause"]) for page in pages for row in page]
+    assert len(seen) == len(set(seen)) == 4
+    assert {row["total"] for page in pages for row in page} == {4}
+
+
+def test_a_cause_says_on_which_days_it_struck(books: Books) -> None:
+    for row in books.query("console_causes", {"since": SINCE}).to_pylist():
+        assert row["trend"] == [{"day": row["latest"].date(), "calls": row["calls"]}]
+
+
+@pytest.mark.parametrize(("narrow", "many"), [({"new": True}, 4), ({"new": False}, 0), ({"search": "BROKE"}, 2)])
+def test_causes_and_their_number_are_narrowed_alike(narrow: dict[str, object], many: int, books: Books) -> None:
+    found = books.query("console_causes", {"since": SINCE, **narrow, "limit": 1}).to_pylist()
+    assert [row["total"] for row in found] == [many] * min(many, 1)
 
 
 def test_agents_are_edges_to_what_they_called_and_to_those_they_opened(books: Books) -> None:

@@ -12,7 +12,7 @@ import streamlit as st
 from comptroller.dashboards import frame, listing
 from comptroller.dashboards.components.table import Cell
 from comptroller.dashboards.frame import Figure
-from comptroller.dashboards.listing import Column, Found, Listing, Wanted
+from comptroller.dashboards.listing import Column, Found, Listing, Wanted, total
 from comptroller.dashboards.look.markup import Markup, join, tag
 from comptroller.dashboards.look.viewer import exact_money, exact_time
 from comptroller.dashboards.look.words import badge
@@ -87,8 +87,8 @@ def _failed(since: datetime, until: datetime) -> Listing:
     bounds: dict[str, Any] = {"since": since.isoformat(), "until": until.isoformat(), "status": "error"}
 
     def find(wanted: Wanted) -> Found:
-        total = source.one("console_runs_count", **bounds, **wanted.said)
-        return Found(source.rows("console_runs", **bounds, **wanted.params), total["runs"] if total else 0)
+        rows = source.rows("console_runs", **bounds, **wanted.params)
+        return Found(rows, total(rows))
 
     shown = [column for column in runs.columns() if column.field not in ("run", "status")]
     return Listing(

@@ -1,26 +1,22 @@
 """Failures: what fails most, since when, where, and what it costs."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import streamlit as st
 
 from comptroller.dashboards import frame, listing
 from comptroller.dashboards.components.table import Cell
-from comptroller.dashboards.listing import Column, Filter, Found, Listing, Wanted
+from comptroller.dashboards.listing import Column, Filter, Found, Listing, Wanted, total
 from comptroller.dashboards.look import money
 from comptroller.dashboards.look.words import word_for
 from comptroller.dashboards.views import failures_cause, runs
 from comptroller.dashboards.views.failures_cause import Cause
 
 Row = Mapping[str, Any]
-MOST = 1000  # groups looked through: what strikes less often than all these is rarely asked for
 KINDS = {"model": "Model calls", "tool": "Tools", "external": "Other services", "run": "Runs by themselves"}
-NARROW = ("workflow", "agent", "kind", "customer", "search")
 EXPORTED = (
     "cause", "status", "kind", "name", "calls", "costs", "is_new", "first_ever", "first", "latest", "last_run",
     "workflows", "agents", "customers",
@@ -65,14 +61,10 @@ def _causes(span: Span) -> Listing:
     source = frame.source()
 
     def find(wanted: Wanted) -> Found:
-        narrow = {name: wanted.said[name] for name in NARROW if name in wanted.said}
-        rows = source.rows("console_causes", limit=MOST, **span.bounds, **narrow)
-        if wanted.said.get("new"):
-            rows = [row for row in rows if row["is_new"]]
-        trends = _trends(span, {name: value for name, value in narrow.items() if name != "search"})
-        rows.sort(key=_order(wanted.sort), reverse=wanted.falling)
-        shown = rows[wanted.offset : wanted.offset + wanted.limit]
-        return Found([{**row, "trend": trends.get(_key(row), ())} for row in shown], len(rows))
+        asked = {**wanted.params, **({"new": True} if "new" in wanted.said else {})}
+        days = {day: place for place, day in enumerate(span.days)}
+        rows = source.rows("console_causes", **span.bounds, **asked)
+        return Found([{**row, "trend": _course(row["trend"], days)} for row in rows], total(rows))
 
     return Listing(
         "Failures",
@@ -96,26 +88,12 @@ def _causes(span: Span) -> Listing:
     )
 
 
-def _key(row: Row) -> tuple[str, ...]:
-    return (row["kind"], row["name"], row["status"], row["cause"])
-
-
-def _order(sort: str) -> Any:
-    if sort == "costs":
-        return lambda row: (max((each["cost"] for each in row["costs"] or ()), default=Decimal(0)), row["calls"])
-    if sort in ("latest", "first_ever"):
-        return lambda row: (row[sort], row["calls"])
-    return lambda row: (row["calls"], row["latest"])
-
-
-def _trends(span: Span, narrow: Mapping[str, Any]) -> Mapping[tuple[str, ...], Sequence[int]]:
-    """How often each cause struck on each day."""
-    rows = frame.source().rows("console_cause_trend", **span.bounds, **narrow)
-    days = {day: place for place, day in enumerate(span.days)}
-    found: dict[tuple[str, ...], list[int]] = defaultdict(lambda: [0] * len(days))
-    for row in rows:
-        if row["day"] in days:
-            found[_key(row)][days[row["day"]]] += row["calls"]
+def _course(struck: Sequence[Row], days: Mapping[date, int]) -> Sequence[int]:
+    """How often a cause struck on each day."""
+    found = [0] * len(days)
+    for each in struck:
+        if each["day"] in days:
+            found[days[each["day"]]] += each["calls"]
     return found
 
 

@@ -13,7 +13,7 @@ from comptroller.dashboards import frame, listing
 from comptroller.dashboards.components.series import Period, columns, series
 from comptroller.dashboards.components.table import Cell
 from comptroller.dashboards.frame import Figure
-from comptroller.dashboards.listing import Column, Filter, Found, Listing, Wanted
+from comptroller.dashboards.listing import Column, Filter, Found, Listing, Wanted, total
 from comptroller.dashboards.look import money
 from comptroller.dashboards.look.markup import join, tag
 from comptroller.dashboards.look.viewer import exact_time
@@ -186,8 +186,8 @@ def _runs(cause: Cause, span: Mapping[str, str]) -> None:
     fixed = {**cause.params, **span}
 
     def find(wanted: Wanted) -> Found:
-        total = source.one("console_runs_count", **fixed, **wanted.said)
-        return Found(source.rows("console_runs", **fixed, **wanted.params), total["runs"] if total else 0)
+        rows = source.rows("console_runs", **fixed, **wanted.params)
+        return Found(rows, total(rows))
 
     listing.show(
         Listing(

@@ -7,7 +7,7 @@ import streamlit as st
 
 from comptroller.dashboards import frame, listing
 from comptroller.dashboards.components.table import Cell, status
-from comptroller.dashboards.listing import Column, Filter, Found, Listing, Row, Wanted
+from comptroller.dashboards.listing import Column, Filter, Found, Listing, Row, Wanted, total
 from comptroller.dashboards.look.markup import tag
 from comptroller.dashboards.look.viewer import exact_money, exact_time
 
@@ -43,8 +43,7 @@ def runs(since: datetime, until: datetime) -> Listing:
 
     def find(wanted: Wanted) -> Found:
         rows = source.rows("console_runs", **bounds, **wanted.params)
-        total = source.one("console_runs_count", **bounds, **wanted.said)
-        return Found(rows, total["runs"] if total else 0)
+        return Found(rows, total(rows))
 
     return Listing(
         "Runs",

@@ -1,6 +1,7 @@
 -- A page of runs. `rank` and `seq` of the last row are where the next begins; `offset` jumps. `search` is looked for in
--- id, customer, workflow, errors and refusals; by cost they are sorted to the millionth. `reason` says in short why a run went wrong, where it did.
-WITH page AS (
+-- id, customer, workflow, errors and refusals; by cost they are sorted to the millionth. `reason` says in short why a run went wrong, where it did;
+-- `total` is how many runs all the pages have.
+WITH fitting AS MATERIALIZED (
   SELECT seq, CASE WHEN $rising::BOOLEAN THEN -1 ELSE 1 END * CASE $sort::VARCHAR
       WHEN 'cost' THEN CAST(CAST(cost AS DOUBLE) * 1000000 AS BIGINT) WHEN 'calls' THEN calls
       WHEN 'failed' THEN failed WHEN 'refused' THEN refused
@@ -26,7 +27,9 @@ WITH page AS (
           AND ($cause_name::VARCHAR IS NULL OR c.name = $cause_name::VARCHAR)
           AND ($cause_status::VARCHAR IS NULL OR c.status = $cause_status::VARCHAR)
           AND ($since::VARCHAR IS NULL OR c.ended >= $since::VARCHAR::TIMESTAMPTZ))))
-    AND ($rank::BIGINT IS NULL OR rank < $rank::BIGINT OR (rank = $rank::BIGINT AND seq < $seq::BIGINT))
+), page AS (
+  SELECT seq, rank FROM fitting
+  WHERE $rank::BIGINT IS NULL OR rank < $rank::BIGINT OR (rank = $rank::BIGINT AND seq < $seq::BIGINT)
   ORDER BY rank DESC, seq DESC LIMIT coalesce($limit::BIGINT, 50) OFFSET coalesce($offset::BIGINT, 0)
 )
 SELECT r.seq, run, tenant, customer, "user", workflow, agent, outer_run AS "outer",
@@ -35,5 +38,6 @@ SELECT r.seq, run, tenant, customer, "user", workflow, agent, outer_run AS "oute
   started, ended, latest, calls, failed, refused, redacted, estimated, unpriced, opaque, input, output, cost, currency,
   budget, budget_currency, {names agents} AS agents, {names models} AS models,
   (SELECT list(struct_pack(currency := o.currency, cost := o.cost) ORDER BY o.currency)
-    FROM other_costs AS o WHERE o.run = r.run) AS other_costs, p.rank
+    FROM other_costs AS o WHERE o.run = r.run) AS other_costs, p.rank,
+  (SELECT count(*) FROM fitting) AS total
 FROM runs AS r JOIN page AS p ON p.seq = r.seq ORDER BY p.rank DESC, r.seq DESC
