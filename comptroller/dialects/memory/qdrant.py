@@ -57,11 +57,11 @@ def read(asked: Asked) -> Exchange | None:
         return Exchange("delete", names) if method == "DELETE" else None
     if rest in _QUIET or rest.startswith("index/"):
         return None
-    if method == "POST" and (rest in _SEARCHES or rest in _GROUPS or rest in _BATCHES):
-        return _search(asked.json(), rest, names)
     change = _CHANGES.get((method, rest))
     if change is not None:
         return change(asked.json(), names)
+    if method == "POST" and (rest in _SEARCHES or rest in _GROUPS or rest in _BATCHES):
+        return _search(asked.json(), rest, names)
     if method == "GET" and (one := _POINT.fullmatch(rest)):
         return Exchange("read", names, [unquote(one[1])], found=_batches)
     raise Unreadable(f"{method} {asked.path[:100]} of Qdrant is not known here")
