@@ -197,8 +197,9 @@ class Bench:
         word: Word
         which: tuple[int, ...] = ()
         try:
+            client = self._client(_provider(judge, providers_of(self.desk.settings)))
             async with asyncio.timeout(judge.within_s), self._free:
-                word, which = await self._ask(asked, key, call)
+                word, which = await self._ask(client, asked, key, call)
         except TimeoutError:
             word = "slow"
         except (Unheard, SettingsError) as error:
@@ -211,9 +212,8 @@ class Bench:
             self._keep(key, judge, opinion)
         return opinion
 
-    async def _ask(self, asked: Asked, key: str, call: list[str]) -> tuple[Word, tuple[int, ...]]:
+    async def _ask(self, client: Any, asked: Asked, key: str, call: list[str]) -> tuple[Word, tuple[int, ...]]:
         judge, question = asked.judge, asked.question
-        client = self._client(_provider(judge, providers_of(self.desk.settings)))
         mark = mark_for(self.desk.ledger.digest(f"mark\0{key}".encode()), asked.shown)
         client = client.with_options(max_retries=judge.tries - 1, timeout=judge.within_s)
         with within(_scope(asked)):

@@ -36,8 +36,16 @@ def question(of: Book, number: int = 0) -> Question:
 
 @pytest.mark.parametrize(
     ("word", "action"),
-    [("yes", "deny"), ("no", "allow"), ("unsure", "ask"), ("slow", "deny"), ("broken", "deny"), (True, "deny"), (4, "deny")],
-)  # fmt: skip
+    [
+        ("yes", "deny"),
+        ("no", "allow"),
+        ("unsure", "ask"),
+        ("slow", "deny"),
+        ("broken", "deny"),
+        (True, "deny"),
+        (4, "deny"),
+    ],
+)
 def test_what_its_judges_say_decides(word: object, action: str) -> None:
     decision = book().decide(case(advice=word))
     assert (decision.action, decision.unasked) == (action, None)
