@@ -123,7 +123,9 @@ def decided(book: Book, case: Case) -> Said:
     """What the rules, tables and profiles of a book say of a case."""
     decision = book.decide(case)
     verdict = decision.verdict
-    return Said(decision.action, verdict.rule, verdict.because, verdict.place) if verdict else Said(decision.action)
+    if verdict is None or decision.action == "allow":  # that a judge said no turns nothing
+        return Said(decision.action)
+    return Said(decision.action, verdict.rule, verdict.because, verdict.place)
 
 
 def backtest(
