@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 FRESH_S = 0.5  # how long the data is taken to stand still: as long as the books take to notice new records
+LATELY_S = 15.0  # how long names to choose from may be those of before: only a name that came since is missing
 MOST_BYTES = 64 << 20  # of answers kept, for all sessions together
 
 
@@ -148,6 +149,14 @@ class Source:
         found: list[dict[str, Any]] = self.table(name, **params).to_pylist()
         return found
 
+    def lately(self, name: str, **params: object) -> list[dict[str, Any]]:
+        """Rows as of some seconds ago at most, for what no figure hangs on: not every record asks for them anew."""
+        mark = ("lately", name, _mark(params), self.who)
+        slot = int(time.monotonic() / LATELY_S)
+        table = self._remembered(mark, lambda: self.table(name, **params), lambda kept: kept.nbytes, False, slot)
+        found: list[dict[str, Any]] = table.to_pylist()
+        return found
+
     def one(self, name: str, **params: object) -> dict[str, Any] | None:
         """The first row, if there is any."""
         found = self.rows(name, **params)
@@ -173,22 +182,34 @@ class Source:
         mark = ("made", name, _mark(about), self.who)
         return self._remembered(mark, make, lambda _: weight, counts=False)
 
+    def question(self, path: str, **body: object) -> Any:
+        """What `/api` answers to a question too long for an address; it changes nothing, so it is remembered."""
+        house, who, path = _connected(), self.who, _place(path)
+        mark = ("question", path, _mark(body), who)
+        return self._remembered(mark, lambda: house.connection.call(who, "POST", path, {}, body), _weight)
+
     def fetch(self, path: str, **query: object) -> Document:
         """A file from `/api`; never remembered."""
         asked = {key: value for key, value in query.items() if value is not None}
         return _connected().connection.fetch(self.who, _place(path), asked)
 
     def _remembered(
-        self, mark: tuple[Hashable, ...], ask: Callable[[], Any], weigh: Callable[[Any], int], counts: bool = True
+        self,
+        mark: tuple[Hashable, ...],
+        ask: Callable[[], Any],
+        weigh: Callable[[Any], int],
+        counts: bool = True,
+        dated: Hashable = None,
     ) -> Any:
+        """The answer kept for the same question at the same place of the journal, or at what it is dated by instead."""
         house = _connected()
         begun = time.perf_counter()
-        dated = (*mark, house.version())
-        answer = house.memory.get(dated)
+        mark = (*mark, house.version() if dated is None else dated)
+        answer = house.memory.get(mark)
         if answer is None:
             answer = ask()
             self.effort.queries += counts
-            house.memory.keep(dated, answer, weigh(answer))
+            house.memory.keep(mark, answer, weigh(answer))
         if counts:
             self.effort.seconds += time.perf_counter() - begun
         return answer

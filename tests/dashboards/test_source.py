@@ -95,6 +95,19 @@ def test_an_act_that_broke_off_may_have_happened_so_everything_is_asked_anew(lin
     assert of().rows("console_runs") != before
 
 
+def test_names_to_choose_from_are_not_asked_for_at_each_new_record(
+    line: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "FRESH_S", -1.0)
+    monkeypatch.setattr(source, "LATELY_S", 1e12)
+    before = of().lately("console_options")
+    line.sequence += 1
+    assert of().lately("console_options") == before
+    assert of("b").lately("console_options") != before
+    monkeypatch.setattr(source, "LATELY_S", 1e-9)
+    assert of().lately("console_options") != before
+
+
 def test_a_file_is_never_remembered(line: Counting) -> None:
     for _ in range(2):
         of().fetch("/api/invoices/1")

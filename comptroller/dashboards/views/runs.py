@@ -112,6 +112,6 @@ def _took(row: Row) -> float | None:
 def options_of(since: datetime, until: datetime) -> dict[str, list[str]]:
     """What the list can be narrowed by: the values that occur in the period."""
     found: dict[str, list[str]] = {}
-    for row in frame.source().rows("console_options", since=listing.as_date(since), until=until.isoformat()):
+    for row in frame.source().lately("console_options", since=listing.as_date(since), until=until.isoformat()):
         found.setdefault(row["what"], []).append(row["value"])
     return found

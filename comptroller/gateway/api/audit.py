@@ -91,13 +91,13 @@ def _verify(bureau: Bureau) -> None:
 
 
 def _state(bureau: Bureau) -> AuditState:
-    totals = bureau.reader.rows("totals")[0]
+    reached = bureau.reader.rows("console_position")[0]
     with _turn:
         told = bureau.audits.get("verified")
         verifying = "under way" in bureau.audits
     assert told is None or isinstance(told, Verified), "nothing else is kept there"
     return AuditState(
-        records=int(str(totals["sequence"])), head=str(totals["chain"]), verifying=verifying, verified=told
+        records=int(str(reached["sequence"])), head=str(reached["chain"]), verifying=verifying, verified=told
     )
 
 
