@@ -7,6 +7,7 @@ that hold all of them.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 from comptroller.core.origin import Label, Secrecy
 
@@ -40,10 +41,11 @@ class Source:
 class Index:
     """Sources in the order in which they came, by word and by value."""
 
-    __slots__ = ("_masks", "chars", "sources")
+    __slots__ = ("_masks", "_users", "chars", "sources")
 
     def __init__(self) -> None:
         self._masks: dict[str, int] = {}
+        self._users = 0  # the sources that are the user's own
         self.sources: list[Source] = []
         self.chars = 0
 
@@ -52,12 +54,18 @@ class Index:
         bit, masks = 1 << source.number, self._masks
         for word in {*words, *keys}:
             masks[word] = masks.get(word, 0) | bit
+        if source.label == "user":
+            self._users |= bit
         self.sources.append(source)
         self.chars += len(source.joined)
 
     def mask(self, word: str) -> int:
         """The sources that hold a word or the key of a value, as bits."""
         return self._masks.get(word, 0)
+
+    def masks(self, words: Sequence[str]) -> list[int]:
+        """Those of all words."""
+        return list(map(self._masks.get, words, repeat(0)))
 
     def of(self, mask: int) -> Iterator[Source]:
         """The sources of a mask, the earliest first."""
@@ -68,15 +76,30 @@ class Index:
 
     def find(self, words: Sequence[str]) -> list[Source]:
         """The sources where these words stand side by side, the earliest first."""
+        mask = self._common(words)
+        if not mask:
+            return []
+        phrase = f" {' '.join(words)} "
+        return [source for source in self.of(mask) if source.holds(phrase)]
+
+    def said(self, words: Sequence[str]) -> Source | None:
+        """The user's own text where these words stand side by side: then the others need not be looked into."""
+        mask = self._common(words) & self._users
+        if not mask:
+            return None
+        phrase = f" {' '.join(words)} "
+        return next((source for source in self.of(mask) if source.holds(phrase)), None)
+
+    def _common(self, words: Sequence[str]) -> int:
+        """The sources that hold all of these words, wherever in them."""
         mask = -1
         for word in words:
             mask &= self._masks.get(word, 0)
             if not mask:
-                return []
+                return 0
         if len(words) == 1 and words[0].isdigit() and len(words[0]) <= SHORT_DIGITS:
             mask &= self.mask(f"@n{words[0].lstrip('0') or '0'}")
-        phrase = f" {' '.join(words)} "
-        return [source for source in self.of(mask) if source.holds(phrase)]
+        return mask
 
     def value(self, key: str, words: Sequence[str] = ()) -> list[Source]:
         """The sources that hold a value in any spelling, but those that only repeat what they were asked."""

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import pairwise
+from functools import reduce
+from operator import and_
 
 from comptroller.core.origin import LABELS, SECRECY, Label, Origin, Secrecy, worst
 from comptroller.guardrails.matching import Index, Source, words_of
@@ -123,12 +124,12 @@ class Tracer:
         if not words:
             return Origin("user", ())  # it says nothing
         values = values_in(text)
-        reaches = any(value.kind in REACHING for value in values)
-        hits = self.index.find(words)
-        if values and _is(values, text):
-            hits = _in_order([*hits, *self._spelt(values, text, words)])
+        said = self.index.said(words)
+        hits = self.index.find(words) if said is None else [said]  # the user's word counts, whoever else says it
+        if said is None and values and _is(values, text):
+            hits = _in_order(hits, self._spelt(values, text, words))
         if hits:
-            return self._whole(hits, text, reaches)
+            return self._whole(hits, text, any(value.kind in REACHING for value in values))
         return self._parts(raw, text, words, values)
 
     def _spelt(self, values: Sequence[Value], text: str, words: Sequence[str]) -> list[Source]:
@@ -143,7 +144,7 @@ class Tracer:
     def _parts(self, raw: str, text: str, words: Sequence[str], values: Sequence[Value]) -> Origin:
         found = Found([], {})
         covered = self._values(text, values, found)
-        rest = words_of(_without(text, covered))
+        rest = words_of(_without(text, covered)) if covered else words
         if rest:
             self._quotations(rest, found)
         if is_odd(raw):
@@ -159,11 +160,10 @@ class Tracer:
         """Trace the values of a text; returns the places of those that were found."""
         covered: list[tuple[int, int]] = []
         for value in values:
-            inside = any(start <= value.start and value.end <= end for start, end in covered)
-            if inside:
+            if covered and any(start <= value.start and value.end <= end for start, end in covered):
                 continue
-            words = words_of(text[value.start : value.end])
-            hits = self.index.value(value.key, words)
+            known = self.index.mask(value.key)  # most values nobody has said
+            hits = self.index.value(value.key, words_of(text[value.start : value.end])) if known else []
             if hits:
                 first = self._first(hits, text[value.start : value.end])
                 if value.kind in REACHING:
@@ -175,7 +175,7 @@ class Tracer:
                 found.add(first.label, first)
                 covered.append((value.start, value.end))
             elif value.kind in ("mail", "account"):
-                label, source = self._assembled(words)
+                label, source = self._assembled(words_of(text[value.start : value.end]))
                 found.leads(label)
                 found.add(label, source)
                 covered.append((value.start, value.end))
@@ -203,12 +203,14 @@ class Tracer:
         least = min(QUOTE, len(words))
         looks, end = MOST_LOOKS, 0  # of what was quoted last
         own = 0  # words nobody was quoted with
-        for at, mask in enumerate(self._together(words, least)):
-            if at < end or not mask or mask.bit_count() > CROWD:
+        together = self._together(words, least)
+        few = [(at, held) for at, held in enumerate(map(int.bit_count, together)) if 0 < held <= CROWD]
+        for at, held in few:
+            if at < end:
                 continue
             phrase = f" {' '.join(words[at : at + least])} "
-            looks -= mask.bit_count()
-            source = next((source for source in self.index.of(mask) if source.holds(phrase)), None)
+            looks -= held
+            source = next((source for source in self.index.of(together[at]) if source.holds(phrase)), None)
             if source is not None:
                 found.add(source.label, source)
                 own, end = own + at - end, at + least
@@ -220,16 +222,12 @@ class Tracer:
 
     def _together(self, words: Sequence[str], least: int) -> list[int]:
         """For each place, the sources that hold all of the words from there on; five at a time in three steps."""
-        mask = self.index.mask
-        masks = [mask(word) for word in words]
+        masks = self.index.masks(words)
         if least < QUOTE:
-            together = -1
-            for one in masks:
-                together &= one
-            return [together]
-        pairs = [one & two for one, two in pairwise(masks)]
-        fours = [one & two for one, two in zip(pairs, pairs[2:], strict=False)]
-        return [one & two for one, two in zip(fours, masks[4:], strict=False)]
+            return [reduce(and_, masks)]
+        pairs = list(map(and_, masks, masks[1:]))
+        fours = list(map(and_, pairs, pairs[2:]))
+        return list(map(and_, fours, masks[4:]))
 
     def _hidden(self, text: str, found: Found) -> None:
         """What an argument says in another encoding comes from where it was read."""
@@ -240,9 +238,12 @@ class Tracer:
             self._quotations(words, found)
 
 
-def _in_order(sources: Sequence[Source]) -> list[Source]:
-    """Each source once, the earliest first."""
-    return sorted({source.number: source for source in sources}.values(), key=lambda source: source.number)
+def _in_order(some: list[Source], others: list[Source]) -> list[Source]:
+    """Each source of two lists once, the earliest first, as in each of them."""
+    if not others:
+        return some
+    known = {source.number: source for source in (*some, *others)}
+    return [known[number] for number in sorted(known)]
 
 
 def _is(values: Sequence[Value], text: str) -> bool:

@@ -29,10 +29,14 @@ _MAIL = re.compile(r"(?<![\w.+-])[\w.+'-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 _LINK = re.compile(
     rf"(?:https?|ftp|wss?)://[^\s<>\"'`{{}}|\\^\[\]]+|(?<![\w@.-])(?:[\w-]+\.)+{_TLD}(?![\w-])(?:[/?#:][^\s<>\"'`{{}}|\\^\[\]]*)?"
 )
+_HOST = re.compile(rf"\.{_TLD}(?![\w-])")  # without it and without a scheme there is no link: a tenth of the time
+# Patterns of figures begin with a digit and look back from there: `re` leaps from digit to digit, in a sixth of the
+# time that it takes to look back from every letter. What may stand before the first digit is added by `_begun`.
 _ACCOUNT = re.compile(
-    r"(?<![a-z0-9])[a-z]{2}\d{2}(?:[a-z0-9]{11,30}|(?:[ -][a-z]{4})?(?:[ -]\d{4}){2,7}(?:[ -]\d{1,4})?)(?![a-z0-9])"
+    r"\d{2}(?<=(?<![a-z0-9])[a-z]{2}\d{2})"
+    r"(?:[a-z0-9]{11,30}|(?:[ -][a-z]{4})?(?:[ -]\d{4}){2,7}(?:[ -]\d{1,4})?)(?![a-z0-9])"
 )
-_PHONE = re.compile(r"(?<![\w.])\+?\(?\d[\d ()/.-]{7,20}\d(?![\w])")
+_PHONE = re.compile(r"\d(?<![\w.]\d)[\d ()/.-]{7,20}\d(?![\w])")
 _MONTHS = {name: number for number, names in enumerate((
     ("jan", "january"), ("feb", "february"), ("mar", "march"), ("apr", "april"), ("may",), ("jun", "june"),
     ("jul", "july"), ("aug", "august"), ("sep", "sept", "september"), ("oct", "october"), ("nov", "november"),
@@ -43,12 +47,13 @@ _ISO = re.compile(r"(?<!\d)(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)")
 _NUMERIC = re.compile(r"(?<!\d)(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})(?!\d)")
 _DAY_FIRST = re.compile(rf"(?<!\w)(\d{{1,2}})(?:st|nd|rd|th)?\.?(?: of)? ({_MONTH})\.?(?:,? (\d{{4}}))?(?!\w)")
 _MONTH_FIRST = re.compile(rf"(?<!\w)({_MONTH})\.? (\d{{1,2}})(?:st|nd|rd|th)?(?:,? (\d{{4}}))?(?!\w)")
-_TIME = re.compile(r"(?<![\d:.])(\d{1,2})(?:[:.](\d{2}))?(?::\d{2})? ?(am|pm|a\.m\.|p\.m\.)?(?![\w:])")
+_TIME = re.compile(r"(\d(?<![\d:.]\d)\d?)(?:[:.](\d{2}))?(?::\d{2})? ?(am|pm|a\.m\.|p\.m\.)?(?![\w:])")
 _CLOCK = re.compile(r"\d ?[ap]\.?m")
 _NUMBER = re.compile(
-    r"(?<![\w.])-?(?:\d{1,3}(?:[,' ]\d{3})+|\d{1,3}(?:\.\d{3})+(?=,\d)|\d{1,18})(?:[.,]\d{1,9})?(?![\w])"
+    r"\d(?<![\w.]\d)(?:\d{0,2}(?:[,' ]\d{3})+|\d{0,2}(?:\.\d{3})+(?=,\d)|\d{0,17})(?:[.,]\d{1,9})?(?![\w])"
 )
 _DIGIT = re.compile(r"\d")
+_STANDS = re.compile(r"\d(?<!\w\d)")  # a figure, and no part of a word such as `name5`
 _TRAIL = ".,;:!?)'\""
 
 
@@ -67,28 +72,42 @@ def _all(text: str) -> Iterator[Value]:
         for match in _MAIL.finditer(text):
             address = match[0].rstrip(".-")
             yield Value("mail", f"@m{address}", match.start(), match.start() + len(address))
-    if "." in text or "://" in text:
+    if "://" in text or ("." in text and _HOST.search(text)):
         yield from _links(text)
     if _DIGIT.search(text) is None:
         return
+    figures = _STANDS.search(text) is not None
     taken = bytearray(len(text))  # by a longer value: its digits are no figures of their own
-    for value in (*_accounts(text), *_dates(text), *_times(text)):
+    for value in (*_accounts(text, figures), *_dates(text, figures), *_times(text)):
         if not text[value.start : value.end].isdigit():
             taken[value.start : value.end] = b"\1" * (value.end - value.start)
         yield value
-    for match in _NUMBER.finditer(text):
-        if not taken[match.start()] and (number := _number(match[0])) is not None:
-            yield Value("number", number_key(number), match.start(), match.end())
+    for match in _NUMBER.finditer(text) if figures else ():
+        start = _begun(text, match.start(), "-")
+        if not taken[start] and (number := _number(text[start : match.end()])) is not None:
+            yield Value("number", number_key(number), start, match.end())
 
 
-def _accounts(text: str) -> Iterator[Value]:
+def _accounts(text: str, figures: bool) -> Iterator[Value]:
     for match in _ACCOUNT.finditer(text):
-        yield Value("account", f"@a{re.sub('[ -]', '', match[0])}", match.start(), match.end())
-    for match in _PHONE.finditer(text):
-        digits = re.sub(r"\D", "", match[0])
-        plain = re.fullmatch(r"\d+[.]\d+", match[0])
-        if 8 <= len(digits) <= 19 and not plain and not _ISO.match(match[0]) and not _NUMERIC.match(match[0]):
-            yield Value("phone", f"@p{digits.lstrip('0')}", match.start(), match.end())
+        start = match.start() - 2  # the country
+        yield Value("account", f"@a{re.sub('[ -]', '', text[start : match.end()])}", start, match.end())
+    for match in _PHONE.finditer(text) if figures else ():
+        start = _begun(text, match.start(), "(", "+")
+        whole = text[start : match.end()]
+        digits = re.sub(r"\D", "", whole)
+        plain = re.fullmatch(r"\d+[.]\d+", whole)
+        if 8 <= len(digits) <= 19 and not plain and not _ISO.match(whole) and not _NUMERIC.match(whole):
+            yield Value("phone", f"@p{digits.lstrip('0')}", start, match.end())
+
+
+def _begun(text: str, start: int, *signs: str) -> int:
+    """Where a figure begins if these signs, the nearest first, belong to it: none does that ends a word itself."""
+    for sign in signs:
+        before = text[start - 2 : start - 1] if start > 1 else ""
+        if text[start - 1 : start] == sign and not (before.isalnum() or before in (".", "_")):
+            start -= 1
+    return start
 
 
 def _times(text: str) -> Iterator[Value]:
@@ -107,21 +126,23 @@ def _links(text: str) -> Iterator[Value]:
         yield Value("host", f"@h{host.removeprefix('www.')}", match.start(), end)
 
 
-def _dates(text: str) -> Iterator[Value]:
+def _dates(text: str, figures: bool) -> Iterator[Value]:
     if "-" not in text and "/" not in text and "." not in text:
-        yield from _worded(text)
+        yield from _worded(text, figures)
         return
     for match in _ISO.finditer(text):
         yield from _date(match, int(match[1]), int(match[2]), int(match[3]))
     for match in _NUMERIC.finditer(text):
         yield from _date(match, int(match[3]), int(match[2]), int(match[1]))
         yield from _date(match, int(match[3]), int(match[1]), int(match[2]))
-    yield from _worded(text)
+    yield from _worded(text, figures)
 
 
-def _worded(text: str) -> Iterator[Value]:
+def _worded(text: str, figures: bool) -> Iterator[Value]:
     """Dates with the month as a word."""
-    if not any(month in text for month in _BEGINNINGS):  # five times as quick as the pattern that begins with one
+    if not figures or not any(
+        month in text for month in _BEGINNINGS
+    ):  # five times as quick as the pattern that begins with one
         return
     for match in _DAY_FIRST.finditer(text):
         yield from _date(match, int(match[3] or 0), _MONTHS[match[2]], int(match[1]))

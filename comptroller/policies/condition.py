@@ -82,7 +82,7 @@ class Fused:
             answers = self._program.eval(data=values).plain_value()  # that it is a list tells its type well enough
         except _ERRORS as error:
             raise Undecided(_plainly(str(error))) from None
-        if isinstance(answers, list) and len(answers) == self.size and all(isinstance(item, bool) for item in answers):
+        if isinstance(answers, list) and len(answers) == self.size and {*map(type, answers)} == {bool}:
             return answers
         raise Undecided("not all gave true or false")
 

@@ -47,3 +47,23 @@ def test_other_values_have_other_keys(one: str, other: str) -> None:
 
 def test_an_account_does_not_swallow_the_word_behind_it() -> None:
     assert "@ade89370400440532013000" in keys("to DE89 3704 0044 0532 0130 00 please and soon")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "places"),
+    [
+        ("(+49 30 901820)", "phone", ["+49 30 901820"]),
+        ("+(030) 90182012", "phone", ["+(030) 90182012"]),
+        ("call(030) 90182012", "phone", ["030) 90182012"]),  # the bracket is the word's
+        ("a+49 30 901820", "phone", ["49 30 901820"]),
+        ("-5 and 7-5 and x-5", "number", ["-5", "7", "5", "5"]),
+        ("v2.5 name5 _7", "number", []),
+        ("to de89 3704 0044 0532 0130 00 at once", "account", ["de89 3704 0044 0532 0130 00"]),
+        ("xde89370400440532013000", "account", []),
+        ("a7 on .5 may", "date", ["5 may"]),
+        ("name7 and march", "date", []),
+        ("a5:30 or b12:45", "time", ["5:30", "12:45"]),
+    ],
+)
+def test_where_a_figure_begins(text: str, kind: str, places: list[str]) -> None:
+    assert [text[v.start : v.end] for v in values_in(text) if v.kind == kind] == places
