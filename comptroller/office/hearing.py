@@ -12,6 +12,7 @@ from comptroller.guardrails.chain import Chain, Inspection
 from comptroller.policies.book import Book
 from comptroller.policies.plan import Plan
 from comptroller.policies.reasons import Passing, Reason, in_words, passing, reasons
+from comptroller.wrapper import tokens
 
 Row = dict[str, Any]
 _HIDE: Mapping[str, Action] = {"secrets": "redact"}
@@ -83,12 +84,14 @@ def inputs_of(plan: Plan) -> frozenset[str]:
 def _guarded(book: Book, case: Case, chain: Chain) -> Inspection | None:
     way = "out" if case.stage in ("tool", "reply") else "in"
     plan = book.guards(case.identity, "out" if way == "out" else "in")
-    if not plan:
+    if way == "in":
+        found = tokens.told(chain, book, case.identity, case.text(), plan)
+    elif not plan:
         return None
-    if case.stage == "tool":
+    elif case.stage == "tool":
         found = chain.inspect_json(msgspec.json.encode(case.args or {}).decode(), plan)
     else:
-        found = chain.inspect(case.reply_text() if case.stage == "reply" else case.text(), plan)
+        found = chain.inspect(case.reply_text(), plan)
     return found if found.findings or found.failed else None
 
 

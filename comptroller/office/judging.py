@@ -13,6 +13,7 @@ from comptroller.core.verdict import STRICTNESS, Action, Case, Decision, Verdict
 from comptroller.guardrails.chain import Chain, Inspection
 from comptroller.guardrails.provenance import Flow
 from comptroller.policies.book import Book
+from comptroller.wrapper import tokens
 from comptroller.wrapper.dataflow import sources_of, trust_of
 
 MOST_RUNS = 20_000  # under way at a time; the one silent for longest is forgotten, and what it knew with it
@@ -175,8 +176,11 @@ class Examiner:
         """What the guards find in a text, beside what the rules say of it."""
         plan = self.book.guards(identity, way)
         found = None
-        if plan and text:
+        if text and way == "in":
+            found = tokens.told(self.chain, self.book, identity, text, plan)
+        elif text and plan:
             found = self.chain.inspect_json(text, plan) if as_json else self.chain.inspect(text, plan)
+        if found is not None:
             found = found if found.findings or found.failed or found.action != "allow" else None
         if found is None and not always and decision.verdict is None and not decision.shadows:
             return None

@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 
-from comptroller.core.call import Part, ToolCall
+from comptroller.core.call import Identity, Part, ToolCall
 from comptroller.core.errors import Denied, StoreError
 from comptroller.core.verdict import Action, Verdict
 from comptroller.guardrails import tokens as text
-from comptroller.guardrails.chain import Inspection, Plan
+from comptroller.guardrails.chain import Chain, Inspection, Plan
 from comptroller.guardrails.tokens import PERSONAL, Exchange
+from comptroller.policies.book import Book
 from comptroller.policies.tokens import ALL, Tokens, tokens_for
 from comptroller.wrapper.effects import Effect, Recall
 from comptroller.wrapper.entry import Entry
@@ -35,6 +36,14 @@ def covering(entry: Entry, plan: Plan) -> Plan:
 @lru_cache(1_024)
 def _covering(plan: tuple[tuple[str, Action], ...], kinds: frozenset[str]) -> Plan:
     return Exchange(kinds, lambda kind, value: "").covering(dict(plan))
+
+
+def told(chain: Chain, book: Book, who: Identity, words: str, plan: Plan) -> Inspection:
+    """What would be said of a text on its way in; nothing is kept of it."""
+    said = tokens_for(book, who)
+    if said is None:
+        return chain.inspect(words, plan)
+    return text.exchange(chain, words, plan, Exchange(kinds_of(said), lambda kind, value: f"<{kind}>"))
 
 
 # -- on the way in

@@ -119,3 +119,16 @@ def test_a_run_that_was_forgotten_trusts_nothing(monkeypatch: object) -> None:
     finally:
         judging.MOST_RUNS = before
     assert rows[-1]["rule"] == "no-stranger"
+
+
+def test_what_would_become_a_token_is_told_as_redacted_and_an_agents_arguments_are_as_rules_see_them() -> None:
+    book = load_policies([("p.yaml", "policy: p\ntokens: {of: [email]}\nrules: [{id: r, on: tool, then: note}]\n")])
+    events = [
+        {"run": "r", "event": "user", "text": "jane@acme.com at 10.1.2.3"},
+        {"run": "r", "event": "result", "id": "c", "text": "10.1.2.3"},
+        {"run": "r", "event": "call", "id": "d", "tool": "t", "args": {"to": "jane@acme.com"}},
+    ]
+    rows = list(Examiner(book, Chain()).judge(map(json.dumps, events)))
+    told = [(row["line"], row["decision"], row["rule"]) for row in rows]
+    assert told == [(1, "redact", "guards.privacy"), (3, "allow", "r")]
+    assert rows[0]["because"] == "privacy found email"
