@@ -1,12 +1,17 @@
 -- What each agent did: calls, how they went, what they cost; `runs` it had a part in, by the time they began.
-WITH costs AS (
+WITH parts AS (
+  SELECT agent, currency, kind, workflow, model, sum(calls) AS calls, sum(failed) AS failed, sum(refused) AS refused,
+    sum(cached) AS cached, sum(input) AS input, sum(output) AS output, sum(took_us) AS took_us, sum(cost) AS cost,
+    max(day) AS latest
+  FROM costs_daily
+  WHERE agent <> '' AND {only tenant, customer, workflow} AND {days day}
+  GROUP BY ALL
+), costs AS (
   SELECT agent, currency, sum(calls) AS calls, sum(failed) AS failed, sum(refused) AS refused, sum(cached) AS cached,
     sum(calls) FILTER (kind = 'model') AS model_calls, sum(calls) FILTER (kind = 'tool') AS tool_calls,
     sum(input) AS input, sum(output) AS output, sum(took_us) AS took_us, sum(cost) AS cost,
-    list(DISTINCT workflow) AS workflows, list(DISTINCT model) FILTER (model <> '') AS models, max(day) AS latest
-  FROM costs_daily
-  WHERE agent <> '' AND {only tenant, customer, workflow} AND {days day}
-  GROUP BY agent, currency
+    list(DISTINCT workflow) AS workflows, list(DISTINCT model) FILTER (model <> '') AS models, max(latest) AS latest
+  FROM parts GROUP BY agent, currency
 ), calls AS (
   SELECT agent, sum(calls)::BIGINT AS calls, sum(failed)::BIGINT AS failed, sum(refused)::BIGINT AS refused,
     sum(cached)::BIGINT AS cached, coalesce(sum(model_calls), 0)::BIGINT AS model_calls,
@@ -16,9 +21,10 @@ WITH costs AS (
     list_sort(list_distinct(flatten(list(models)))) AS models, max(latest) AS latest
   FROM costs GROUP BY agent
 ), seats AS (
-  SELECT agent, count(*) AS runs, count(*) FILTER (status NOT IN ('ok', 'open')) AS failed_runs
-  FROM (SELECT unnest(string_split(agents, chr(10))) AS agent, status FROM runs
-    WHERE {only tenant, customer, workflow} AND {between started})
+  SELECT agent, sum(runs)::BIGINT AS runs, sum(failed)::BIGINT AS failed_runs
+  FROM (SELECT unnest(string_split(agents, chr(10))) AS agent, runs, failed FROM (
+    SELECT agents, count(*) AS runs, count(*) FILTER (status NOT IN ('ok', 'open')) AS failed FROM runs
+    WHERE {only tenant, customer, workflow} AND {between started} GROUP BY agents))
   WHERE agent <> '' GROUP BY agent
 ), opened AS (
   SELECT agent, sum(opened)::BIGINT AS opened, sum(failed)::BIGINT AS failed FROM delegations_daily
