@@ -1,9 +1,13 @@
-"""What every test is given: loggers as they were before it."""
+"""What every test is given: loggers as they were before it, and as much time as a busy machine takes."""
 
 import logging
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("suite", deadline=None)  # how long an example takes says how busy the machine is
+settings.load_profile("suite")
 
 
 @pytest.fixture(autouse=True)

@@ -50,7 +50,10 @@ def tiny(place: Path) -> Town:
     """One run with one call."""
     made = Town(place / "ledger", {})
     with Upstream("Hello.") as up, Desk.open(made.ledger, {}) as desk:
-        with Run("greeting", desk=desk) as run, wrap(httpx.Client(base_url=up.url, trust_env=False)) as client:
+        with (
+            Run("greeting", desk=desk) as run,
+            wrap(httpx.Client(base_url=up.url, trust_env=False, timeout=60)) as client,
+        ):
             asked = {"model": "gpt-4o", "max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}]}
             client.post("/v1/chat/completions", json=asked).raise_for_status()
         made.ids["run"] = run.id
@@ -62,7 +65,7 @@ def hostile(place: Path) -> Town:
     made = town.build(place, _said())
     with Upstream(_echo) as up, Desk.open(made.ledger, made.config) as desk:
         before = set_desk(desk)
-        client = wrap(httpx.Client(base_url=up.url, trust_env=False))
+        client = wrap(httpx.Client(base_url=up.url, trust_env=False, timeout=60))
         for nth, text in enumerate((*PAYLOADS, LONG, BROKEN)):
             made.ids[f"odd {nth}"] = _odd(desk, client, text)
         client.close()

@@ -99,7 +99,7 @@ def over(
 def until(console: Console) -> None:
     """Wait for the first answer."""
     transport = httpx.HTTPTransport(retries=0)
-    with httpx.Client(transport=transport, trust_env=False) as client:
+    with httpx.Client(transport=transport, trust_env=False, timeout=60) as client:
         for _ in range(600):
             try:
                 client.get(f"{console.url}/signin")

@@ -33,7 +33,7 @@ def sign_in(house: Console, browser: httpx.Client) -> httpx.Response:
     """Click, be sent to the provider, and come back."""
     asked = browser.get("/signin/oidc")
     assert asked.status_code == 303, asked.text
-    back = httpx.get(asked.headers["location"], trust_env=False)
+    back = httpx.get(asked.headers["location"], trust_env=False, timeout=60)
     assert back.headers["location"].startswith(f"{house.url}/oauth2callback?")
     return browser.get(back.headers["location"])
 
@@ -100,7 +100,7 @@ def test_an_answer_nobody_asked_for_lets_nobody_in(house: tuple[Console, Provide
     idp.claims = {"sub": "s-1", "groups": ["auditors"]}
     with made.browser() as victim, made.browser() as attacker:
         asked = attacker.get("/signin/oidc")
-        back = httpx.get(asked.headers["location"], trust_env=False).headers["location"]
+        back = httpx.get(asked.headers["location"], trust_env=False, timeout=60).headers["location"]
         assert victim.get(back).status_code == 403
         assert attacker.get(back).status_code == 303
         assert attacker.get(back).status_code == 403
@@ -114,5 +114,5 @@ def test_this_machine_signs_in_like_everybody(house: tuple[Console, Provider]) -
 
 def test_sign_in_begins_at_the_name_the_provider_sends_browsers_back_to(house: tuple[Console, Provider]) -> None:
     made, _ = house
-    with httpx.Client(base_url=made.url.replace("127.0.0.1", "localhost"), trust_env=False) as browser:
+    with httpx.Client(base_url=made.url.replace("127.0.0.1", "localhost"), trust_env=False, timeout=60) as browser:
         assert browser.get("/signin/oidc").headers["location"] == f"{made.url}/signin/oidc"

@@ -176,7 +176,7 @@ def _work(town: Town, clock: Clock, said: Said) -> Iterator[Work]:
     before = None
     with Upstream(lambda asked: _answer(asked, said)) as up, Desk.open(town.ledger, town.config, clock) as desk:
         before = set_desk(desk)
-        client = wrap(httpx.Client(base_url=up.url, trust_env=False))
+        client = wrap(httpx.Client(base_url=up.url, trust_env=False, timeout=60))
         try:
             with Reader.open(town.ledger) as reader:
                 outcomes = OutcomeDesk(desk, lambda: reader)

@@ -57,11 +57,11 @@ class House:
         if body is None:
             body = {"model": "gpt-4o-mini", "messages": HI, "max_tokens": 50}
         if isinstance(body, bytes):
-            return httpx.post(self.url + path, content=body, trust_env=False, **more)
-        return httpx.post(self.url + path, json=body, trust_env=False, **more)
+            return httpx.post(self.url + path, content=body, trust_env=False, **{"timeout": 60, **more})
+        return httpx.post(self.url + path, json=body, trust_env=False, **{"timeout": 60, **more})
 
     def get(self, path: str, **more: Any) -> httpx.Response:
-        return httpx.get(self.url + path, trust_env=False, **more)
+        return httpx.get(self.url + path, trust_env=False, **{"timeout": 60, **more})
 
 
 @contextmanager

@@ -145,7 +145,9 @@ def test_a_held_refund_approved_with_an_edit_after_a_restart_of_the_gateway_goes
         done = _command(at, "approve", ask.id, "--edit", str(tmp_path / "smaller.json"), "--as", "jane")
         assert json.loads(done.stdout)["state"] == "approved", done.stderr
         with ThreadPoolExecutor(6) as pool:
-            replies = list(pool.map(lambda _: httpx.post(at.url + CHAT, json=BODY, trust_env=False), range(6)))
+            replies = list(
+                pool.map(lambda _: httpx.post(at.url + CHAT, json=BODY, trust_env=False, timeout=60), range(6))
+            )
         passed = [args for reply in replies if (args := _args(reply))]
         assert passed == [{"order": "7", "amount": 180.0}]
         assert [fact.data["approvals"] for fact in at.facts(APPROVAL_USED)] == [[ask.id]]

@@ -146,7 +146,9 @@ def test_nothing_is_kept_of_what_a_stranger_sends(path: str) -> None:
 
 def test_where_no_key_is_asked_for_little_is_read() -> None:
     with house("Hello.") as at:
-        reply = httpx.request("GET", at.url + "/healthz", content=b"x" * (app.STRANGERS + 1), trust_env=False)
+        reply = httpx.request(
+            "GET", at.url + "/healthz", content=b"x" * (app.STRANGERS + 1), trust_env=False, timeout=60
+        )
         assert reply.status_code == 413
         assert at.get("/healthz").status_code == 200
 

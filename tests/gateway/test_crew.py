@@ -231,7 +231,7 @@ def test_a_single_gateway_beside_another_owner_of_its_ledger_has_its_record_befo
         with Desk.open(tmp_path / "ledger", settings) as second, background(Gate.of(second)) as url:
             assert not second.ledger.local
             for number in range(5):
-                reply = httpx.post(url + CHAT, json=BODY, trust_env=False)
+                reply = httpx.post(url + CHAT, json=BODY, trust_env=False, timeout=60)
                 closed = [fact.call for _, fact in journal.read(tmp_path / "ledger") if fact.kind == CALL_CLOSED]
                 assert closed[number:] == [reply.headers["comptroller-call"]]
         assert owner.ledger.held() == (0, {})

@@ -239,7 +239,7 @@ def test_a_reply_that_is_not_http_is_502() -> None:
 
 def test_a_client_that_vanishes_from_a_stream_pays_for_what_was_streamed() -> None:
     with house(Say("word " * 2_000, pause_s=0.01)) as at:
-        with httpx.stream("POST", at.url + "/v1/chat/completions", json=STREAMED, trust_env=False) as reply:
+        with httpx.stream("POST", at.url + "/v1/chat/completions", json=STREAMED, trust_env=False, timeout=60) as reply:
             next(reply.iter_bytes())
         _wait_for(lambda: bool(at.calls))
         assert (at.last["status"], at.last["estimated"]) == ("cancelled", True)
@@ -249,7 +249,7 @@ def test_a_client_that_vanishes_from_a_stream_pays_for_what_was_streamed() -> No
 
 def test_a_stream_that_is_nearly_over_is_read_to_its_end_after_the_client_left() -> None:
     with house(Say("word " * 8, pause_s=0.05), gateway={"drain_s": 5}) as at:
-        with httpx.stream("POST", at.url + "/v1/chat/completions", json=STREAMED, trust_env=False) as reply:
+        with httpx.stream("POST", at.url + "/v1/chat/completions", json=STREAMED, trust_env=False, timeout=60) as reply:
             next(reply.iter_bytes())
         _wait_for(lambda: bool(at.calls))
         assert at.last["status"] == "ok"

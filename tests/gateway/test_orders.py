@@ -68,7 +68,7 @@ def test_new_calls_of_what_is_stopped_are_403_and_pass_again_once_it_is_revived(
 
 def test_a_stream_of_somebody_else_goes_on() -> None:
     with house(Say("word " * 400)) as at:
-        with httpx.stream("POST", f"{at.url}/v1/chat/completions", json=STREAMED, trust_env=False) as reply:
+        with httpx.stream("POST", f"{at.url}/v1/chat/completions", json=STREAMED, trust_env=False, timeout=60) as reply:
             pieces = reply.iter_raw()
             got = next(pieces)
             orders.kill(at.desk.ledger, SYSTEM, Target("run", "another", "default"), "Ann", "")

@@ -72,7 +72,7 @@ class Listener(threading.Thread):
         address = f"{self.url}/v1/chat/completions"
         with (
             contextlib.suppress(httpx.HTTPError),
-            httpx.stream("POST", address, json=body, trust_env=False) as reply,
+            httpx.stream("POST", address, json=body, trust_env=False, timeout=60) as reply,
         ):
             for line in reply.iter_lines():
                 self.got.append(line)

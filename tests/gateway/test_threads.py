@@ -161,7 +161,7 @@ def ask_a_new_gateway(config: dict[str, Any], body: dict[str, Any]) -> str:
         gate = Gate.of(desk)
         with background(gate) as url:
             wait_for(lambda: gate.looked_back)
-            return httpx.post(f"{url}/v1/responses", json=body, trust_env=False).headers["comptroller-run"]
+            return httpx.post(f"{url}/v1/responses", json=body, trust_env=False, timeout=60).headers["comptroller-run"]
 
 
 def test_what_is_kept_is_deleted_and_listed_for_whoever_made_it_only() -> None:
@@ -172,9 +172,9 @@ def test_what_is_kept_is_deleted_and_listed_for_whoever_made_it_only() -> None:
         path = f"/v1/responses/{made.json()['id']}"
         assert at.get(f"{path}/input_items", headers=theirs).status_code == 404
         assert at.get(f"{path}/input_items?limit=5", headers=mine).json()["method"] == "GET"
-        deleted = httpx.delete(at.url + path, headers=mine, trust_env=False)
+        deleted = httpx.delete(at.url + path, headers=mine, trust_env=False, timeout=60)
         assert (deleted.json()["method"], deleted.json()["path"]) == ("DELETE", path)
-        assert httpx.delete(at.url + path, headers=mine, trust_env=False).status_code == 404
+        assert httpx.delete(at.url + path, headers=mine, trust_env=False, timeout=60).status_code == 404
         facts = at.desk.ledger.of(CALL_CLOSED)
         assert {fact.run for fact in facts} == {made.headers["comptroller-run"]}
         assert [fact.data["kind"] for fact in facts] == ["model", "external", "external"]

@@ -84,7 +84,7 @@ def api(place: Path) -> Iterator[Api]:
         runs, before = [], set_desk(desk)
         for tenant, customer in (("ours", "acme"), ("ours", "bolt"), ("theirs", "acme")):
             with Run("loans", customer=customer, tenant=tenant, desk=desk) as run, run.agent("clerk"):
-                client = wrap(httpx.Client(base_url=up.url, trust_env=False))
+                client = wrap(httpx.Client(base_url=up.url, trust_env=False, timeout=60))
                 asked = {**MODEL, "messages": [{"role": "user", "content": f"Hello from {customer}"}]}
                 client.post("/v1/chat/completions", json=asked).raise_for_status()
                 client.close()

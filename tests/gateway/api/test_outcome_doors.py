@@ -42,7 +42,7 @@ def served(place: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def test_a_customer_answers_by_a_link_and_nobody_else_gets_in_without_a_key(tmp_path: Path) -> None:
-    with served(tmp_path) as (url, secret, claim), httpx.Client(base_url=url, trust_env=False) as browser:
+    with served(tmp_path) as (url, secret, claim), httpx.Client(base_url=url, trust_env=False, timeout=60) as browser:
         key = {"authorization": f"Bearer {secret}"}
         one = f"/api/outcomes/{claim}"
         assert browser.get(one).status_code == 401

@@ -71,7 +71,7 @@ def get(url: str, path: str, secret: str = "", **headers: str) -> httpx.Response
 def test_a_call_through_the_gateway_is_told_by_its_api(tmp_path: Path) -> None:
     with served(tmp_path) as (url, _, keeper):
         asked = {"model": "gpt-4o-mini", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]}
-        sent = httpx.post(f"{url}/v1/chat/completions", json=asked, headers=HEADERS, trust_env=False)
+        sent = httpx.post(f"{url}/v1/chat/completions", json=asked, headers=HEADERS, trust_env=False, timeout=60)
         reader = get(url, f"/api/runs/{sent.headers['comptroller-run']}")
         assert reader.status_code == 200
         assert [call["call"] for call in reader.json()["calls_in_order"]] == [sent.headers["comptroller-call"]]
@@ -85,9 +85,13 @@ def test_a_run_closed_from_outside_is_let_go_of_by_the_gateway_and_ends_as_was_s
     with served(tmp_path) as (url, _, _):
         opened = httpx.post(f"{url}/api/runs", json={"customer": "acme"}, trust_env=False, timeout=30).json()
         asked = {"model": "gpt-4o-mini", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]}
-        sent = httpx.post(f"{url}/v1/chat/completions", json=asked, headers=opened["headers"], trust_env=False)
+        sent = httpx.post(
+            f"{url}/v1/chat/completions", json=asked, headers=opened["headers"], trust_env=False, timeout=60
+        )
         assert sent.headers["comptroller-run"] == opened["run"]
-        closed = httpx.post(f"{url}/api/runs/{opened['run']}/close", json={"status": "error"}, trust_env=False)
+        closed = httpx.post(
+            f"{url}/api/runs/{opened['run']}/close", json={"status": "error"}, trust_env=False, timeout=60
+        )
         assert closed.status_code == 200
     with Reader.open(tmp_path / "ledger") as reader:
         row = reader.rows("run", run=opened["run"])[0]
