@@ -1,6 +1,6 @@
 # GNU make and a Python from 3.11 to 3.13 with venv are all this needs: everything else goes into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help run demo-books test check bench chaos storm clients compat docs clean
+.PHONY: help run demo-books test check bench chaos storm screens clients compat docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,6 +22,7 @@ help:
 	@echo "make bench   every benchmark, as tables"
 	@echo "make chaos   kill agents at random instants, 50 rounds of each kind, and check what they leave"
 	@echo "make storm   the gateway under faults at full size: cancels, one cap, idle and slow clients, torn sockets"
+	@echo "make screens the console's pages under axe-core by day and night, each at both widths (make test: by night only the wide one)"
 	@echo "make clients real SDKs and frameworks, each in an environment of its own, through the gateway; NAMES='crewai' for some"
 	@echo "make compat  the wrapper's tests on the oldest SDKs we support, in an environment of their own"
 	@echo "make clean   remove .venv, caches and the demo ledger"
@@ -51,12 +52,15 @@ chaos: $(VENV)/.for-test
 storm: $(VENV)/.for-test
 	@$(BIN)/python -m tests.gateway.storm
 
+screens: $(VENV)/.for-test
+	@SCREENS=all $(BIN)/python -m pytest -W error tests/dashboards/test_axe.py
+
 clients: $(VENV)/.for-test
 	@$(BIN)/python -m examples.clients $(NAMES)
 
 compat: $(VENV)/.made
 	@$(BIN)/python -m venv $(VENV)-oldest
-	@$(VENV)-oldest/bin/python -m pip install --quiet --disable-pip-version-check --editable . pytest httpx2 -r tests/oldest.txt
+	@$(VENV)-oldest/bin/python -m pip install --quiet --disable-pip-version-check --editable . pytest hypothesis httpx2 -r tests/oldest.txt
 	@$(VENV)-oldest/bin/python -m pytest -W error tests/wrapper
 
 clean:

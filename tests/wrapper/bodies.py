@@ -3,6 +3,10 @@
 import json
 from typing import Any
 
+import httpx
+import httpx2
+import openai
+
 
 def ask(text: str = "Hi", model: str = "gpt-4o-mini", **more: Any) -> bytes:
     return json.dumps({"model": model, "messages": [{"role": "user", "content": text}], **more}).encode()
@@ -30,3 +34,9 @@ def event(delta: dict[str, Any] | None = None, finish: str | None = None, **more
 
 
 DONE = b"data: [DONE]\n\n"
+
+
+def http_library() -> Any:
+    """What this openai is built on: httpx2 for today's SDK, httpx for older ones."""
+    kinds = (kind.__module__.partition(".")[0] for kind in openai.DefaultHttpxClient.__mro__)
+    return next(httpx2 if kind == "httpx2" else httpx for kind in kinds if kind.startswith("httpx"))

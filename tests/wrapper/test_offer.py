@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+pytest.importorskip("aiohttp")  # what the gateway is made of
+
 from comptroller.core.facts import CALL_CLOSED
 from comptroller.testing.script import Say, Use
 from tests.gateway.house import HI, House, house

@@ -14,6 +14,7 @@ import comptroller as ct
 from comptroller.core.facts import CALL_CLOSED
 from comptroller.testing import TestDesk, Upstream, desk
 from comptroller.testing.script import Say, Use
+from tests.wrapper.bodies import http_library
 
 POLICY = """
 policy: sdk
@@ -38,12 +39,6 @@ def office() -> Iterator[TestDesk]:
 
 def openai_client(up: Upstream, **more: Any) -> openai.OpenAI:
     return ct.wrap(openai.OpenAI(api_key="k", base_url=up.url + "/v1", **more))
-
-
-def http_library_of(client: openai.OpenAI) -> Any:
-    """httpx2 for today's SDK, httpx for older ones."""
-    kinds = {kind.__module__.partition(".")[0] for kind in type(client._client).__mro__}
-    return httpx2 if "httpx2" in kinds else httpx
 
 
 def test_openai_whole_gets_its_reply_and_the_call_is_on_record(office: TestDesk) -> None:
@@ -77,7 +72,7 @@ def test_async_openai_whole_and_streamed(office: TestDesk) -> None:
 
 
 def test_one_async_client_works_under_two_event_loops(office: TestDesk) -> None:
-    lib = http_library_of(openai.OpenAI(api_key="k"))
+    lib = http_library()
     with Upstream("Hello.") as up:
         http = lib.AsyncClient(limits=lib.Limits(max_keepalive_connections=0))  # a kept connection is its loop's own
         client = ct.wrap(openai.AsyncOpenAI(api_key="k", base_url=up.url + "/v1", http_client=http))
@@ -227,7 +222,7 @@ def test_the_clients_own_event_hooks_and_timeouts_stay(office: TestDesk) -> None
     seen: list[str] = []
     hooks = {"request": [lambda r: seen.append("request")], "response": [lambda r: seen.append("response")]}
     with Upstream(Say("late", wait_s=5)) as up, ct.run("w"):
-        http = http_library_of(openai.OpenAI(api_key="k")).Client(event_hooks=hooks, timeout=0.05)
+        http = http_library().Client(event_hooks=hooks, timeout=0.05)
         with openai_client(up, http_client=http, max_retries=0) as client, pytest.raises(openai.APITimeoutError):
             client.chat.completions.create(model="gpt-4o-mini", messages=HI, max_tokens=50, timeout=0.05)
     assert seen == ["request"]

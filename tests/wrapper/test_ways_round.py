@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import httpx2
 import openai
 import pytest
 
@@ -12,8 +11,9 @@ import comptroller as ct
 from comptroller.core.facts import CALL_CLOSED
 from comptroller.dialects.routes import dialect_for, is_model_route, plain_path
 from comptroller.testing import TestDesk, Upstream, desk
-from tests.wrapper.bodies import DONE, event, reply
+from tests.wrapper.bodies import DONE, event, http_library, reply
 
+HTTP = http_library()
 POLICY = """
 policy: p
 guards: {secrets: {in: redact, out: deny}, privacy: {in: redact, out: redact}}
@@ -45,17 +45,17 @@ def office() -> Iterator[TestDesk]:
 
 
 def client(answer: Any, seen: list[bytes] | None = None, **more: Any) -> openai.OpenAI:
-    def handle(request: httpx2.Request) -> httpx2.Response:
+    def handle(request: Any) -> Any:
         if seen is not None:
             seen.append(request.content)  # a transport of the user's own may read what it sends
         return answer(request) if callable(answer) else answer
 
-    http = httpx2.Client(transport=httpx2.MockTransport(handle), follow_redirects=True)
+    http = HTTP.Client(transport=HTTP.MockTransport(handle), follow_redirects=True)
     return ct.wrap(openai.OpenAI(api_key="k", base_url="http://up/v1", max_retries=0, http_client=http, **more))
 
 
 def test_a_transport_that_has_read_the_reply_already_does_not_undo_what_was_decided(office: TestDesk) -> None:
-    read = httpx2.Response(200, content=reply(f"mail {MAIL}", REFUND), headers={"content-type": "application/json"})
+    read = HTTP.Response(200, content=reply(f"mail {MAIL}", REFUND), headers={"content-type": "application/json"})
     with ct.run("w"), client(read) as c:
         message = c.chat.completions.create(model="gpt-4o-mini", messages=HI, max_tokens=9).choices[0].message
     assert not message.tool_calls
@@ -63,7 +63,7 @@ def test_a_transport_that_has_read_the_reply_already_does_not_undo_what_was_deci
 
 
 def test_nor_where_the_reply_is_a_stream(office: TestDesk) -> None:
-    read = httpx2.Response(200, content=STREAM, headers={"content-type": "text/event-stream"})
+    read = HTTP.Response(200, content=STREAM, headers={"content-type": "text/event-stream"})
     with ct.run("w"), client(read) as c:
         chunks = list(c.chat.completions.create(model="gpt-4o-mini", messages=HI, max_tokens=9, stream=True))
     assert not any(choice.delta.tool_calls for chunk in chunks for choice in chunk.choices)
@@ -73,14 +73,14 @@ def test_nor_where_the_reply_is_a_stream(office: TestDesk) -> None:
 
 def test_a_transport_that_reads_the_request_reads_what_was_decided(office: TestDesk) -> None:
     seen: list[bytes] = []
-    with ct.run("w"), client(httpx2.Response(200, content=reply()), seen) as c:
+    with ct.run("w"), client(HTTP.Response(200, content=reply()), seen) as c:
         c.chat.completions.create(model="gpt-4o-mini", messages=HI, max_tokens=9)
     assert MAIL.encode() not in seen[0]
 
 
 @pytest.mark.parametrize("kind", ["Text/Event-Stream", "text/plain", "application/json", ""])
 def test_a_stream_is_governed_whatever_it_calls_itself(office: TestDesk, kind: str) -> None:
-    with ct.run("w"), client(httpx2.Response(200, content=STREAM, headers={"content-type": kind})) as c:
+    with ct.run("w"), client(HTTP.Response(200, content=STREAM, headers={"content-type": kind})) as c:
         try:
             chunks = list(c.chat.completions.create(model="gpt-4o-mini", messages=HI, max_tokens=9, stream=True))
         except ct.Denied:
@@ -94,13 +94,13 @@ def test_json_that_only_a_lenient_reader_reads_is_judged_all_the_same(office: Te
     body["choices"][0]["logprobs"] = {"content": [], "top": float("-inf")} if odd == "nan" else None
     data = json.dumps(body).encode("utf-16" if odd == "utf-16" else "utf-8")
     data = b"\xef\xbb\xbf" + data if odd == "bom" else data
-    with ct.run("w"), client(httpx2.Response(200, content=data, headers={"content-type": "application/json"})) as c:
+    with ct.run("w"), client(HTTP.Response(200, content=data, headers={"content-type": "application/json"})) as c:
         message = c.chat.completions.create(model="gpt-4o-mini", messages=HI, max_tokens=9).choices[0].message
     assert not message.tool_calls
 
 
 def test_a_reply_nobody_can_read_is_refused_under_a_policy_and_passes_without_one() -> None:
-    broken = httpx2.Response(200, content=b"\xff\xfe{", headers={"content-type": "application/json"})
+    broken = HTTP.Response(200, content=b"\xff\xfe{", headers={"content-type": "application/json"})
     with desk(POLICY), ct.run("w"), client(broken) as c, pytest.raises(ct.Denied, match="cannot be governed"):
         c.chat.completions.create(model="gpt-4o-mini", messages=HI, max_tokens=9)
 
@@ -110,7 +110,7 @@ def test_the_scope_of_a_function_counts_also_when_a_model_asked_for_it() -> None
     def pull_credit(customer: str) -> str:
         return "712"
 
-    asked = httpx2.Response(200, content=reply("", [("c1", "pull_credit", {"customer": "1"})]))
+    asked = HTTP.Response(200, content=reply("", [("c1", "pull_credit", {"customer": "1"})]))
     with desk(), ct.run("w") as run, run.agent("clerk", scopes=["mail:read"]), client(asked) as c:
         c.chat.completions.create(model="gpt-4o-mini", messages=HI, max_tokens=9)
         with pytest.raises(ct.Denied, match="credit:read"):
@@ -124,7 +124,7 @@ def test_one_agents_decision_is_not_anothers() -> None:
     def pay(amount: float) -> str:
         return "paid"
 
-    asked = httpx2.Response(200, content=reply("", [("c1", "pay", {"amount": 1.0})]))
+    asked = HTTP.Response(200, content=reply("", [("c1", "pay", {"amount": 1.0})]))
     with desk(policy), ct.run("w") as run, client(asked) as c:
         with run.agent("a"):
             c.chat.completions.create(model="gpt-4o-mini", messages=HI, max_tokens=9)
@@ -133,10 +133,10 @@ def test_one_agents_decision_is_not_anothers() -> None:
 
 
 def test_a_redirect_costs_nothing_and_is_no_call() -> None:
-    def up(request: httpx2.Request) -> httpx2.Response:
+    def up(request: Any) -> Any:
         if request.url.path.endswith("/"):
-            return httpx2.Response(200, content=reply())
-        return httpx2.Response(307, headers={"location": f"{request.url}/"})
+            return HTTP.Response(200, content=reply())
+        return HTTP.Response(307, headers={"location": f"{request.url}/"})
 
     with desk("policy: p\nbudgets: [{per: run, cap: 1 USD, over: deny}]\n") as office, ct.run("w"), client(up) as c:
         c.chat.completions.create(model="gpt-4o-mini", messages=HI, max_tokens=9)
@@ -145,7 +145,7 @@ def test_a_redirect_costs_nothing_and_is_no_call() -> None:
 
 def test_a_retry_is_believed_only_where_it_can_be_one() -> None:
     with desk("policy: p\nbudgets: [{per: run, cap: 2 calls, over: deny}]\n"), ct.run("w"):
-        c = client(lambda request: httpx2.Response(200, content=reply()))
+        c = client(lambda request: HTTP.Response(200, content=reply()))
 
         def say(text: str) -> None:
             said = {"x-stainless-retry-count": "1"}
@@ -160,7 +160,7 @@ def test_a_retry_is_believed_only_where_it_can_be_one() -> None:
 
 
 def test_usage_beyond_any_model_is_not_believed(office: TestDesk) -> None:
-    lie = httpx2.Response(200, content=reply(prompt_tokens=2**53, completion_tokens=2**53))
+    lie = HTTP.Response(200, content=reply(prompt_tokens=2**53, completion_tokens=2**53))
     with ct.run("w"), client(lie) as c:
         c.chat.completions.create(model="gpt-4o-mini", messages=HI, max_tokens=9)
     closed = office.facts(CALL_CLOSED)[-1]
@@ -169,7 +169,7 @@ def test_usage_beyond_any_model_is_not_believed(office: TestDesk) -> None:
 
 
 def test_one_http_client_cannot_be_for_two_customers() -> None:
-    http = httpx2.Client()
+    http = HTTP.Client()
     ct.wrap(openai.OpenAI(api_key="k", http_client=http), customer="acme")
     with pytest.raises(ct.SettingsError, match="of its own"):
         ct.wrap(openai.OpenAI(api_key="k", http_client=http), customer="globex")
@@ -177,8 +177,8 @@ def test_one_http_client_cannot_be_for_two_customers() -> None:
 
 
 def test_a_copy_with_another_http_client_is_governed_too(office: TestDesk) -> None:
-    other = httpx2.Client(transport=httpx2.MockTransport(lambda request: httpx2.Response(200, content=reply())))
-    with ct.run("w"), client(httpx2.Response(500)) as c:
+    other = HTTP.Client(transport=HTTP.MockTransport(lambda request: HTTP.Response(200, content=reply())))
+    with ct.run("w"), client(HTTP.Response(500)) as c:
         c.with_options(http_client=other).chat.completions.create(model="gpt-4o-mini", messages=HI, max_tokens=9)
     assert office.facts(CALL_CLOSED)[-1]["status"] == "ok"
 
@@ -200,20 +200,20 @@ def test_a_path_written_oddly_is_the_same_route(path: str) -> None:
 
 def test_what_an_sdk_makes_its_provider_do_is_refused_under_a_hard_cap() -> None:
     policy = "policy: p\nbudgets: [{per: run, cap: 0 USD, over: deny}]\n"
-    with desk(policy) as office, ct.run("w"), client(httpx2.Response(200, json={"id": "x"})) as c:
+    with desk(policy) as office, ct.run("w"), client(HTTP.Response(200, json={"id": "x"})) as c:
         with pytest.raises(ct.Denied):
             c.post("/threads/runs", body={"assistant_id": "a"}, cast_to=object)
         assert office.facts(CALL_CLOSED)[-1]["opaque"] is True
 
 
 def test_a_transport_that_reads_replies_over_a_real_connection_hangs_nobody(office: TestDesk) -> None:
-    class Reads(httpx2.HTTPTransport):
-        def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+    class Reads(HTTP.HTTPTransport):
+        def handle_request(self, request: Any) -> Any:
             response = super().handle_request(request)
             response.read()
             return response
 
-    with Upstream("Hello there.") as up, ct.run("w"), httpx2.Client(transport=Reads()) as http:
+    with Upstream("Hello there.") as up, ct.run("w"), HTTP.Client(transport=Reads()) as http:
         sdk = ct.wrap(openai.OpenAI(api_key="k", base_url=up.url + "/v1", max_retries=0, timeout=5, http_client=http))
         whole = sdk.chat.completions.create(model="gpt-4o-mini", messages=HI, max_tokens=9)
         assert whole.choices[0].message.content == "Hello there."
