@@ -16,22 +16,22 @@ def verdict(diff: Diff) -> str:
         return first
     if diff.course is None:
         return f"{first} Yet both took the same steps."
-    return f"{first} They first take another step here: {_sentence(diff.course, diff.course_path)}"
+    return f"{first} Their steps part later: {_sentence(diff.course, diff.course_path)}"
 
 
 def _sentence(row: Row, path: Iterable[str]) -> str:
     where = named(row, path)
     if row.kind == "extra":
-        return f"Only the bad run made this call: {where}."
+        return f"Only the bad run called {where}."
     if row.kind == "missing":
         never = "the bad run ended before it" if row.what == "not_reached" else "the bad run went on without it"
-        return f"Only the good run made this call, {never}: {where}."
+        return f"Only the good run called {where}: {never}."
     if row.kind == "input":
-        return f"Asked something else: {where}: {', '.join(_chosen(row, (*INPUTS, 'status', 'error')))}."
+        return f"At {where} something else was asked: {', '.join(_chosen(row, (*INPUTS, 'status', 'error')))}."
     doer = "the model answered differently" if row.bad and row.bad.kind == "model" else "it ended differently"
     if row.bad and row.bad.asked is None:
-        return f"Here {doer}: {where}: {', '.join(_chosen(row, OUTPUTS))}. What was asked was not kept."
-    return f"Asked the same, {doer}: {where}: {', '.join(_chosen(row, OUTPUTS))}."
+        return f"At {where} {doer}: {', '.join(_chosen(row, OUTPUTS))}. What was asked was not kept."
+    return f"At {where} the same was asked, and {doer}: {', '.join(_chosen(row, OUTPUTS))}."
 
 
 def named(row: Row, path: Iterable[str]) -> str:

@@ -48,7 +48,7 @@ def test_another_message_is_told_by_its_number() -> None:
     (change,) = found.first.changes
     assert (change.what, change.message, found.kind) == ("prompt", 3, "input")
     assert verdict(found) == (
-        "Asked something else: model gpt-4o: its messages differ from number 3 on "
+        "At model gpt-4o something else was asked: its messages differ from number 3 on "
         "(3 messages, the good run's 4 messages). Yet both took the same steps."
     )
 
@@ -76,7 +76,8 @@ def test_the_same_question_with_another_answer_is_the_models_doing() -> None:
     found = diff(bad, good)
     assert found.kind == "output"
     assert verdict(found) == (
-        "Asked the same, the model answered differently: model gpt-4o: the reply differs. Yet both took the same steps."
+        "At model gpt-4o the same was asked, and the model answered differently: the reply differs. "
+        "Yet both took the same steps."
     )
 
 
@@ -86,7 +87,8 @@ def test_another_model_answering_under_one_name_is_told() -> None:
     good.model(asked=1, answered=1, model="gpt-4o-2025-01")
     found = diff(bad, good)
     assert verdict(found).startswith(
-        "Asked the same, the model answered differently: model gpt-4o: answered by gpt-4o-2026-01 instead of gpt-4o-20"
+        "At model gpt-4o the same was asked, and the model answered differently: "
+        "answered by gpt-4o-2026-01 instead of gpt-4o-20"
     )
     assert [change.what for change in found.versions] == ["model"]
 
@@ -115,7 +117,9 @@ def test_a_tool_that_failed_for_a_call_inside_it_is_not_where_they_part() -> Non
         plays.append(play)
     found = diff(*plays)
     assert found.first_path == ("tool research",)
-    assert verdict(found).startswith("Asked the same, the model answered differently: tool research > model gpt-4o")
+    assert verdict(found).startswith(
+        "At tool research > model gpt-4o the same was asked, and the model answered differently"
+    )
 
 
 def test_what_the_bad_run_did_not_live_to_do_was_not_reached() -> None:
@@ -123,7 +127,7 @@ def test_what_the_bad_run_did_not_live_to_do_was_not_reached() -> None:
     good.model(parent=good.agent("closer"), asked=1)
     found = diff(bad, good)
     assert whats(found) == [("equal", 4), *[("not_reached", 1)] * 5]
-    assert "the bad run ended before it: agent desk > model gpt-4o" in verdict(found)
+    assert "agent desk > model gpt-4o: the bad run ended before it." in verdict(found)
     assert found.count("not_reached") == 5
 
 
@@ -136,7 +140,7 @@ def test_what_the_bad_run_left_out_comes_where_it_was_missed() -> None:
     bad.tool("pay", asked=2)
     found = diff(bad, good)
     assert (found.kind, found.first and found.first.what) == ("missing", "only_good")
-    assert "the bad run went on without it: tool check" in verdict(found)
+    assert "tool check: the bad run went on without it." in verdict(found)
     assert (found.count("only_good"), found.count("only_bad"), found.count("equal")) == (1, 1, 2)
 
 
@@ -156,10 +160,10 @@ def test_with_another_case_from_the_first_word_on_the_first_other_step_is_told_t
     assert found.course is not None
     assert found.course.good is not None
     assert (found.course.what, found.course.good.name) == ("only_good", "read_policy")
-    assert verdict(found).startswith("Asked something else: agent desk > model gpt-4o")
+    assert verdict(found).startswith("At agent desk > model gpt-4o something else was asked")
     assert verdict(found).endswith(
-        "They first take another step here: Only the good run made this call, the bad run went on without it: "
-        "agent desk > tool read_policy."
+        "Their steps part later: Only the good run called agent desk > tool read_policy: "
+        "the bad run went on without it."
     )
     assert found.count("not_reached") == 1
 
@@ -167,7 +171,7 @@ def test_with_another_case_from_the_first_word_on_the_first_other_step_is_told_t
 def test_a_call_too_many_is_told_as_such() -> None:
     bad, good = turns("b", 2), turns("g", 2)
     bad.tool("delete", parent=bad.steps[0].id, asked=1)
-    assert verdict(diff(bad, good)) == "Only the bad run made this call: agent desk > tool delete."
+    assert verdict(diff(bad, good)) == "Only the bad run called agent desk > tool delete."
 
 
 def test_other_arguments_and_another_status_are_told() -> None:

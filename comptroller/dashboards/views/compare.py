@@ -20,13 +20,8 @@ from comptroller.dashboards.views import compare_rows, compare_texts, runs
 
 Row = Mapping[str, Any]
 OFFERED = 20  # good runs in the choice
-HEADS = {
-    "same": ("ok", "✓", "Nothing differs."),
-    "input": ("asked", "≠", "Something else was asked."),
-    "output": ("failed", "≠", "The same was asked, and something else came back."),
-    "extra": ("failed", "+", "The bad run made a call that the good one did not make."),
-    "missing": ("failed", "–", "The good run made a call that the bad one did not make."),
-}  # fmt: skip
+TONES = {"same": ("ok", "✓"), "input": ("asked", "≠"), "output": ("failed", "≠"), "extra": ("failed", "+"),
+         "missing": ("failed", "–")}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +184,13 @@ def _laid(bad: str, good: str, only: bool) -> Row:
 def _verdict(pair: Pair) -> None:
     """Where they part, in words, with the way there."""
     laid = pair.laid
-    tone, mark, head = HEADS[laid["kind"]]
-    more: list[str | Markup] = [laid["verdict"]]
+    tone, mark = TONES[laid["kind"]]
+    ways: list[str | Markup] = []
     if pair.first >= 0:
-        more += [" ", frame.link("Show the first difference", _at(pair, pair.first))]
+        ways.append(frame.link("Show the first difference", _at(pair, pair.first)))
     if pair.course not in (-1, pair.first):
-        more += [" · ", frame.link("Show the first other step", _at(pair, pair.course))]
-    frame.banner(tone, head, join(*more), mark)
+        ways += [" · ", frame.link("Show where their steps part", _at(pair, pair.course))]
+    frame.banner(tone, laid["verdict"], join(*ways), mark)
 
 
 def _at(pair: Pair, row: int) -> str:
