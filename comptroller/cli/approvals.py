@@ -12,9 +12,10 @@ import typer
 from comptroller.cli import screen
 from comptroller.cli.main import Json, Ledger, Misuse
 from comptroller.cli.people import caller
-from comptroller.cli.place import desk_of
+from comptroller.cli.place import desk_of, ledger_of, reading
+from comptroller.cli.spend import span_of
 from comptroller.core.approval import Approval
-from comptroller.office.approval_list import counted, described, told
+from comptroller.office.approval_list import asked_within, counted, described, shadows_of, told
 from comptroller.office.approvals import STATES, ApprovalDesk, Approver, Heard
 from comptroller.office.approvers import approver_named
 from comptroller.office.roll import Roll
@@ -36,6 +37,8 @@ def ls(
     ] = "",
     rule: Annotated[str, typer.Option("--rule", metavar="ID", help="Only those this rule asks for.")] = "",
     by_rule: Annotated[bool, typer.Option("--by-rule", help="How often each rule asked, and what came of it.")] = False,
+    since: Annotated[str, typer.Option("--since", metavar="DAY", help="Asked from this day on (UTC).")] = "",
+    until: Annotated[str, typer.Option("--until", metavar="DAY", help="Up to this day, itself included (UTC).")] = "",
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most so many.")] = 50,
     ledger: Ledger = "",
     as_json: Json = False,
@@ -43,11 +46,13 @@ def ls(
     """List approvals, the latest first."""
     if state and state not in STATES:
         raise Misuse(f"--state {state!r}: say one of {', '.join(STATES)}.")
-    with office(ledger) as desk:
-        found = [each for each in desk.all() if state in ("", each.state) and rule in ("", each.rule)]
     if by_rule:
-        _say_rules(counted(found), as_json)
-    elif as_json:
+        _say_rules(_by_rule(ledger, rule, since, until), as_json)
+        return
+    with office(ledger) as desk:
+        known = asked_within(desk.all(), *span_of(since, until))
+        found = [each for each in known if state in ("", each.state) and rule in ("", each.rule)]
+    if as_json:
         screen.say_json([described(each) for each in found[:limit]])
     elif not found:
         screen.say("No approvals that match." if state or rule else "Nothing was asked yet.")
@@ -217,15 +222,29 @@ def _say_block(value: object) -> None:
 
 def _say_rules(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
-        screen.say_json([{name: said for name, said in row.items() if name != "would_ask"} for row in rows])
+        screen.say_json(rows)
         return
-    heads = ("RULE", "ASKED", "PENDING", "USED", "APPROVED", "DENIED", "EXPIRED", "VOID", "EDITED", "ANSWERED IN")
-    names = ("asked", "pending", "used", "approved", "denied", "expired", "void", "edited")
+    if not rows:
+        screen.say("No rule asked anybody in this time, and none in shadow would have.")
+        return
+    heads = ("RULE", "ASKED", "WOULD ASK", "WAITING", "APPROVED", "MADE", "DENIED", "UNANSWERED", "VOID", "EDITED",
+             "ANSWERED IN")  # fmt: skip
+    names = ("asked", "would_ask", "pending", "agreed", "used", "denied", "unanswered", "void", "edited")
     cells = [
         [screen.short(row["rule"], 40), *(str(row[name]) for name in names), _seconds(row["median_answer_s"])]
         for row in rows
     ]
     screen.table(heads, cells, right=tuple(range(1, len(heads))))
+
+
+def _by_rule(ledger: str, rule: str, since: str, until: str) -> list[dict[str, Any]]:
+    """Those in shadow ask nobody: how often they would have is in the books."""
+    begun, ended = span_of(since, until)
+    with office(ledger) as desk:
+        asked = asked_within(desk.all(), begun, ended)
+    with reading(ledger_of(ledger)) as reader:
+        shadows = shadows_of(reader, begun, ended)
+    return [row for row in counted(asked, shadows) if rule in ("", row["rule"])]
 
 
 def _seconds(said: int | None) -> str:

@@ -1,19 +1,17 @@
 """`comptroller policy evidence`: per control, which rules were in force in a period and how often they spoke."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 from comptroller.cli import screen
 from comptroller.cli.place import ledger_of, reading
-from comptroller.cli.spend import day_of
+from comptroller.cli.spend import span_of
 from comptroller.office.controls import Account, Spoke, account_of, as_json
 
 
 def evidence(control: str, since: str, until: str, ledger: str, machine: bool) -> None:
     """Tell what a period has to show for its controls."""
-    first, last = day_of("--since", since), day_of("--until", until)
-    begun = datetime.combine(first, time.min, UTC) if first else None
-    ended = datetime.combine(last + timedelta(days=1), time.min, UTC) if last else None
+    begun, ended = span_of(since, until)
     with reading(ledger_of(ledger)) as reader:
         found = account_of(reader, begun, ended)
     found = _only(found, control)

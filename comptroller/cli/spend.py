@@ -1,6 +1,6 @@
 """`comptroller spend`: what was spent, by whatever is asked for; exact, and never one currency in another's sum."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -40,6 +40,13 @@ def _wanted(by: str) -> list[str]:
         if name not in BY:
             raise Misuse(f"--by {name!r}: sums are made by {', '.join(BY)}. Name some of these, with commas.")
     return [name for name in BY if name in names]
+
+
+def span_of(since: str, until: str) -> tuple[datetime | None, datetime | None]:
+    """From the beginning of one day to the end of another, in UTC."""
+    first, last = day_of("--since", since), day_of("--until", until)
+    begun = datetime.combine(first, time.min, UTC) if first else None
+    return begun, datetime.combine(last + timedelta(days=1), time.min, UTC) if last else None
 
 
 def day_of(option: str, text: str) -> date | None:

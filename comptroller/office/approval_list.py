@@ -1,7 +1,9 @@
 """Approvals as they are listed, shown and counted."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from comptroller.core.approval import Approval
@@ -9,6 +11,7 @@ from comptroller.core.facts import APPROVAL_ANSWERED, ASK
 from comptroller.office.approvals import STATES, ApprovalDesk
 from comptroller.office.keylist import moment
 from comptroller.policies.approvals import Said
+from comptroller.store.reader import Reader
 
 Row = dict[str, Any]
 _PLAIN = ("run", "call", "rule", "policy", "version", "stage", "kind", "name", "customer", "user", "workflow", "agent")
@@ -16,6 +19,7 @@ _MORE = ("because", "place", "state", "quorum", "otherwise", "digest", "ended", 
 _TOLD = ("by", "answer", "to", "because", "edit", "roles", "stead", "nth", "otherwise", "unused")
 SECOND = 1_000_000_000
 ALIKE_DAYS = 30
+MOST_RULES = 10_000
 AMOUNTS = ("amount", "total", "sum", "price", "value")  # how arguments call what is at stake
 
 
@@ -96,20 +100,41 @@ def _event(said: Said) -> Row:
     return {**{name: None for name in _TOLD if name != "edit"}, **row, "ignored": said.ignored or None}
 
 
+def asked_within(approvals: Iterable[Approval], since: datetime | None, until: datetime | None) -> list[Approval]:
+    """Those that were asked for in a period."""
+    first, end = (int(each.timestamp() * SECOND) if each else None for each in (since, until))
+    return [each for each in approvals if (first is None or each.asked >= first) and (end is None or each.asked < end)]
+
+
+def shadows_of(reader: Reader, since: datetime | None, until: datetime | None, tenant: str | None = None) -> list[Row]:
+    """How often rules in shadow would have asked; days are UTC."""
+    window = {"since": since and since.isoformat(), "until": until and until.isoformat()}
+    rows: list[Row] = reader.rows("console_rules", **window, tenant=tenant, action="ask", shadow=True, limit=MOST_RULES)
+    return rows
+
+
 def counted(approvals: Iterable[Approval], shadows: Iterable[Mapping[str, Any]] = ()) -> list[Row]:
     """By rule: how often it asked, what came of that and how long it took; how often a shadow rule would have asked."""
     rules: dict[str, list[Approval]] = {}
     for approval in approvals:
         rules.setdefault(approval.rule, []).append(approval)
-    would = {str(row["rule"]): int(row["decisions"]) for row in shadows}
-    return [_counted(rule, rules.get(rule, ()), would.get(rule, 0)) for rule in sorted({*rules, *would})]
+    would: Counter[str] = Counter()
+    for row in shadows:
+        would[str(row["rule"])] += int(row["decisions"])
+    return [_counted(rule, rules.get(rule, ()), would[rule]) for rule in sorted({*rules, *would})]
 
 
 def _counted(rule: str, asked: Sequence[Approval], would_ask: int) -> Row:
-    took = sorted(each.decided - each.asked for each in asked if each.decided)
+    became = [_became(each) for each in asked]
+    took = sorted(
+        each.decided - each.asked
+        for each, so in zip(asked, became, strict=True)
+        if each.decided and so in ("approved", "denied") and each.votes
+    )
     states = [each.state for each in asked]
     row: Row = {"rule": rule, "asked": len(asked), "would_ask": would_ask}
     row |= {state: states.count(state) for state in STATES}
+    row |= {"agreed": became.count("approved"), "unanswered": became.count("expired")}
     row["edited"] = sum(1 for each in asked if each.edit)
     row["median_answer_s"] = took[len(took) // 2] // SECOND if took else None
     return row

@@ -116,7 +116,7 @@ def test_escalated_and_delegated_from_a_terminal(cli: Cli, held: Held) -> None:
 def test_how_often_each_rule_asks_is_counted(cli: Cli, held: Held) -> None:
     said(cli, held, "deny", held.id, "--as", "jane")
     [row] = json.loads(said(cli, held, "ls", "--by-rule", "--json").out)
-    assert (row["rule"], row["asked"], row["denied"]) == ("big-refund", 1, 1)
+    assert (row["rule"], row["asked"], row["denied"], row["would_ask"]) == ("big-refund", 1, 1, 0)
     assert "big-refund" in said(cli, held, "ls", "--by-rule").out
 
 

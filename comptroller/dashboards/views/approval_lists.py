@@ -1,23 +1,27 @@
 """All approvals with what became of them, and how often each rule asks or would."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from comptroller.dashboards import frame, listing
 from comptroller.dashboards.components.table import Cell, status
 from comptroller.dashboards.listing import Column, Filter, Found, Listing, Row, Wanted
+from comptroller.dashboards.look.markup import tag
 from comptroller.dashboards.views import approvals, runs
 
 MOST = 1_000  # the latest
 STATES = ("pending", "approved", "denied", "expired", "void", "used")
 STATE_WORDS = {"pending": "Pending", "approved": "Approved", "denied": "Denied", "expired": "Expired", "void": "Void",
                "used": "Approved and made"}  # fmt: skip
+AGREED, UNANSWERED, EDITED = "agreed", "unanswered", "edited"  # how several states, or a part of one, are called
+BECAME = STATE_WORDS | {AGREED: "Approved, made or not", UNANSWERED: "Unanswered", EDITED: "With other arguments"}
 EXPORTED = (
     "approval", "state", "asked", "decided", "until", "rule", "policy", "because", "stage", "name", "run", "call",
     "customer", "user", "workflow", "agent", "of", "quorum", "people", "votes", "edited", "escalated", "ended",
     "version", "digest", "used_in",
 )  # fmt: skip
-ASKED_FOR = ("state", "rule", "name", "customer", "workflow", "agent")  # what `/api` narrows by itself
+ASKED_FOR = ("rule", "name", "customer", "workflow", "agent")  # what `/api` narrows by itself
 NOBODY = (
     "No approval yet",
     "Whatever a rule with then: ask held is listed here with who answered it, when and why.",
@@ -32,13 +36,17 @@ NO_RULE = (
 
 def everything() -> None:
     """The list."""
+    if (period := frame.query("period")) in listing.PERIODS:
+        kept = {name: frame.query(name) for name in ("state", "rule", "name", "agent")}
+        whole = frame.link("Show all", frame.address("approvals", view=approvals.ALL, **kept))
+        frame.put(tag("p", f"Only those asked for in the last {period}. ", whole, cls="ct-sub"))
     known = _rows({})
     listing.show(
         Listing(
             "Approvals", _columns(), lambda wanted: _page(_matching(_rows(wanted.said), wanted), wanted),
             [
                 Filter("search", "Search", "search", hint="Id, run, person or reason"),
-                Filter("state", "Became", "one", STATES, STATE_WORDS),
+                Filter("state", "Became", "one", tuple(BECAME), BECAME),
                 *(
                     Filter(name, title, "one", sorted({row[name] for row in known if row[name]}))
                     for name, title in (("rule", "Rule"), ("name", "Call"), ("agent", "Agent"))
@@ -52,11 +60,13 @@ def everything() -> None:
 
 
 def rules() -> None:
-    """How often each rule asks."""
+    """How often each rule asks, or would."""
+    since, until = listing.period("30d")
+    bounds = {"since": since.isoformat(), "until": until.isoformat()}
     listing.show(
         Listing(
             "Rules that ask", _rule_columns(),
-            lambda wanted: _page(frame.source().get("/api/approvals/rules")["rules"], wanted),
+            lambda wanted: _page(frame.source().get("/api/approvals/rules", **bounds)["rules"], wanted),
             sort="-asked", name="r_", nothing=NO_RULE,
         )
     )  # fmt: skip
@@ -64,8 +74,28 @@ def rules() -> None:
 
 def _rows(said: Mapping[str, Any]) -> list[Row]:
     narrowed = {name: said[name] for name in ASKED_FOR if name in said}
+    state = str(said.get("state", ""))
+    if state in STATES:
+        narrowed["state"] = state
     found: list[Row] = frame.source().get("/api/approvals", limit=MOST, **narrowed)["approvals"]
-    return found
+    first = listing.PERIODS.get(frame.query("period"))  # named by a link from where they are counted
+    begun = frame.today() - first if first else None
+    return [row for row in found if _became(row, state) and _since(row, begun)]
+
+
+def _became(row: Row, state: str) -> bool:
+    """Whether it is one of those that are called so."""
+    agreed = row["state"] in ("approved", "used") or (row["state"] == "expired" and bool(row["people"]))
+    if state == AGREED:
+        return agreed
+    if state == UNANSWERED:
+        return row["state"] == "expired" and not agreed
+    return bool(row["edited"]) if state == EDITED else True
+
+
+def _since(row: Row, begun: datetime | None) -> bool:
+    asked = approvals.moment(row["asked"])
+    return begun is None or asked is None or asked >= begun
 
 
 def _matching(rows: Sequence[Row], wanted: Wanted) -> list[Row]:
@@ -106,22 +136,30 @@ def _rule_columns() -> list[Column]:
     def number(name: str) -> Callable[[Row], Cell]:
         return lambda row: Cell(count(row[name]), link=_states(row, name))
 
-    titles = {"asked": "Asked", "would_ask": "Would ask", "pending": "Waiting", "approved": "Approved",
-              "used": "Made", "denied": "Denied",
-              "expired": "Unanswered", "void": "Void", "edited": "Edited"}  # fmt: skip
+    titles = {"asked": ("Asked", ""), "would_ask": ("Would ask", "In shadow: nobody was asked."),
+              "pending": ("Waiting", ""), AGREED: ("Approved", "By people, whether the call was made then or not."),
+              "used": ("Made", "Approved, and the call was made."), "denied": ("Denied", ""),
+              UNANSWERED: ("Unanswered", "Its time was over."), "void": ("Void", ""),
+              EDITED: ("Edited", "Approved with other arguments.")}  # fmt: skip
     return [
         Column("rule", "Rule", lambda row: Cell(row["rule"] or "a guard", link=_rule(row["rule"])), sorts=True),
-        *(Column(name, title, number(name), right=True, sorts=True) for name, title in titles.items()),
+        *(
+            Column(name, title, number(name), right=True, sorts=True, about=about)
+            for name, (title, about) in titles.items()
+        ),
         Column("median_answer_s", "Answered within", _took, right=True, sorts=True, about="Half of them were faster."),
     ]
 
 
 def _states(row: Row, name: str) -> str:
     """Where those that are counted are listed."""
-    if not row[name] or name in ("would_ask", "edited"):
-        return frame.address("audit", kind="call", rule=row["rule"]) if row[name] and name == "would_ask" else ""
+    if not row[name]:
+        return ""
+    period = frame.query("period", "30d")
+    if name == "would_ask":
+        return frame.address("audit", rule=row["rule"], action="ask", shadow="true", period=period)
     state = "" if name == "asked" else name
-    return frame.address("approvals", view=approvals.ALL, rule=row["rule"], state=state)
+    return frame.address("approvals", view=approvals.ALL, rule=row["rule"], state=state, period=period)
 
 
 def _took(row: Row) -> Cell:

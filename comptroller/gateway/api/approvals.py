@@ -9,8 +9,8 @@ from comptroller.gateway.api.frame import Ask, Route
 from comptroller.gateway.api.pages import after
 from comptroller.gateway.api.problem import Problem
 from comptroller.gateway.api.rights import APPROVALS, BODIES, READ, WRITE
-from comptroller.gateway.api.shapes import PLAIN, Because, Moment, Name, Said, Told
-from comptroller.office.approval_list import counted, described, told, worth
+from comptroller.gateway.api.shapes import PLAIN, Because, Moment, Name, Said, Time, Told
+from comptroller.office.approval_list import asked_within, counted, described, shadows_of, told, worth
 from comptroller.office.approvals import ApprovalDesk, Approver, Heard
 from comptroller.office.approvers import approver_of
 
@@ -137,7 +137,11 @@ class ApprovalAccount(ApprovalRow):
 
 
 class ApprovalRule(Told):
-    """How often a rule asked and what came of it; `would_ask` is of one in shadow."""
+    """How often a rule asked and what came of it; `would_ask` is of one in shadow.
+
+    `agreed` were approved by people, whether the call was made (`used`), may still be (`approved`) or never was;
+    `unanswered` those whose time was over. `median_answer_s`: half of what people answered took no longer.
+    """
 
     rule: str
     asked: int
@@ -148,8 +152,17 @@ class ApprovalRule(Told):
     expired: int
     void: int
     used: int
+    agreed: int
+    unanswered: int
     edited: int
     median_answer_s: int | None
+
+
+class RulesAsked(Said):
+    """Asked in which time."""
+
+    since: Time | None = None
+    until: Time | None = None
 
 
 class ApprovalRules(Told):
@@ -230,11 +243,10 @@ def list_approvals(ask: Ask) -> ApprovalPage:
 
 def list_approval_rules(ask: Ask) -> ApprovalRules:
     """How often each rule asked, or would have."""
-    mine = [each for each in _desk(ask).all() if _sees(ask, each)]
-    shadows: list[dict[str, Any]] = []
-    if not any((ask.who.customer, ask.who.user, ask.who.workflow)):
-        rows = ask.bureau.reader.rows("console_rules", tenant=ask.who.tenant)
-        shadows = [row for row in rows if row["shadow"] and row["action"] == "ask"]
+    since, until = ask.query.since, ask.query.until
+    mine = asked_within((each for each in _desk(ask).all() if _sees(ask, each)), since, until)
+    whole = not any((ask.who.customer, ask.who.user, ask.who.workflow))
+    shadows = shadows_of(ask.bureau.reader, since, until, ask.who.tenant) if whole else []
     return ApprovalRules(rules=[ApprovalRule.model_validate(row) for row in counted(mine, shadows)])
 
 
@@ -349,7 +361,7 @@ ROUTES = (
     Route("GET", "/api/approvals", "List approvals, the latest first.", READ, list_approvals, ApprovalPage,
           ApprovalsAsked),
     Route("GET", "/api/approvals/rules", "How often each rule asks, or would in earnest.", READ, list_approval_rules,
-          ApprovalRules),
+          ApprovalRules, RulesAsked),
     Route("GET", _ONE, "One approval with all there is to know.", READ, show_approval, ApprovalAccount, fails=(404,)),
     Route("GET", f"{_ONE}/state", "Whether the call may be made again.", WRITE, tell_approval_state, ApprovalState,
           fails=(404,)),
