@@ -17,6 +17,7 @@ from comptroller.dashboards.views import audit_record, runs
 VIEWS = {"decisions": "Decisions", "record": "Record"}
 ACTIONS = ("deny", "ask", "downgrade", "redact", "note", "allow", "error")
 TRIAL = {"false": "Enforced", "true": "In shadow"}
+ONLY = ("policy", "workflow")  # what links narrow by
 EXPORTED = (
     "seq", "happened", "action", "shadow", "rule", "policy", "version", "place", "because", "findings", "stage",
     "workflow", "customer", "agent", "run", "call", "kind", "name", "tool", "error",
@@ -126,8 +127,10 @@ def _told(told: dict[str, Any]) -> None:
 def _decisions(since: datetime, until: datetime) -> None:
     source = frame.source()
     bounds: dict[str, Any] = {"since": since.isoformat(), "until": until.isoformat()}
-    if frame.query("policy"):
-        bounds["policy"] = frame.query("policy")
+    only = {name: frame.query(name) for name in ONLY if frame.query(name)}
+    bounds |= only
+    if only:
+        _narrowed(only)
 
     def asked(said: dict[str, Any]) -> dict[str, Any]:
         return {**said, "shadow": said["shadow"] == "true"} if "shadow" in said else said
@@ -137,7 +140,7 @@ def _decisions(since: datetime, until: datetime) -> None:
         counts = source.rows("console_decisions_count", **bounds, **asked(dict(wanted.said)))
         return Found(source.rows("console_decisions", **page), sum(row["decisions"] for row in counts))
 
-    counted = {name: frame.query(name) for name in ("rule", "run", "agent", "customer", "workflow", "search")}
+    counted = {name: frame.query(name) for name in ("rule", "run", "agent", "customer", "search")}
     _counts(source.rows("console_decisions_count", **bounds, **{k: v for k, v in counted.items() if v}))
     listing.show(
         Listing(
@@ -150,6 +153,13 @@ def _decisions(since: datetime, until: datetime) -> None:
             lines=True,
         )
     )
+
+
+def _narrowed(only: dict[str, str]) -> None:
+    """Say what a link narrowed the list to that no filter shows, and how to have all."""
+    kept = {name: value for name, value in st.query_params.to_dict().items() if name not in (*ONLY, "page")}
+    told = ", ".join(f"{name} {value}" for name, value in only.items())
+    frame.put(tag("p", f"Only those of {told}. ", frame.link("Show all", frame.address("audit", **kept)), cls="ct-sub"))
 
 
 def _counts(rows: list[dict[str, Any]]) -> None:

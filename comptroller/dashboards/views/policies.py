@@ -14,7 +14,8 @@ from comptroller.dashboards.look.viewer import exact_time
 from comptroller.dashboards.views import policy_rule
 from comptroller.dashboards.views.audit import chosen
 
-TABS = {"rules": "Rules", "guards": "Guards", "changes": "Versions", "files": "Files", "tests": "Tests"}
+TABS = {"rules": "Rules", "guards": "Guards", "findings": "Findings", "controls": "Controls", "explain": "Explain",
+        "changes": "Versions", "files": "Files", "tests": "Tests"}  # fmt: skip
 
 
 def page() -> None:

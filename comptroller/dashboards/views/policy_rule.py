@@ -11,7 +11,7 @@ from comptroller.dashboards.frame import Figure
 from comptroller.dashboards.listing import Found, Listing, Wanted
 from comptroller.dashboards.look.bars import bars
 from comptroller.dashboards.look.markup import tag
-from comptroller.dashboards.views import audit, policy_files
+from comptroller.dashboards.views import audit, policy_files, policy_parts
 from comptroller.dashboards.views.policy_rules import spoken_as
 
 AROUND = 3  # lines before a rule in its file
@@ -38,6 +38,7 @@ def draw(version: str, rule: str) -> None:
             frame.link("All versions", frame.address("policies", tab="changes")),
         )
     _spoke(rule, policy, since, until)
+    policy_parts.draw(rule, policy, {"since": since.isoformat(), "until": until.isoformat()})
     _each(rule, policy, since, until)
 
 

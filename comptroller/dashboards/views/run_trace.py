@@ -8,7 +8,7 @@ import streamlit as st
 
 from comptroller.dashboards import frame, session
 from comptroller.dashboards.components.waterfall import waterfall
-from comptroller.dashboards.look.markup import Markup, tag
+from comptroller.dashboards.look.markup import Markup, join, tag
 from comptroller.dashboards.look.viewer import exact_money, exact_time
 from comptroller.dashboards.look.words import badge
 from comptroller.dashboards.views.run_look import Looked, Row
@@ -58,8 +58,10 @@ def _verdict(row: Row) -> None:
     more = tag("span", str(row["because"]), " ", frame.link("See the rule", to) if to else None)
     frame.banner("asked" if row["action"] in ("ask", "note") else "failed", str(row["rule"]), more)
     if row["row"] == "call" and row["action"] in ("ask", "deny"):
-        explain = tag("code", f"comptroller policy explain {row['id']}")
-        frame.put(tag("p", "What the rule saw, and what would let the call pass: ", explain, cls="ct-sub"))
+        command = tag("code", f"comptroller policy explain {row['id']}")
+        to = frame.address("policies", tab="explain", call=row["id"])
+        here = join(frame.link("explain it here", to), ", or ") if to else None
+        frame.put(tag("p", "What the rule saw, and what would let the call pass: ", here, command, cls="ct-sub"))
 
 
 def _facts(shown: Looked, row: Row) -> list[tuple[str, str | Markup]]:
