@@ -1,12 +1,16 @@
 // Who called whom: boxes and lines, the dearer the wider. Arrow keys go from box to box along the lines.
 
 const BOX = { width: 188, height: 42, gapX: 150, gapY: 12, edge: 16 };
+const WAYS = [0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8]; // along a line, where its name may stand
 
 export default function (component) {
   const root = rootOf(component);
   const view = stateOf(root, () => build(root));
   view.tell = (id) => component.setStateValue("selected", id);
-  if (view.data !== component.data) take(view, component.data);
+  const print = JSON.stringify(component.data); // drawn anew only where something is: five hundred lines take their time
+  if (view.print === print) return;
+  view.print = print;
+  take(view, component.data);
 }
 
 function build(root) {
@@ -116,7 +120,6 @@ function draw(view) {
   for (const node of view.nodes) boxes.append(drawBox(view, node));
   chart.append(lines, labels, boxes);
   view.frame.replaceChildren(chart);
-  view.edges.forEach(name);
   view.all.disabled = !view.selected;
   view.said.textContent = `${count(n)} nodes, ${count(view.edges.length)} lines`;
   light(view, view.active);
@@ -179,17 +182,29 @@ function light(view, at) {
   for (const edge of view.edges) {
     const mine = !node || edge.from === node || edge.to === node;
     edge.line.classList.toggle("dim", !mine);
-    edge.label.classList.toggle("gone", node ? !mine : edge.quiet);
+    edge.label.classList.add("gone");
   }
+  const named = view.edges.filter((edge) => (node ? edge.from === node || edge.to === node : !edge.quiet));
+  name(view, named.sort((one, other) => !!other.failed - !!one.failed || other.share - one.share));
 }
 
-// Lines that leave one box are named at different places along the way. A line has a length once it is in the document.
-function name(edge) {
-  const crowd = edge.from.out.length;
-  const way = crowd > 1 ? 0.36 + 0.3 * (edge.from.out.indexOf(edge) / (crowd - 1)) : 0.5;
-  const spot = edge.line.getPointAtLength(edge.line.getTotalLength() * way);
-  edge.label.setAttribute("x", spot.x);
-  edge.label.setAttribute("y", spot.y - 4);
+// What matters most is named first, each line where it has room; where it has none, its tip and the table tell.
+// A line has a length, and a text its width, once they are in the document.
+function name(view, edges) {
+  const taken = view.nodes.map(({ x, y }) => [x, y, x + BOX.width, y + BOX.height]);
+  for (const edge of edges) {
+    edge.label.classList.remove("gone");
+    const [long, half] = [edge.line.getTotalLength(), edge.label.getComputedTextLength() / 2 + 3];
+    const room = WAYS.map((way) => {
+      const { x, y } = edge.line.getPointAtLength(long * way);
+      return [x - half, y - 15, x + half, y + 1];
+    }).find((one) => !taken.some((other) => one[0] < other[2] && other[0] < one[2] && one[1] < other[3] && other[1] < one[3]));
+    edge.label.classList.toggle("gone", !room);
+    if (!room) continue;
+    taken.push(room);
+    edge.label.setAttribute("x", (room[0] + room[2]) / 2);
+    edge.label.setAttribute("y", room[3] - 5);
+  }
 }
 
 // ---- moving about -----------------------------------------------------------------------------------------------

@@ -21,12 +21,9 @@ MOVERS = 6
 
 def page() -> None:
     """The page."""
-    title, what, when = st.columns([2, 3, 3], vertical_alignment="center")
-    with title:
-        frame.heading("Spend")
-    with what:
+    frame.heading("Spend")
+    with st.container(horizontal=True, horizontal_alignment="distribute", key="spend_choices"):  # wraps where it must
         by = _choice("by", list(DIMENSIONS), DIMENSIONS, "customer", "By")
-    with when:
         period = _choice("period", list(PERIODS), PERIODS, "30d", "Period")
     spent = looked(by, period)
     if not spent.now and not spent.before:
