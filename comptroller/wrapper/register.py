@@ -16,8 +16,8 @@ from comptroller.guardrails.chain import Inspection
 from comptroller.guardrails.tokens import Known
 
 MOST_VALUES = 65_536
-MOST_TEXTS = 4_096  # with tokens in them, remembered as they were worked out: history repeats in every request
-LONG = 16_384  # characters of a text that is not remembered
+MOST_TEXTS = 2_048  # with tokens in them, remembered as they were worked out: history repeats in every request
+LONG = 8_192  # characters of a text that is not remembered
 MOST_RUNS = 4_096
 MOST_ANNOUNCED = 256  # values of a run that guards tell only by the words around them
 _TURN = lock_over_forks()
@@ -68,8 +68,11 @@ class Coin:
     alone: bool
 
 
-Text = tuple[object, ...]  # all that makes a text's reading what it is
+# Whose text it is and what is looked for, the text, its length, whether it is JSON. The hashes are Python's own keyed
+# ones, which nobody outside the process can aim at.
+Text = tuple[int, int, int, bool]
 Reading = tuple[int, int, Inspection | None]  # how many announced values were known then, and how many tokens it has
+UNTOUCHED: Reading = (0, 0, None)
 
 
 class Tokens:

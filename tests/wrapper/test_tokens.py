@@ -328,6 +328,20 @@ def test_an_approver_decides_on_the_values_and_may_edit_them() -> None:
         assert say(office, model, f"Do write to {JANE}") == [{"to": JANE}]
 
 
+def test_a_reply_out_of_the_cache_gets_its_values_back_each_time() -> None:
+    with desk(POLICY + "cache: exact\n") as office:
+        model = Model(mails(to="{0}"))
+        for _ in range(2):
+            assert say(office, model, JANE) == [{"to": JANE}]
+    assert len(model.seen) == 1
+
+
+def test_a_tool_whose_input_is_a_plain_text_gets_it_back_where_all_of_it_is_named(office: TestDesk) -> None:
+    office.book = load_policies([("p.yaml", POLICY.replace("[to]", "['*']"))])
+    model = Model(lambda tokens: [("c1", "send_mail", f"to {tokens[0]}")])  # type: ignore[list-item]
+    assert say(office, model, JANE) == [f"to {JANE}"]
+
+
 # -- functions under @ct.tool
 
 
