@@ -18,6 +18,7 @@ class Vote:
     edit: str = ""  # digest of the arguments they approve instead
     because: str = ""
     stead: str = ""  # who had handed the answer over to them
+    seat: str = ""  # whose vote it is, of those the rule names, where votes are counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,9 @@ class Approval:
     until: int = 0
     otherwise: str = "deny"
     remind: int = 0  # ns between reminders; 0: none
+    counted: str = ""  # votes decide: majority | unanimous | a number; `quorum` is how many that are
+    seats: tuple[str, ...] = ()  # who has one, whoever may answer later
+    split: tuple[str, ...] = ()  # who decides where they disagree
     escalate: tuple[str, ...] = ()  # who is asked as well when nobody answers for `after`
     after: int = 0  # ns
     request: str = ""  # digest of what an approver sees of it, in the vault
@@ -65,6 +69,8 @@ class Approval:
     reminded: int = 0  # when last
     reminders: int = 0
     escalated: bool = False
+    undecided: bool = False  # the votes disagree: a person decides
+    handed_up: bool = False  # and that is on record
     ended: str = ""  # why it is void, or expired though approved
     used_by: str = ""  # id of the fact that used it, so that a request sent twice is one
     used_in: str = ""  # the call
@@ -73,7 +79,14 @@ class Approval:
     @property
     def people(self) -> tuple[str, ...]:
         """Who approved what is approved."""
-        return tuple(vote.person for vote in self.votes if vote.answer == "approve" and vote.edit == self.edit)
+        said = [vote for vote in self.votes if vote.answer == "approve" and vote.edit == self.edit]
+        return tuple(vote.person for vote in said if not (self.undecided and vote.seat))
+
+    @property
+    def denier(self) -> Vote | None:
+        """Who denied what is denied; of votes that were counted, the last."""
+        denied = [vote for vote in self.votes if vote.answer == "deny"]
+        return (denied[-1] if self.counted else denied[0]) if denied else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +110,7 @@ class Told:
 
 def told(approval: Approval, state: State) -> Told:
     """An approval as its call hears of it."""
-    denied = next((vote for vote in approval.votes if vote.answer == "deny"), None)
+    denied = approval.denier if state == "denied" else None
     people = (denied.person,) if denied is not None else approval.people
     because = denied.because if denied is not None else ""
     return Told(approval.id, state, approval.until, approval.edit, people, because, approval.otherwise)

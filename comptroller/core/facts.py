@@ -24,9 +24,10 @@ hold.expired  hold {id, lines}, reason       an unfinished hold, charged at its 
 claim         identity, type, subject, degree, evidence (digest), by (rule, where nobody claimed it)
 ask           identity, kind, name, stage, rule, policy, place, because, version (of the policies), digest (of exactly
               this call), matter (digest of what an approver sees), of [role|person], barred [digest of a name]?,
-              quorum, within, until, otherwise, remind?, escalate [..]?, after?: a person is asked; its id is the
-              approval's
-approval.answered   approval, answer approve|deny, by, roles [..]?, stead?, edit (digest)?, digest?, because?, refused?
+              quorum, within, until, otherwise, remind?, escalate [..]?, after?, counted, split [..]? (whose votes
+              decide, and who does where they disagree): a person is asked; its id is the approval's
+approval.answered   approval, answer approve|deny, by, by_key?, roles [..]?, stead?, edit (digest)?, digest?, because?,
+              refused?
 approval.escalated  approval, to [role|person], by, until?, because?, refused?: these may answer as well
 approval.delegated  approval, by, to, because?, refused?: one who may answer hands that over
 approval.reminded   approval, nth

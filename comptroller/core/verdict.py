@@ -58,6 +58,8 @@ class AskFor:
     remind_s: float = 0.0
     escalate: tuple[str, ...] = ()
     after_s: float = 0.0
+    counted: str = ""  # votes of those named decide: majority | unanimous | a number
+    split: tuple[str, ...] = ()  # who decides where they disagree
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,6 +183,8 @@ class ApprovalDesk:
         data: dict[str, object] = {"answer": word, "by": who.name}
         if who.roles:
             data["roles"] = sorted(who.roles)
+        if who.key:
+            data["by_key"] = who.key
         stead = next((giver for giver, taker in approval.delegates.items() if taker == who.name), "")
         data |= {name: said for name, said in (("stead", stead), ("because", because), ("digest", digest)) if said}
         refused = self.why_not(approval, who)

@@ -15,11 +15,12 @@ from comptroller.core.facts import (
     APPROVAL_VOIDED,
     Fact,
 )
+from comptroller.policies.polling import voted
 
 _TEXTS = ("rule", "version", "stage", "kind", "name", "tenant", "customer", "user", "workflow", "agent", "key")
-_MORE = ("policy", "because", "place", "otherwise", "digest")
+_MORE = ("policy", "because", "place", "otherwise", "digest", "counted")
 _NUMBERS = ("quorum", "within", "until", "remind", "after")
-_LISTS = ("of", "barred", "escalate")
+_LISTS = ("of", "barred", "escalate", "split")
 
 
 def asked(fact: Fact) -> Approval:
@@ -31,6 +32,8 @@ def asked(fact: Fact) -> Approval:
     for name in ("rule", "version", "digest"):
         given.setdefault(name, "")
     given["request"] = str(said.get("matter") or "")
+    if given.get("counted"):
+        given["seats"] = given.get("of", ())
     return Approval(fact.id, fact.at, fact.run, fact.call, **given)
 
 
@@ -88,6 +91,9 @@ def due(approval: Approval, now_ns: int) -> Iterator[tuple[str, dict[str, object
         return
     if approval.escalate and not approval.escalated and now_ns >= approval.asked + approval.after:
         yield APPROVAL_ESCALATED, {"approval": id, "to": list(approval.escalate), "by": "the rule"}
+    if approval.undecided and not approval.handed_up:
+        to = approval.split or approval.escalate
+        yield APPROVAL_ESCALATED, {"approval": id, "to": list(to), "by": "the votes", "because": "they disagree"}
     if approval.remind and now_ns >= max(approval.asked, approval.reminded) + approval.remind:
         yield APPROVAL_REMINDED, {"approval": id, "nth": approval.reminders + 1}
 
@@ -99,6 +105,8 @@ def next_due(approval: Approval) -> int:
         times.append(approval.until)
     if approval.state == "pending" and approval.escalate and not approval.escalated:
         times.append(approval.asked + approval.after)
+    if approval.state == "pending" and approval.undecided and not approval.handed_up:
+        times.append(approval.asked)
     if approval.state == "pending" and approval.remind:
         times.append(max(approval.asked, approval.reminded) + approval.remind)
     return min(times)
@@ -114,15 +122,23 @@ def _answered(approval: Approval, fact: Fact) -> tuple[Approval, str]:
         str(said.get("by", "")), str(said.get("answer", "")), fact.at, str(said.get("edit", "")),
         str(said.get("because", "")), str(said.get("stead", "")),
     )  # fmt: skip
-    before = next((each for each in approval.votes if each.person == vote.person), None)
+    if approval.counted and not approval.undecided:
+        names = (vote.person, vote.stead, *(said.get("roles") or ()))
+        return voted(approval, vote, names, is_person=not said.get("by_key"))
+    if approval.undecided and (said.get("by_key") or not approval.handed_up) and vote.answer != "deny":
+        return approval, "the votes are over, and it is for a person to decide who is asked now"
+    if approval.undecided and said.get("by_key"):
+        return approval, "the votes are over, and it is for a person to decide"
+    cast = tuple(each for each in approval.votes if each.seat)  # before: they count no more
+    before = next((each for each in approval.votes if each.person == vote.person and not each.seat), None)
     if before is not None and (before.answer, before.edit) == (vote.answer, vote.edit):
         return approval, f"{vote.person} has said so already"
-    votes = (*(each for each in approval.votes if each.person != vote.person), vote)
-    approval = replace(approval, votes=votes)
+    votes = (*(each for each in approval.votes if each.person != vote.person and not each.seat), vote)
+    approval = replace(approval, votes=(*cast, *votes))
     if vote.answer == "deny":
         return replace(approval, state="denied", decided=fact.at), ""
     agreeing = sum(1 for each in votes if each.answer == "approve" and each.edit == vote.edit)
-    if agreeing < approval.quorum:
+    if agreeing < (1 if approval.undecided else approval.quorum):
         return approval, ""
     until = fact.at + approval.within if approval.within else 0
     return replace(approval, state="approved", edit=vote.edit, decided=fact.at, until=until), ""
@@ -132,9 +148,12 @@ def _escalated(approval: Approval, fact: Fact) -> tuple[Approval, str]:
     if why := _why_over(approval, fact.at):
         return approval, why
     said: Any = fact.data
+    until = max(approval.until, int(said.get("until") or 0))  # somebody who escalates gives more time, a rule does not
+    if approval.counted and not approval.handed_up:  # from votes to people: whom it names, or whoever may answer
+        to = tuple(str(name) for name in said.get("to") or ())
+        return replace(approval, of=to, escalated=True, undecided=True, handed_up=True, until=until), ""
     more = tuple(str(name) for name in said.get("to") or () if str(name) not in approval.of)
     of = (*approval.of, *more) if approval.of else ()  # whoever may approve at all still may
-    until = max(approval.until, int(said.get("until") or 0))  # somebody who escalates gives more time, a rule does not
     return replace(approval, of=of, escalated=True, until=until), ""
 
 

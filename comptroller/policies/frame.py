@@ -64,6 +64,14 @@ def _name(name: str) -> str:
     return name
 
 
+def _votes(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return str(value)
+    if value not in ("majority", "unanimous"):
+        raise ValueError(f"{value!r} is no way to count votes. Write `majority`, `unanimous` or a number")
+    return value
+
+
 Name = Annotated[str, AfterValidator(_name)]
 Controls = list[Name]  # of schemes such as SOC2.CC6.1, which what is said here is evidence for
 Glob = Annotated[str, AfterValidator(check_glob)]
@@ -104,6 +112,22 @@ class Ask(Frame):
     benefits: list[Name] = Field(default_factory=list)  # arguments that name who must not approve
     remind: Duration = 0.0
     escalate: Escalate | None = None
+    votes: Annotated[str, BeforeValidator(_votes)] | None = None  # of those named in `of`, agents among them
+    split: list[Name] = Field(default_factory=list)  # who decides where the votes disagree
+
+    @model_validator(mode="after")
+    def _can_vote(self) -> "Ask":
+        if self.votes is None and self.split:
+            raise ValueError("Nobody votes here, so nobody can disagree. Write `votes: majority`, or remove `split`")
+        if self.votes is None:
+            return self
+        if len(set(self.of)) < max(len(self.of), 2):
+            raise ValueError("Votes need two or more who vote, each named once. Name them under `of`")
+        if self.votes.isdigit() and int(self.votes) > len(self.of):
+            raise ValueError(f"{self.votes} votes can never be had of {len(self.of)}. Write at most {len(self.of)}")
+        if "quorum" in self.model_fields_set:
+            raise ValueError("How many must approve is said twice. Remove `quorum`, or `votes`")
+        return self
 
     @model_validator(mode="after")
     def _fits(self) -> "Ask":

@@ -142,7 +142,7 @@ def _again(retry: Retry | None) -> str:
 
 
 def _people(ask: Ask) -> str:
-    quorum = f"{ask.quorum} of " if ask.quorum > 1 else ""
+    quorum = f"{ask.votes} of " if ask.votes else f"{ask.quorum} of " if ask.quorum > 1 else ""
     return f"{quorum}{', '.join(ask.of) or 'anybody'}"
 
 

@@ -206,6 +206,8 @@ def ask_fact(
     data |= {"quorum": wanted.quorum, "within": within, "until": now + within, "otherwise": wanted.otherwise}
     if barred := [who_digest(desk, name) for name in _named(matter, wanted)]:
         data["barred"] = barred
+    if wanted.counted:
+        data |= {"counted": wanted.counted, "split": list(wanted.split)}
     if wanted.remind_s:
         data["remind"] = round(wanted.remind_s * SECOND)
     if wanted.escalate:
