@@ -1,5 +1,9 @@
-"""Every page for who cannot see it well: axe-core finds no serious fault, by day and night, wide and narrow."""
+"""Every page for who cannot see it well: axe-core finds no serious fault, by day and night, wide and narrow.
 
+By night only what differs by night is looked at, and on narrow screens only by `make screens` (SCREENS=all).
+"""
+
+import os
 from collections.abc import Iterator
 from importlib import resources
 from typing import Any
@@ -17,6 +21,7 @@ from tests.dashboards.town import Town
 pytestmark = pytest.mark.browser
 
 WIDTHS = (1280, 390)
+BY_NIGHT = WIDTHS if os.environ.get("SCREENS") == "all" else WIDTHS[:1]
 HEIGHT = 3600  # what lies below the fold of a part that scrolls is not looked at
 GRAVE = ("serious", "critical")
 # What lies in Streamlit's own markup and cannot be mended from here: the rule, where, and why.
@@ -63,11 +68,12 @@ def addresses(made: Town) -> list[str]:
 
 def test_no_page_has_a_serious_fault(screen: Screen, console: tuple[Console, Town]) -> None:
     by_day = not screen.page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
-    rules, faults = TAGS if by_day else COLOURS, list[str]()
+    rules, widths = (TAGS, WIDTHS) if by_day else (COLOURS, BY_NIGHT)
+    faults: list[str] = []
     for address in addresses(console[1]):
         screen.page.set_viewport_size({"width": WIDTHS[0], "height": HEIGHT})
         screen.go(address)
-        for width in WIDTHS:
+        for width in widths:
             screen.page.set_viewport_size({"width": width, "height": HEIGHT})
             # What is just drawn anew is pale for a moment: only what stays is a fault.
             found = faults_of(screen, rules) and faults_of(screen.settle(), rules)
