@@ -8,10 +8,11 @@ if TYPE_CHECKING:
     from comptroller.testing.memory import MemoryLedger
     from comptroller.testing.playbook import Playbook
     from comptroller.testing.script import Say, Use
+    from comptroller.testing.stores import Stores
     from comptroller.testing.testdesk import TestDesk, desk
     from comptroller.testing.upstream import Upstream
 
-__all__ = ["FrozenClock", "MemoryLedger", "Playbook", "Say", "TestDesk", "Upstream", "Use", "desk"]
+__all__ = ["FrozenClock", "MemoryLedger", "Playbook", "Say", "Stores", "TestDesk", "Upstream", "Use", "desk"]
 
 # One by one: the upstream alone, in a process of its own, needs none of the rest.
 _HOMES = {
@@ -19,6 +20,7 @@ _HOMES = {
     "MemoryLedger": "comptroller.testing.memory",
     "Playbook": "comptroller.testing.playbook",
     "Say": "comptroller.testing.script",
+    "Stores": "comptroller.testing.stores",
     "TestDesk": "comptroller.testing.testdesk",
     "Upstream": "comptroller.testing.upstream",
     "Use": "comptroller.testing.script",

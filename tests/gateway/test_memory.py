@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from comptroller.core.memory import STAMP
-from examples.stores import Stores
+from comptroller.testing.stores import Stores
 from tests.gateway.house import House, house
 
 FORMATS = ("pinecone", "qdrant", "chroma", "weaviate", "mem0")

@@ -1,4 +1,4 @@
-"""Vector stores and an agent memory in one process, as much of each as tests ask for: nothing is searched.
+"""Vector stores and an agent memory in one process, as much of each as agents ask for: nothing is searched.
 
 `with Stores() as stores:` serves Pinecone, Qdrant, Chroma, Weaviate and mem0, each under `stores.url + "/NAME"`.
 """

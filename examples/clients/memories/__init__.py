@@ -1,0 +1,1 @@
+"""Memories through their vendors' own clients: `python -m examples.clients.memories`."""
