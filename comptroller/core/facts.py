@@ -15,7 +15,7 @@ call.closed   identity, kind, name, dialect, stream, policy, started, first, end
               decisions [..], usage {..}, cost, currency, worst, price, estimated, unpriced, overrun, waited_ms,
               hold {id, lines, rates?},
               request [digest], request_after [call, n]?, reply [digest], error, upstream {status, id},
-              model (that answered), attempt, tool {call_id, effect, args, origins?}, trace, opaque,
+              model (that answered), attempt, tool {call_id, effect, args, origins?, memory?}, trace, opaque,
               retry_of {call, rule} (the call whose refused reply this one is asked for instead of),
               approvals [{id, people, edited?}] it passed on, approval (it waits for), parked_ms (waiting for a person),
               cached (the call whose reply this one was given), saved (nanos it would have cost)
@@ -77,6 +77,8 @@ were used otherwise than held.
 `origins` are of a tool call's arguments, where a policy asks: [{arg, label, sources, tools}], names of what was read.
 A decision of judges brings `judged`: result yes|no|split|slow|broken, votes [{judge, vote, ms, which?, why?, call?,
 cached?}]; what a judge gave as its reason is the reply of its own `call`, kept as texts are.
+`memory` is of a call of a memory: {store, collection, count, left_out {why: n}?, untrusted?, forged?, from [{run,
+agent, label, count}]?}; of a tool that is a way to one {store, does}.
 status of a call: ok | denied | over_budget | rate_limited | pending | error | cut | cancelled | expired
 """
 
