@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 from comptroller.core.errors import SettingsError, StoreError
@@ -19,10 +20,11 @@ from comptroller.office import inclusion, parcel
 from comptroller.office.parcel import Parcel
 from comptroller.office.signing import Signer
 from comptroller.store import folder, journal, segment
+from comptroller.store.backward import backward
+from comptroller.store.hashtree import HashTree, Stale
 
 FORM = "comptroller evidence 1"
 RECORDS, PROOF, NOTE = "records.ndjson", "proof.json", "README.txt"
-MOST_JOURNAL = 2_000_000  # records of a journal: over so many a tree still fits into half a GB
 MOST_RECORDS = 200_000  # of a pack
 SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "decisions": (CALL_CLOSED, "ask", "approval.", "guard.failed"),
@@ -31,6 +33,7 @@ SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "orders": ("cap.set", "killed", "revived"),
     "books": ("claim", "outcome", "books.", "receipt", "contracts.loaded", "types.loaded"),
 }
+_ALL = 1 << 62
 _HEAD = re.compile(rb'\{"n":(\d+),"k":"([a-z._]+)"')
 
 
@@ -60,12 +63,10 @@ class Made:
 
 def make(ledger: Path, wanted: Wanted, now_ns: int) -> Made:
     """Read the journal, whose chain is checked on the way, and pack what is wanted."""
-    begun, label = journal.begin(ledger), folder.label(ledger)
-    if begun is None or label is None:
+    tree, label = HashTree.open(ledger), folder.label(ledger)
+    if tree is None or label is None:
         raise SettingsError(f"{ledger}: there is no ledger here. Name one with --ledger.")
-    chosen = _Chosen(wanted)
-    leaves, head = _read(ledger, begun, chosen)
-    tree, lines = inclusion.Tree(leaves), chosen.lines
+    lines, path = _read(ledger, tree, wanted)
     if not lines:
         raise SettingsError(
             f"There is no record {wanted.record} of this tenant. `comptroller audit verify` says how many there are."
@@ -82,35 +83,49 @@ def make(ledger: Path, wanted: Wanted, now_ns: int) -> Made:
         "subjects": [] if wanted.record else sorted(wanted.subjects),
         "record": wanted.record,
         "made": now_ns,
-        "journal": {"records": len(leaves), "head": head, "root": tree.root.hex()},
+        "journal": {"records": tree.size, "head": tree.at.chain, "root": tree.root.hex()},
     }
     files = {
         RECORDS: b"".join(line + b"\n" for line in lines.values()),
-        PROOF: canonical({"path": [step.hex() for step in tree.proof(number - 1 for number in lines)]}),
-        NOTE: _note(wanted, len(lines), head).encode(),
+        PROOF: canonical({"path": [step.hex() for step in path]}),
+        NOTE: _note(wanted, len(lines), tree.at.chain).encode(),
     }
     data = parcel.pack(files, about, Signer.open(ledger))
-    return Made(data, len(lines), len(leaves), head, tree.root.hex())
+    return Made(data, len(lines), tree.size, tree.at.chain, tree.root.hex())
 
 
-def _read(ledger: Path, begun: journal.Position, chosen: "_Chosen") -> tuple[list[bytes], str]:
-    """The hash of every line and the head; what is wanted is picked out on the way."""
-    leaves, head = list[bytes](), begun.chain
+def _read(ledger: Path, tree: HashTree, wanted: Wanted) -> tuple[Mapping[int, bytes], list[bytes]]:
+    """The lines that are wanted, by their numbers, and the hashes that prove them together."""
+    chosen = _Chosen(wanted)
     try:
-        for place, stored in journal.walk(ledger, begun):
-            if len(leaves) == MOST_JOURNAL:
-                raise SettingsError(
-                    f"The journal has more than {MOST_JOURNAL:,} records, too many to prove at once. "
-                    "Check the whole of it with `comptroller audit verify`."
-                )
-            leaves.append(inclusion.leaf(stored))
-            head = place.chain
+        for stored in _lines(ledger, wanted):
             chosen.look(stored)
+        tree.grow(_ALL)
+        return chosen.lines, _proof(tree, chosen.lines)
     except journal.Broken as broken:
         raise StoreError(
             f"The journal is not what was written: {broken}. `comptroller audit verify` says where."
         ) from None
-    return leaves, head
+
+
+def _lines(ledger: Path, wanted: Wanted) -> Iterator[bytes]:
+    """What may be wanted: one line, or all there are, whose chain is checked on the way."""
+    if wanted.record:
+        yield from (stored for _, stored in islice(backward(ledger, wanted.record + 1), 1))
+        return
+    begun = journal.begin(ledger)
+    assert begun is not None, "there is a ledger"
+    yield from (stored for _, stored in journal.walk(ledger, begun))
+
+
+def _proof(tree: HashTree, lines: Mapping[int, bytes]) -> list[bytes]:
+    numbers = [number - 1 for number in lines]
+    try:
+        return tree.proof(numbers)
+    except Stale:  # what was kept of the tree is not of these records: all of them are read
+        tree.forget()
+        tree.grow(_ALL)
+        return tree.proof(numbers)
 
 
 @dataclass(slots=True)

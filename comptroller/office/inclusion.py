@@ -8,16 +8,9 @@ nothing of what other records say.
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
-LEAF, NODE = b"\x00", b"\x01"
+from comptroller.store.hashtree import above, leaf, node
 
-
-def leaf(line: bytes) -> bytes:
-    """The hash of one line."""
-    return hashlib.sha256(LEAF + line).digest()
-
-
-def node(left: bytes, right: bytes) -> bytes:
-    return hashlib.sha256(NODE + left + right).digest()
+__all__ = ["Tree", "climb", "climb_all", "leaf", "node"]
 
 
 class Tree:
@@ -26,7 +19,7 @@ class Tree:
     def __init__(self, leaves: Sequence[bytes]) -> None:
         self._levels: list[list[bytes]] = [list(leaves)]
         while len(self._levels[-1]) > 1:
-            self._levels.append(_above(self._levels[-1]))
+            self._levels.append(above(self._levels[-1]))
 
     @property
     def root(self) -> bytes:
@@ -86,8 +79,3 @@ def climb(start: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes |
             found = node(beside, found) if index & 1 else node(found, beside)
         index, size = index // 2, (size + 1) // 2
     return found if next(steps, None) is None else None
-
-
-def _above(level: list[bytes]) -> list[bytes]:
-    pairs = [node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
-    return pairs + level[-1:] if len(level) % 2 else pairs

@@ -13,7 +13,7 @@ from comptroller.store import folder, segment
 from comptroller.store.keys import Keys, open_keys
 from comptroller.store.segment import Position
 
-__all__ = ["Fault", "Position", "Verification", "begin", "read", "verify", "walk"]
+__all__ = ["Fault", "Position", "Verification", "begin", "read", "stands", "verify", "walk"]
 
 _LAST = 4096  # bytes in which a seal fits, the last record of a segment
 
@@ -168,17 +168,21 @@ def _fact(place: Position, stored: bytes) -> Fact:
         raise Broken(Fault(place.segment, start, place.sequence, f"cannot be read: {error}")) from None
 
 
-def _check_place(ledger: Path, at: Position) -> None:
+def stands(ledger: Path, at: Position) -> bool:
+    """True where the record before that place is still the one that was read there."""
     if not at.offset:
-        return
-    path = segment.path_of(ledger, at.segment)
+        return True
     try:
-        with path.open("rb") as file:
+        with segment.path_of(ledger, at.segment).open("rb") as file:
             file.seek(max(0, at.offset - 67))
-            before = file.read(min(67, at.offset))
+            return file.read(min(67, at.offset)) == at.chain.encode() + b'"}\n'
     except FileNotFoundError:
-        before = b""
-    if before != at.chain.encode() + b'"}\n':
+        return False
+
+
+def _check_place(ledger: Path, at: Position) -> None:
+    if not stands(ledger, at):
+        path = segment.path_of(ledger, at.segment)
         raise StoreError(
             f"{path}: record {at.sequence} is not the one that was read here before: the journal was cut or replaced. "
             "Rebuild whatever was filled from it, or restore the journal from a backup."

@@ -145,7 +145,7 @@ def _verdict(told: Mapping[str, Any]) -> None:
         )
         frame.banner("ok", "In the chain, where it says.", more, "✓")
     else:
-        more = "There are too many records to prove it while you wait: make the proof below, or press Check now."
+        more = "The tree over so many new records is still being made. Load the page again in a minute."
         frame.banner("ok", "Its hash follows from the one before.", more, "✓")
 
 

@@ -16,6 +16,7 @@ from comptroller.office.keeping import keeper_of
 from comptroller.office.keys import KINDS, Register
 from comptroller.office.orders import Standing, orders_of
 from comptroller.office.outcome_desk import OutcomeDesk
+from comptroller.office.prover import Prover
 from comptroller.office.receipts import Drawer
 from comptroller.office.roll import Roll
 from comptroller.office.webhooks import Post
@@ -35,6 +36,7 @@ class Bureau:
         self.settings, self.clock = settings, clock
         self.ledger = Path(settings.ledger)
         self.reader = Reader.open(self.ledger, serve=True)
+        self.prover = Prover(self.ledger)
         self._turn = threading.RLock()
         self._desk: Desk | None = None
         self._bodies: Bodies | None = None

@@ -9,17 +9,16 @@ import msgspec
 from pydantic import Field, JsonValue
 
 from comptroller.core.facts import SNAPSHOT
+from comptroller.gateway.api.bureau import Bureau
 from comptroller.gateway.api.frame import Ask, Route
 from comptroller.gateway.api.problem import Problem
 from comptroller.gateway.api.rights import READ
 from comptroller.gateway.api.shapes import Moment, Name, Said, Told
-from comptroller.office import inclusion
 from comptroller.store import folder, segment
 from comptroller.store.backward import backward, number_of
 from comptroller.store.segment import Record
 
 SEEN = 200_000  # records looked at for one page: a filter that fits none goes on with the next
-PROVABLE = 200_000  # records of a journal up to which a proof of inclusion is made while somebody waits
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BY = ("by", "actor", "attestor", "key", "agent")
 _ABOUT = ("status", "action", "rule", "because", "name", "type", "event", "scope", "who", "subject", "number", "reason")
@@ -58,8 +57,8 @@ class Inclusion(Told):
 
 
 class RecordProof(RecordRow):
-    """A record as it was written, and how its hash follows from the one before. Without `inclusion` there are too many
-    records to prove it while somebody waits: `comptroller audit verify` checks them all.
+    """A record as it was written, and how its hash follows from the one before. Without `inclusion` so many
+    records are new that the tree over them is still being made: ask again.
     """
 
     line: str
@@ -111,7 +110,7 @@ def show_record(ask: Ask) -> RecordProof:
         data=record.d,  # type: ignore[arg-type]
         previous=previous,
         follows=segment.link(previous, stored) == record.h,
-        inclusion=_inclusion(ledger, stored, wanted),
+        inclusion=_inclusion(ask.bureau, stored, wanted),
     )
 
 
@@ -172,21 +171,12 @@ def _previous(ledger: Path, sequence: int) -> str:
     return segment.hash_of(found[1]) if found else ""
 
 
-def _inclusion(ledger: Path, stored: bytes, sequence: int) -> Inclusion | None:
-    newest = next(backward(ledger), None)
-    count = number_of(newest[1]) if newest else 0
-    if not 0 < count <= PROVABLE:
+def _inclusion(bureau: Bureau, stored: bytes, sequence: int) -> Inclusion | None:
+    proof = bureau.prover.prove(sequence, stored)
+    if proof is None:
         return None
-    lines = [line for _, line in backward(ledger, count + 1)]
-    tree = inclusion.Tree([inclusion.leaf(line) for line in reversed(lines)])
-    leaf, path = inclusion.leaf(stored), tree.path(sequence - 1)
-    return Inclusion(
-        records=count,
-        root=tree.root.hex(),
-        leaf=leaf.hex(),
-        path=[one.hex() for one in path],
-        holds=inclusion.climb(leaf, sequence - 1, count, path) == tree.root,
-    )
+    path = [one.hex() for one in proof.path]
+    return Inclusion(records=proof.records, root=proof.root.hex(), leaf=proof.leaf.hex(), path=path, holds=proof.holds)
 
 
 ROUTES = (

@@ -7,6 +7,7 @@ import secrets
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,6 +70,7 @@ def _serve(settings: Settings, ledger: Path, token: str, lifeline: Lifeline) -> 
         )
         server.should_exit = lifeline.cut.is_set()
         threading.Thread(target=_show, args=(ledger, address, lifeline), name="comptroller-label", daemon=True).start()
+        threading.Thread(target=_tend, args=(bureau, lifeline), name="comptroller-tree", daemon=True).start()
         if settings.outcomes:
             threading.Thread(target=_work, args=(bureau, lifeline), name="comptroller-office", daemon=True).start()
         if settings.webhooks:
@@ -104,6 +106,14 @@ def _show(ledger: Path, address: Address, lifeline: Lifeline) -> None:
         said = address_of(ledger)
         if said != address and (said is None or not _answers(said)):
             _say(ledger, address)
+
+
+def _tend(bureau: Bureau, lifeline: Lifeline) -> None:
+    """Keep up the tree over the journal, so that nobody waits for a proof; at most a fifth of a core goes into it."""
+    rest = LOOK_S
+    while not lifeline.cut.wait(rest):
+        begun = time.monotonic()
+        rest = LOOK_S if bureau.prover.grow() else 4 * (time.monotonic() - begun)
 
 
 def _work(bureau: Bureau, lifeline: Lifeline) -> None:
