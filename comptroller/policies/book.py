@@ -1,17 +1,16 @@
 """The book of policies: everything loaded, indexed so that a decision costs what can apply, not what is there."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from comptroller.core.call import Identity
-from comptroller.core.facts import LIVE, Line
 from comptroller.core.memory import CALLS
 from comptroller.core.origin import SECRECY, Secrecy
 from comptroller.core.source import Lines
 from comptroller.core.verdict import STRICTNESS, Action, Cap, Case, Decision, Limit, Stage, Verdict
-from comptroller.policies.amounts import read_cap, read_rate
+from comptroller.policies.caps import caps_of, ids_of, limits_of
 from comptroller.policies.globs import Matches, any_of, is_glob
 from comptroller.policies.healing import heals
 from comptroller.policies.inputs import Scopes
@@ -21,7 +20,6 @@ from comptroller.policies.rule import Rule
 
 if TYPE_CHECKING:  # a process without policies has no use for pydantic's frames, 30 ms of an import
     from comptroller.policies.document import Document
-    from comptroller.policies.document import Limit as Written
 
 CACHE = 4_096  # plans and readings kept; names come from callers and must not fill our memory
 HARD = frozenset({"deny", "clamp", "ask"})
@@ -141,17 +139,27 @@ class Book:
 
     def caps(self, identity: Identity, tool: str = "") -> tuple[Cap, ...]:
         """The budgets that apply to a call; a scope that is not said has none."""
-        key = (*_ids(identity, tool).values(),)
+        key = (*ids_of(identity, tool).values(),)
         found = self._caps.get(key)
-        return found if found is not None else _keep(self._caps, key, lambda: self._caps_of(identity, tool))
+        return (
+            found
+            if found is not None
+            else _keep(self._caps, key, lambda: caps_of(self._apply(identity.workflow, identity.agent), identity, tool))
+        )
 
     def limits(self, identity: Identity, tool: str = "") -> tuple[Limit, ...]:
         """The limits of a call, in one order: those per tool for a tool call, all others for the rest."""
         if not self.limited:
             return ()
-        key = (*_ids(identity, tool).values(),)
+        key = (*ids_of(identity, tool).values(),)
         found = self._limits.get(key)
-        return found if found is not None else _keep(self._limits, key, lambda: self._limits_of(identity, tool))
+        return (
+            found
+            if found is not None
+            else _keep(
+                self._limits, key, lambda: limits_of(self._apply(identity.workflow, identity.agent), identity, tool)
+            )
+        )
 
     def hard_capped(self, identity: Identity) -> bool:
         """Whether a cap applies that a call must not pass."""
@@ -316,31 +324,6 @@ class Book:
         plans = {tool: self._plan("tool", tool, identity.workflow, identity.agent) for tool in tools}
         return tuple(tool for tool, plan in plans.items() if plan.never(identity.scopes))
 
-    def _caps_of(self, identity: Identity, tool: str) -> tuple[Cap, ...]:
-        ids = _ids(identity, tool)
-        found = []
-        for policy in self._apply(identity.workflow, identity.agent):
-            for number, budget in enumerate(policy.document.budgets):
-                every = budget.every or ""
-                if not ids[budget.per] or (every == "run" and not identity.run):
-                    continue
-                unit, limit = read_cap(budget.cap)
-                place = policy.place("budgets", number)
-                who = _owner(budget.per, ids)
-                cap = Cap(budget.per, who, every, budget.zone, unit, limit, budget.over, place, budget.count)
-                found.append(replace(cap, queue_s=budget.queue) if budget.queue else cap)
-        return tuple(found)
-
-    def _limits_of(self, identity: Identity, tool: str) -> tuple[Limit, ...]:
-        ids = _ids(identity, tool)
-        found: list[Limit] = []
-        for policy in self._apply(identity.workflow, identity.agent):
-            for number, limit in enumerate(policy.document.limits):
-                if ids[limit.per] and (limit.per == "tool") == bool(tool):
-                    place = policy.place("limits", number)
-                    found += _limits(limit, _owner(limit.per, ids), place)
-        return tuple(sorted(found, key=lambda limit: (limit.key, limit.unit, limit.most)))
-
     def _tool_of(self, workflow: str, agent: str, name: str) -> ToolRule | None:
         found: ToolRule | None = None
         for policy in self._apply(workflow, agent):
@@ -388,37 +371,6 @@ def _keep(cache: dict[_K, _V], key: _K, make: Callable[[], _V]) -> _V:
         cache.clear()
     cache[key] = value
     return value
-
-
-def _ids(identity: Identity, tool: str) -> dict[str, str]:
-    return {
-        "tenant": identity.tenant or "default",
-        "customer": identity.customer,
-        "workflow": identity.workflow,
-        "run": identity.run,
-        "agent": identity.agent,
-        "key": identity.key,
-        "user": identity.user,
-        "tool": tool,
-    }
-
-
-def _owner(per: str, ids: dict[str, str]) -> str:
-    """Whose counter it is. Names repeat between tenants, so outside the default one the tenant is part of it."""
-    alone = per in ("tenant", "run") or ids["tenant"] == "default"
-    return ids[per] if alone else f"{ids['tenant']}/{ids[per]}"
-
-
-def _limits(written: "Written", who: str, place: str) -> Iterator[Limit]:
-    """One limit of a file: each of its words counts by itself."""
-    per, queue_s = written.per, written.queue
-    for unit, text in (("requests", written.requests), ("tokens", written.tokens)):
-        if text is not None:
-            most, span = read_rate(text)
-            yield Limit(per, who, unit, most, span, queue_s, place, Line(f"{per}:{who}|{span}:", unit, 1, most))
-    if written.concurrent is not None:
-        line = Line(f"{per}:{who}|{LIVE}:", LIVE, 1, written.concurrent)
-        yield Limit(per, who, LIVE, written.concurrent, "", queue_s, place, line)
 
 
 def _unlisted_action(document: "Document") -> Action:
