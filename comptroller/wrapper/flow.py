@@ -134,7 +134,8 @@ def _inbound(job: Job, entry: Entry, request: Request, admission: Admission) -> 
     """Rules and guards on the request; returns the texts to be replaced, by their path."""
     desk, book = job.desk, job.desk.book
     toolgate.answers(entry, request)
-    take_in(entry, request if job.tries is None else job.tries.request or request)  # our own words are nobody's
+    read = request if job.tries is None else job.tries.request or request  # our own words are nobody's
+    take_in(entry, (yield from tokens.spelled_out(entry, read)))
     if book.judged:
         listen(entry, request)
     if found_again := loops.asks(entry, request):

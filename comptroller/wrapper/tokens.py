@@ -1,25 +1,24 @@
-"""Tokens on the path of a call: what they stand for is taken out of requests, and put back where a policy names it."""
+"""Tokens on the way in: what guards find in the texts of a request becomes one, and is told from there on by it."""
 
-from collections.abc import Callable, Generator, Hashable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator, Hashable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-import msgspec
-
-from comptroller.core.call import Identity, Part, ToolCall
-from comptroller.core.errors import Denied, StoreError
-from comptroller.core.verdict import Action, Verdict
+from comptroller.core.call import Identity, Part, Request
+from comptroller.core.errors import StoreError
+from comptroller.core.verdict import Action
 from comptroller.guardrails import tokens as text
 from comptroller.guardrails.chain import Chain, Inspection, Plan
 from comptroller.guardrails.tokens import PERSONAL, Exchange
 from comptroller.policies.book import Book
-from comptroller.policies.tokens import ALL, Tokens, tokens_for
-from comptroller.wrapper.effects import Effect, Recall
+from comptroller.policies.tokens import Tokens, tokens_for
+from comptroller.wrapper.effects import Effect
 from comptroller.wrapper.entry import Entry
-from comptroller.wrapper.register import UNTOUCHED, Coin, Owner, Reading, body_of, owner_of, value_in
+from comptroller.wrapper.register import UNTOUCHED, Coin, Reading, body_of, owner_of
+from comptroller.wrapper.restoring import count, value_of
 
-Args = Mapping[str, object]
+MOST_STRANGE = 64  # tokens of a request that are looked up in the vault only to know where they came from
 
 
 def kinds_of(said: Tokens) -> frozenset[str]:
@@ -47,6 +46,38 @@ def told(chain: Chain, book: Book, who: Identity, words: str, plan: Plan) -> Ins
 
 
 # -- on the way in
+
+
+def spelled_out(entry: Entry, request: Request) -> Generator[Effect, Any, Request]:
+    """The request as whoever traces values reads it: a page that names a token names what it stands for.
+
+    What the model itself said is left as it is, and so known again when history brings it.
+    """
+    said = tokens_for(entry.desk.book, entry.identity) if entry.desk.book.traces else None
+    if said is None:
+        return request
+    found = {number: found for number, part in enumerate(request.parts) if (found := _tokens_of_others(part))}
+    if not found:
+        return request
+    owner, register = owner_of(entry.identity, entry.run.id, said.per), entry.desk.tokens
+    register.look()
+    tokens = set().union(*found.values())
+    values = {token: value for token in tokens if (value := register.value(owner, token)) is not None}
+    strange = sorted(tokens - values.keys())
+    if len(strange) > MOST_STRANGE:  # a page full of made-up ones must not keep the vault busy, nor hide a true one
+        entry.run.flow.lose(f"a text in it holds more than {MOST_STRANGE} tokens that are not known here")
+    for token in strange[:MOST_STRANGE]:
+        value = yield from value_of(entry, owner, token)
+        if value is not None:
+            values[token] = value
+    parts = list(request.parts)
+    for number in found:
+        parts[number] = replace(parts[number], text=str(text.replaced(parts[number].text, values)))
+    return replace(request, parts=parts)
+
+
+def _tokens_of_others(part: Part) -> set[str]:
+    return set() if part.role in ("assistant", "model") or part.kind == "tool_call" else text.tokens_in(part.text)
 
 
 def swap_for(entry: Entry) -> "Swap | None":
@@ -79,7 +110,7 @@ class Swap:
         _, number, found = reading
         if found is None or not number:
             return found
-        became = f"{_count(number, 'value')} became {'a token' if number == 1 else 'tokens'}"
+        became = f"{count(number, 'value')} became {'a token' if number == 1 else 'tokens'}"
         return replace(found, because=f"{found.because}; {became}")
 
     def catch_up(self, texts: dict[Hashable, str]) -> None:
@@ -131,156 +162,3 @@ class Swap:
         except StoreError as error:
             self._entry.store_failed(error)
             return ledger.digest(body)
-
-
-# -- on the way back
-
-
-@dataclass(frozen=True, slots=True)
-class Back:
-    """What was put back into the arguments of a tool call."""
-
-    named: frozenset[str] = frozenset()  # the arguments in which that may be
-    values: Mapping[str, str] = field(default_factory=dict)  # by their tokens, where they were put back
-    others: Mapping[str, str] = field(default_factory=dict)  # by tokens that stay: for tracing where they came from
-
-    def shown(self, args: Args) -> Args:
-        """The arguments with values in place of tokens, where a policy names them."""
-        return self._in_named(args, self.values)
-
-    def shown_in(self, arguments: str) -> str:
-        """The same in arguments as they are written."""
-        return self._in_text(arguments, self.values)
-
-    def hidden_in(self, arguments: str) -> str:
-        """The arguments as the model wrote them, with its tokens."""
-        return self._in_text(arguments, {value: token for token, value in self.values.items()})
-
-    def traced(self, args: Args) -> Args:
-        """The arguments with values for all tokens, as whoever traces them has met them."""
-        made = text.replaced(dict(args), {**self.others, **self.values})
-        assert isinstance(made, dict)
-        return made
-
-    def _in_text(self, arguments: str, by: Mapping[str, str]) -> str:
-        if not by:
-            return arguments
-        try:
-            args = msgspec.json.decode(arguments)
-        except msgspec.MsgspecError:
-            args = None
-        if isinstance(args, dict):
-            return written(self._in_named(args, by))
-        return str(text.replaced(arguments, by)) if ALL in self.named else arguments
-
-    def _in_named(self, args: Args, by: Mapping[str, str]) -> Args:
-        everywhere = ALL in self.named
-        return {name: text.replaced(v, by) if everywhere or name in self.named else v for name, v in args.items()}
-
-
-NOTHING = Back()
-
-
-def put_back(tool: Entry, name: str, args: Args | None) -> Generator[Effect, Any, Back]:
-    """What tokens in the arguments of a tool call stand for; refuses the call where one that is named is unknown."""
-    said = tokens_for(tool.desk.book, tool.identity)
-    if said is None or not args:
-        return NOTHING
-    named = said.back(name)
-    places = {arg: text.tokens_in(value) for arg, value in args.items()}
-    if not any(places.values()):
-        return NOTHING
-    tool.desk.tokens.look()
-    owner = owner_of(tool.identity, tool.run.id, said.per)
-    values: dict[str, str] = {}
-    others: dict[str, str] = {}
-    counts: dict[str, int] = {}
-    for arg, tokens in places.items():
-        is_named = ALL in named or arg in named
-        for token in tokens if is_named or tool.desk.book.traces else ():
-            value = yield from _value(tool, owner, token)
-            if value is not None:
-                (values if is_named else others)[token] = value
-            elif is_named:
-                raise _unknown(tool, name, arg)
-        if is_named and tokens:
-            counts[arg] = len(tokens)
-    if values:
-        _say(tool, name, counts)
-    return Back(named, values, others)
-
-
-def restored(tool: Entry, call: ToolCall) -> Generator[Effect, Any, tuple[ToolCall, Back]]:
-    """A tool call a model asked for, with values where a policy has them put back."""
-    args = call.args if call.args is not None else {ALL: call.text}  # no object: whoever names all of it means its text
-    back = yield from put_back(tool, call.name, args)
-    if not back.values:
-        return call, back
-    if call.args is None:
-        return replace(call, text=str(back.shown(args)[ALL])), back
-    shown = back.shown(args)
-    return replace(call, text=written(shown), args=shown), back
-
-
-def restored_in(
-    tool: Entry, bound: dict[str, object], plain: Callable[[dict[str, object]], Args]
-) -> Generator[Effect, Any, Back]:
-    """The same for a function that is about to be called: its own arguments get the values."""
-    back = yield from put_back(tool, tool.name, plain(bound))
-    if back.values:
-        bound.update(back.shown(bound))
-        for arg, value in plain(bound).items():
-            if (ALL in back.named or arg in back.named) and text.tokens_in(value) & back.values.keys():
-                raise _out_of_reach(tool, arg)
-    return back
-
-
-def written(args: Args) -> str:
-    """Arguments as JSON."""
-    return msgspec.json.encode(args).decode()
-
-
-def _value(tool: Entry, owner: Owner, token: str) -> Generator[Effect, Any, str | None]:
-    register = tool.desk.tokens
-    value = register.value(owner, token)
-    read = text.read(token) if value is None else None
-    if read is None:
-        return value
-    kind, digest = read
-    try:
-        body: bytes | None = yield Recall(digest, owner.tenant, owner.subject)
-    except StoreError as error:
-        because = f"What a token stands for cannot be looked up, so the call is refused: {error}"
-        raise Denied(because, {"rule": "tokens.back"}) from error
-    value = value_in(body, owner, kind) if body is not None else None
-    if value is not None:
-        register.learn(owner, kind, value, Coin(token, text.stands_alone(tool.desk.chain, kind, value)))
-    return value
-
-
-def _unknown(tool: Entry, name: str, arg: str) -> Denied:
-    where = f"The argument `{arg}`" if arg != ALL else "The input"
-    because = (
-        f"{where} of {name} holds a token that stands for nothing here: it was copied wrongly, made up or taken from "
-        "somebody else's conversation, or what it stood for was erased. Copy it letter by letter, or ask for the value."
-    )
-    tool.say("tool", Verdict("deny", "tokens.back", "", because), name)
-    return Denied(because, {"rule": "tokens.back"})
-
-
-def _out_of_reach(tool: Entry, arg: str) -> Denied:
-    because = f"A token stands inside the argument `{arg}`, in an object nothing can be put into. Pass texts or lists."
-    tool.say("tool", Verdict("deny", "tokens.back", "", because), tool.name)
-    return Denied(because, {"rule": "tokens.back"})
-
-
-def _say(tool: Entry, name: str, counts: Mapping[str, int]) -> None:
-    """How many values were put back, and where; never which."""
-    where = ", ".join(f"`{arg}`" for arg in counts if arg != ALL) or "the input"
-    number = sum(counts.values())
-    because = f"{_count(number, 'value')} {'was' if number == 1 else 'were'} put back in {where}."
-    tool.say("tool", Verdict("note", "tokens.back", "", because), name, back=dict(counts))
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

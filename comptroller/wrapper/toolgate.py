@@ -11,7 +11,7 @@ from comptroller.core.errors import Denied, OverBudget, Refused
 from comptroller.core.facts import Line
 from comptroller.core.verdict import Action, Verdict
 from comptroller.metering.budget import lines_for
-from comptroller.wrapper import dataflow, loops, memory_tools, shared, tokens
+from comptroller.wrapper import dataflow, loops, memory_tools, restoring, shared
 from comptroller.wrapper.admission import caps_for, reserve, short_details, short_reason
 from comptroller.wrapper.asking import Edited, Matter, ask, shown_text, text_matter, use
 from comptroller.wrapper.boundary import Asked, Boundary
@@ -21,8 +21,8 @@ from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.limits import draw, limit_of, refuse
 from comptroller.wrapper.orders import must_live
 from comptroller.wrapper.patience import Patience, cap_of, in_turn
+from comptroller.wrapper.restoring import NOTHING, Back
 from comptroller.wrapper.shared import STOPPING, case_for, enforce, enforce_guard, redacting
-from comptroller.wrapper.tokens import NOTHING, Back
 
 ROUNDS = 8  # how often approvers may edit one call, each upon the other
 
@@ -43,7 +43,7 @@ def decide(entry: Entry, call: ToolCall, plan: Mapping[str, Action]) -> Generato
     """Decide on one tool call a model asked for; a refusal is a call of its own on record."""
     tool = tool_entry(entry, call)
     try:
-        asked, back = yield from tokens.restored(tool, call)
+        asked, back = yield from restoring.restored(tool, call)
         if asked is not call:
             tool.tool["args"] = digest_of(tool.desk, call.name, asked.args, asked.text)
         ruling = yield from judge(tool, call.name, asked.args, asked.text, plan, back)

@@ -10,7 +10,7 @@ import msgspec
 
 from comptroller.core.errors import Denied, Refused
 from comptroller.core.verdict import Verdict
-from comptroller.wrapper import tokens, toolgate
+from comptroller.wrapper import restoring, toolgate
 from comptroller.wrapper.asking import text_matter, use
 from comptroller.wrapper.context import Scope, current, within
 from comptroller.wrapper.dataflow import returned
@@ -97,7 +97,7 @@ def tool_call(
     try:
         _within_scope(entry, scope)  # the boundary knows the tool tables, not what the function itself asks for
         if asked is None:
-            back = yield from tokens.restored_in(entry, bound.arguments, lambda args: _plain(_text(args)))
+            back = yield from restoring.restored_in(entry, bound.arguments, lambda args: _plain(_text(args)))
             if back.values:
                 text = _text(bound.arguments)
                 entry.tool["args"] = toolgate.digest_of(desk, name, _plain(text))
