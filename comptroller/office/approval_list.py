@@ -15,7 +15,7 @@ from comptroller.store.reader import Reader
 
 Row = dict[str, Any]
 _PLAIN = ("run", "call", "rule", "policy", "version", "stage", "kind", "name", "customer", "user", "workflow", "agent")
-_MORE = ("because", "place", "state", "quorum", "otherwise", "digest", "ended", "reminders", "escalated")
+_MORE = ("because", "place", "state", "quorum", "otherwise", "digest", "ended", "reminders", "escalated", "counted")
 _TOLD = ("by", "answer", "to", "because", "edit", "roles", "stead", "nth", "otherwise", "unused")
 SECOND = 1_000_000_000
 ALIKE_DAYS = 30
@@ -26,11 +26,12 @@ AMOUNTS = ("amount", "total", "sum", "price", "value")  # how arguments call wha
 def described(approval: Approval) -> Row:
     """An approval as a row."""
     row: Row = {"approval": approval.id, **{name: getattr(approval, name) for name in _PLAIN + _MORE}}
+    row |= {"undecided": approval.undecided, "split": list(approval.split)}
     row |= {"key": approval.key, "of": list(approval.of), "people": list(approval.people)}
     row |= {"asked": moment(approval.asked), "until": moment(approval.until), "decided": moment(approval.decided)}
     row["votes"] = [
         {"person": vote.person, "answer": vote.answer, "at": moment(vote.at), "edited": bool(vote.edit),
-         "because": vote.because, "stead": vote.stead}
+         "because": vote.because, "stead": vote.stead, "seat": vote.seat}
         for vote in approval.votes
     ]  # fmt: skip
     row |= {"edited": bool(approval.edit), "used_in": approval.used_in, "delegates": dict(approval.delegates)}

@@ -27,6 +27,7 @@ class VoteRow(Told):
     edited: bool
     because: str
     stead: str
+    seat: str = ""  # whose vote it is, where votes are counted
 
 
 class ApprovalRow(Told):
@@ -58,6 +59,9 @@ class ApprovalRow(Told):
     key: str
     of: list[str]
     quorum: int
+    counted: str = ""  # votes of those named in `of` decide: majority, unanimous or a number
+    split: list[str] = []  # who decides where they disagree
+    undecided: bool = False  # they do
     otherwise: str
     votes: list[VoteRow]
     people: list[str]
