@@ -210,6 +210,8 @@ def _call_attributes(fact: Fact, operation: str) -> Iterator[tuple[str, Value]]:
     for name, key in (("rule", "rule"), ("policy.version", "policy"), ("price.version", "price")):
         if data.get(key):
             yield f"comptroller.{name}", str(data[key])
+    if before := data.get("retry_of"):
+        yield "comptroller.retry_of", str(before["call"])
     for flag in ("estimated", "unpriced", "opaque"):
         if data.get(flag):
             yield f"comptroller.{flag}", True

@@ -86,6 +86,7 @@ class Entry:
     parked_ns = 0  # waiting for a person
     retry_of: Mapping[str, str] | None = None  # the call whose reply was refused and asked for again, and by which rule
     before: Sequence[tuple[int, str]] = ()  # what the tries before it were charged
+    reply_approved = False  # by a person: it is not thrown away
     misshapen = False  # its reply was not the JSON that was asked for, and passed all the same
     if_lost: Callable[[], None] | None = None  # says what was used, should the call end before its reply does
 

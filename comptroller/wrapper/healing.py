@@ -115,7 +115,7 @@ def both_reasons(entry: "Entry", job: Job, refused: Refused) -> Refused:
 def again(entry: "Entry", job: Job, request: Request | None, refused: Refused) -> bool:
     """Whether a refused reply is asked for again; its try is the last one where not."""
     tries = job.tries
-    if tries is None or request is None or type(refused) is not Denied or not entry.sent:
+    if tries is None or request is None or type(refused) is not Denied or not entry.sent or entry.reply_approved:
         return False
     rows = [row for row in entry.decisions if _refuses(row) and row["stage"] in ("reply", "tool")]
     rules = _rules(tries.healing, rows, entry.standing.guards_out)
@@ -151,7 +151,7 @@ def refuse_calls(entry: "Entry", job: Job, gates: Gates) -> None:
     rules = _rules(tries.healing, rows, entry.standing.guards_out)
     if rules is None or not tries.left(rules):
         return
-    if any(gate.approved for _, gate in gates):
+    if entry.reply_approved or any(gate.approved for _, gate in gates):
         said = "The reply was not asked for again: a person approved a part of it."
         entry.say("reply", Verdict("note", "retry", "", said))
         return

@@ -168,6 +168,7 @@ class Call:
             structured.insist(entry, self.job, shape, look)
         if entry.passes:
             yield from use(entry)
+            entry.reply_approved = True
         refused: dict[Hashable, str] = {}
         gates: list[tuple[ToolCall, toolgate.Gate]] = []
         for call in reply.calls:

@@ -322,6 +322,7 @@ class StreamedReply:
         yield from enforce(self.entry, decision, self.call.matter())
         if self.entry.passes:
             yield from use(self.entry)
+            self.entry.reply_approved = True
 
     def cut(self, refused: Refused) -> bytes:
         """End the stream properly, with our code; what was emitted is charged."""

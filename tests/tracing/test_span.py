@@ -161,6 +161,11 @@ def test_a_refusal_gives_its_reason() -> None:
     )
 
 
+def test_a_further_try_names_the_call_it_follows() -> None:
+    outline = call_outline(call(retry_of={"call": "0" * 32, "rule": "r"}), RUN)
+    assert outline.attributes["comptroller.retry_of"] == "0" * 32
+
+
 def test_run_agent_call_and_tool_hang_together_under_our_own_ids(host_spans: InMemorySpanExporter) -> None:
     tool = Fact(CALL_CLOSED, "f2", NOW, RUN, INNER, {"kind": "tool", "name": "refund", "parent": CALL, "started": NOW})
     spans = spans_of(

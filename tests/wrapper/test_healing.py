@@ -263,3 +263,14 @@ def test_what_is_settled_is_the_sum_of_all_tries(turns: list[tuple[bool, int, bo
         assert spent == sum(record["cost"] for record in it.records)
         assert held == 0
         assert len(it.records) == sum(1 if good else 3 for good, _, _ in turns)
+
+
+def test_a_reply_that_a_person_approved_is_not_asked_for_again() -> None:
+    policy = NO_SHELL + "  - {id: odd-asks, on: reply, when: 'reply.text.contains(\"odd\")', then: ask}\n"
+    with model(policy) as it:
+        odd = reply("odd", [("c1", "shell", {})])
+        assert it.call(odd).refused is not None
+        it.desk.answer("approve")
+        answer = it.call(odd)
+        assert len(it.sent) == 1
+        assert "There is no shell." in text_of(answer)
