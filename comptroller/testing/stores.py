@@ -25,6 +25,7 @@ class Stores:
     def __init__(self) -> None:
         self.kept: dict[tuple[str, str], dict[str, Row]] = {}
         self.asked: list[tuple[str, str, Any]] = []
+        self.heads: list[Row] = []  # of what came over HTTP, names in lower case
         self._speak: dict[str, Callable[[str, str, Row, Any], Told]] = {
             "pinecone": self._pinecone,
             "qdrant": self._qdrant,
@@ -217,6 +218,7 @@ def _handler(stores: Stores) -> type[BaseHTTPRequestHandler]:
         def _tell(self) -> None:
             data = self.rfile.read(int(self.headers.get("content-length") or 0))
             _, store, rest = self.path.split("/", 2)
+            stores.heads.append({name.lower(): value for name, value in self.headers.items()})
             status, answer = stores.answer(self.command, store, f"/{rest}", data)
             told = json.dumps(answer).encode()
             self.send_response(status)
