@@ -1,11 +1,15 @@
 """The journal read from its end: the newest records first, a page at a time, with no index."""
 
 from collections.abc import Iterator
+from io import SEEK_END
 from pathlib import Path
+from typing import BinaryIO
 
 from comptroller.store import segment
 
 _HEAD = b'{"n":'
+_NUMBER = 64  # bytes in which a record's number ends
+_PIECE = 1 << 18  # bytes read at a time
 
 
 def backward(ledger: Path, before: int = 0) -> Iterator[tuple[int, bytes]]:
@@ -17,11 +21,49 @@ def backward(ledger: Path, before: int = 0) -> Iterator[tuple[int, bytes]]:
         path = segment.path_of(ledger, number)
         if before and _first(path) >= before:
             continue
-        whole = path.read_bytes()
-        lines = whole[: whole.rfind(b"\n") + 1].splitlines()
-        for stored in reversed(lines):
-            if not before or number_of(stored) < before:
-                yield number, stored
+        with path.open("rb") as file:
+            for stored in _lines(file, _end(file, before)):
+                if not before or number_of(stored) < before:
+                    yield number, stored
+
+
+def _end(file: BinaryIO, before: int) -> int:
+    """Where the lines before a record end: numbers rise, so half of what is left is left out at each look."""
+    low, high = 0, file.seek(0, SEEK_END)
+    if not before:
+        return high
+    while high - low > _PIECE:
+        middle = (low + high) // 2
+        file.seek(middle)
+        file.readline()  # the rest of a line
+        place = file.tell()
+        if place < high and number_of(file.readline(_NUMBER)) < before:
+            low = place
+        else:
+            high = middle
+    file.seek(low)
+    for stored in file:
+        if number_of(stored) >= before or not stored.endswith(b"\n"):
+            break
+        low += len(stored)
+    return low
+
+
+def _lines(file: BinaryIO, end: int) -> Iterator[bytes]:
+    """The whole lines up to a place, the last first."""
+    rest, whole = b"", False
+    while end:
+        size = min(_PIECE, end)
+        end -= size
+        file.seek(end)
+        first, *lines = (file.read(size) + rest).split(b"\n")
+        if lines and not whole:
+            lines.pop()  # what follows the last end of a line
+            whole = True
+        yield from reversed(lines)
+        rest = first
+    if whole:
+        yield rest
 
 
 def number_of(stored: bytes) -> int:
@@ -32,4 +74,4 @@ def number_of(stored: bytes) -> int:
 
 def _first(path: Path) -> int:
     with path.open("rb") as file:
-        return number_of(file.readline(64))
+        return number_of(file.readline(_NUMBER))
