@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from comptroller.core.approval import Told
 from comptroller.core.call import Identity, Kind, Usage
 from comptroller.core.errors import Denied, Refused, StoreError
-from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, HOLD_EXTENDED, LIVE, Fact, Line
+from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, HOLD_EXTENDED, Fact, Line
 from comptroller.core.money import decimal_text
 from comptroller.core.verdict import STRICTNESS, Action, Decision, Verdict
 from comptroller.guardrails.chain import Inspection
@@ -21,6 +21,7 @@ from comptroller.wrapper import dataflow, fallback
 from comptroller.wrapper.asking import Binding, Matter
 from comptroller.wrapper.context import RunState
 from comptroller.wrapper.desk import Desk
+from comptroller.wrapper.settling import rates_used, settled
 from comptroller.wrapper.standing import Standing, run_key, standing_of, who_is
 
 if TYPE_CHECKING:
@@ -299,8 +300,8 @@ class Entry:
         if self.rule or self.because:
             self._reason_into(data)
         if self.held and (self.lines or self.rates):
-            data["hold"] = {"id": self.id, "lines": self._settled(cost, currency)}
-            if self.rates and (used := self._used()):
+            data["hold"] = {"id": self.id, "lines": settled(self, cost, currency)}
+            if self.rates and (used := rates_used(self)):
                 data["hold"]["rates"] = used  # type: ignore[index]
         if self.waited_ns:
             data["waited_ms"] = -(-self.waited_ns // 1_000_000)
@@ -388,31 +389,6 @@ class Entry:
     def _for_nothing(self) -> bool:
         """Tokens that cost nothing are an alarm: a price that is wrong looks just like a model that is free."""
         return self.price is not None and self.price.free and not self.free and self.usage is not None
-
-    def _settled(self, cost: int, currency: str) -> list[list[object]]:
-        """What each counter of the hold is really charged: one row per counter, however many caps it has."""
-        rows: dict[tuple[str, str], list[object]] = {}
-        for key, unit, amount, _ in self.lines:
-            used = cost if unit == currency else self._actual(unit, amount, cost, currency)
-            rows[key, unit] = [key, unit, used]
-        return [*rows.values()]
-
-    def _used(self) -> list[list[object]]:
-        """What was taken of each rate, where it is not what was held: tokens, and a request that never went out."""
-        return [
-            [key, unit, self._actual("tokens", 0, 0, "") if unit == "tokens" else 0]
-            for key, unit, *_ in self.rates
-            if unit == "tokens" or not self.sent
-        ]
-
-    def _actual(self, unit: str, asked: int, cost: int, currency: str) -> int:
-        if unit == "calls":
-            return asked if self.sent else 0
-        if unit == LIVE:
-            return 0
-        if unit == "tokens":
-            return 0 if self.free or self.usage is None else self.usage.input + self.usage.output
-        return self.desk.convert(cost, currency, unit) or 0
 
 
 def _plain(usage: Usage) -> Mapping[str, object]:

@@ -27,7 +27,7 @@ from comptroller.wrapper.shared import (
     redacting,
     reply_headers,
 )
-from comptroller.wrapper.streaming import StreamedReply
+from comptroller.wrapper.streaming import TOO_LARGE, StreamedReply
 
 
 def readable(dialect: Dialect, data: bytes) -> tuple[bytes, Reply]:
@@ -97,9 +97,7 @@ class Call:
         """A reply that came in one piece: read, decide, rewrite, settle."""
         data = yield Read(self.job.desk.settings.limits.body_mb << 20)
         if data is None:
-            raise Denied(
-                "The reply is larger than limits.body_mb allows. Raise it in comptroller.yaml.", {"rule": "size"}
-            )
+            raise Denied(TOO_LARGE, {"rule": "size"})
         dialect, entry = self.job.dialect, self.entry
         try:
             data, self.reply = readable(dialect, data)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from comptroller.wrapper.reply import Call
 
 
+TOO_LARGE = "The reply is larger than limits.body_mb allows. Raise it in comptroller.yaml."
+
+
 class StreamedReply:
     """Relays events one by one. Rules on the reply's text need all of it, so where there are any it waits."""
 
@@ -41,6 +44,8 @@ class StreamedReply:
         self.shape = structured.shape_for(call.job, call.request)
         self.gates: list[tuple[ToolCall, toolgate.Gate]] = []
         self.again = False
+        self.came = 0  # bytes of a reply that is held
+        self.most = self.desk.settings.limits.body_mb << 20
         self.over = False
         self.refusal = ("", "")
         self.trouble: Exception | None = None  # what the short way met, for the flow to deal with
@@ -59,6 +64,8 @@ class StreamedReply:
                 ready = self.cut(refused)
             elif self.trouble is not None:
                 ready = self.stopped(self.trouble)
+            elif self.holding and self.grown(data):
+                ready = self.cut(Denied(TOO_LARGE, {"rule": "size"}))
             else:
                 ready = yield from self.relay(self.stream.feed(data))
             if self.over:
@@ -99,6 +106,11 @@ class StreamedReply:
     def opening(self, ready: bytes, last: bool = False) -> Effect:
         """The head of the reply, and what is ready of it."""
         return Emit(ready, last, self.call.headers(), self.quick_way(), self.must_end)
+
+    def grown(self, data: bytes) -> bool:
+        """Whether more came than may be held of a reply that nobody sees before its end."""
+        self.came += len(data)
+        return self.came > self.most
 
     def must_end(self) -> bool:
         """Whether somebody stopped it."""

@@ -2,7 +2,12 @@
 
 import json
 
+import pytest
+
+import comptroller as ct
 from comptroller.core.facts import AGENT_HANDED_OVER
+from comptroller.testing import desk
+from comptroller.wrapper.context import current
 from tests.wrapper.bodies import ask, reply
 from tests.wrapper.healing_model import NO_PROMISES, model
 
@@ -64,3 +69,28 @@ def test_tries_count_as_failures_and_the_next_one_goes_to_the_other_model() -> N
     with model(NO_PROMISES + "fallback: {to: gpt-4o, after: 1}") as it:
         it.call(reply("I promise."), reply("We try."))
         assert json.loads(it.sent[1].body or b"{}")["model"] == "gpt-4o"
+
+
+def test_a_tool_that_fails_counts_for_its_agent() -> None:
+    @ct.tool
+    def search(query: str) -> str:
+        raise LookupError(query)
+
+    with desk("policy: p\nunlisted: allow\nfallback: {to: gpt-4o, after: 2}"), ct.run("w") as run, run.agent("clerk"):
+        for _ in range(2):
+            with pytest.raises(LookupError):
+                search("x")
+        scope = current()
+        assert scope is not None
+        assert scope.run.tallies["clerk"].failed == 2
+
+
+def test_calls_outside_any_run_are_not_counted() -> None:
+    @ct.tool
+    def search(query: str) -> str:
+        raise LookupError(query)
+
+    with desk("policy: p\nunlisted: allow\nfallback: {to: gpt-4o, after: 1}") as made:
+        with pytest.raises(LookupError):
+            search("x")
+        assert made.ambient.run.tallies == {}

@@ -274,3 +274,11 @@ def test_a_reply_that_a_person_approved_is_not_asked_for_again() -> None:
         answer = it.call(odd)
         assert len(it.sent) == 1
         assert "There is no shell." in text_of(answer)
+
+
+def test_of_a_stream_no_more_is_held_than_of_a_whole_reply() -> None:
+    with model(NO_PROMISES, limits={"body_mb": 1}) as it:
+        it.call(stream("word " * 250_000), body=ask(stream=True, max_tokens=20))
+        assert b"limits.body_mb" in b"".join(it.pieces)
+        assert told(it.pieces) == ""
+        assert it.records[-1]["cost"] > 0
