@@ -9,6 +9,7 @@ from comptroller.core.clock import FrozenClock
 from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, CLAIM, Fact
 from comptroller.core.settings import Settings
 from comptroller.store.ledger import Ledger
+from tests.store.pen import Pen
 
 KEY, UNIT, CAP = "run:r|", "USD", 100
 FOREVER = 2**62
@@ -59,3 +60,11 @@ def open_ledger(folder: Path, clock: FrozenClock) -> Iterator[Callable[..., Ledg
     yield open_one
     for ledger in made:
         ledger.close()
+
+
+@pytest.fixture
+def pen(tmp_path: Path) -> Iterator[Pen]:
+    """A ledger to write facts into."""
+    made = Pen(tmp_path / "ledger")
+    yield made
+    made.ledger.close()

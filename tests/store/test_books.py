@@ -1,9 +1,6 @@
 """The books: filled once from what the journal says, whatever happens in between."""
 
 import json
-import signal
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,113 +10,9 @@ duckdb = pytest.importorskip("duckdb")
 from hypothesis import HealthCheck, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from comptroller.core.clock import FrozenClock  # noqa: E402
-from comptroller.core.errors import StoreError  # noqa: E402
-from comptroller.core.facts import Fact  # noqa: E402
-from comptroller.core.settings import Limits, Settings  # noqa: E402
-from comptroller.store import books, segment, statements  # noqa: E402
-from comptroller.store.books import Books, Busy, rebuild  # noqa: E402
-from comptroller.store.ledger import Ledger  # noqa: E402
-
-NANO = 1_000_000_000
-WHO = {"tenant": "default", "customer": "acme", "workflow": "loans", "agent": "fraud"}
-TABLES = (
-    "calls",
-    "open_calls",
-    "texts",
-    "runs",
-    "other_costs",
-    "agents",
-    "decisions",
-    "claims",
-    "costs_daily",
-    "policies",
-    "outcome_events",
-    "txns",
-    "postings",
-    "invoices",
-    "invoice_lines",
-    "invoice_events",
-    "calls_hourly",
-    "runs_hourly",
-    "causes_daily",
-    "decisions_daily",
-    "delegations_daily",
-    "passed_on",
-)
-
-
-class Pen:
-    """Writes facts into a real ledger, with a clock that stands still unless moved."""
-
-    def __init__(self, path: Path, segment_mb: int = 64) -> None:
-        self.clock = FrozenClock()
-        self.path = path
-        self.ledger = Ledger.open(path, Settings(limits=Limits(segment_mb=segment_mb)), self.clock)
-
-    def fact(self, what: str, run: str = "", call: str = "", /, **data: object) -> str:
-        self.clock.tick(0.001)
-        fact = Fact(what, self.clock.new_id(), self.clock.now_ns(), run, call, data)
-        self.ledger.record(fact)
-        return fact.id
-
-    def run(self, **more: object) -> str:
-        id = self.clock.new_id()
-        self.fact("run.opened", id, **{**WHO, **more})
-        return id
-
-    def opened(self, run: str, call: str = "", **more: object) -> str:
-        call = call or self.clock.new_id()
-        self.fact("call.opened", run, call, **{**WHO, "kind": "model", "name": "gpt-4o", **more})
-        return call
-
-    def closed(self, run: str, call: str, cost: int = 5_000_001, **more: object) -> str:
-        now = self.clock.now_ns()
-        said = {
-            "kind": "model",
-            "name": "gpt-4o",
-            "started": now,
-            "ended": now + NANO,
-            "status": "ok",
-            "action": "allow",
-        }
-        used = {"cost": cost, "currency": "USD", "usage": {"input": 100, "output": 7}}
-        self.fact("call.closed", run, call, **{**WHO, **said, **used, **more})
-        return call
-
-    def called(self, run: str, **more: object) -> str:
-        return self.closed(run, self.opened(run), **more)
-
-    def lost(self, run: str, call: str, nanos: int = 9 * NANO) -> None:
-        self.fact("hold.expired", run, call, hold={"id": call, "lines": [["run:x", "USD", nanos]]}, reason="killed")
-
-
-@pytest.fixture
-def pen(tmp_path: Path):
-    made = Pen(tmp_path / "ledger")
-    yield made
-    made.ledger.close()
-
-
-def rows(pen: Pen, query: str, **params: object) -> list[dict[str, object]]:
-    opened = Books.open(pen.path)
-    try:
-        opened.ingest()
-        return opened.query(query, params).to_pylist()
-    finally:
-        opened.close()
-
-
-def everything(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """All tables, each in an order of its own."""
-    opened = Books.open(path)
-    try:
-        opened.ingest()
-        return {
-            name: opened._connection.execute(f"SELECT * FROM books.{name} ORDER BY ALL").fetchall() for name in TABLES
-        }
-    finally:
-        opened.close()
+from comptroller.store import segment, statements  # noqa: E402
+from comptroller.store.books import Books, rebuild  # noqa: E402
+from tests.store.pen import NANO, WHO, Pen, everything, rows  # noqa: E402
 
 
 def test_a_call_becomes_one_row_with_its_exact_cost(pen: Pen) -> None:
@@ -314,75 +207,6 @@ def test_currencies_are_never_added_to_one_another(pen: Pen) -> None:
     assert row["other_costs"] == [{"currency": "EUR", "cost": Decimal(2)}]
 
 
-def test_a_torn_tail_is_not_read_until_it_is_whole(pen: Pen) -> None:
-    run = pen.run()
-    pen.called(run)
-    pen.ledger.close()
-    path = segment.path_of(pen.path, 1)
-    whole = path.read_bytes()
-    cut_at = whole.rstrip(b"\n").rfind(b"\n") + 20
-    path.write_bytes(whole[:cut_at])
-    opened = Books.open(pen.path)
-    first = opened.ingest()
-    path.write_bytes(whole)
-    assert opened.ingest() == 1
-    assert first + 1 == whole.count(b"\n")
-    opened.close()
-
-
-def test_books_that_stopped_at_a_record_which_is_gone_say_so(pen: Pen) -> None:
-    pen.called(pen.run())
-    everything(pen.path)
-    pen.ledger.close()
-    path = segment.path_of(pen.path, 1)
-    lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join(lines[:2]))
-    with pytest.raises(StoreError, match=r"cut or replaced.*made anew"):
-        Books.open(pen.path)
-    (pen.path / books.FILE).unlink()
-    assert everything(pen.path)["runs"]
-
-
-def test_a_record_that_does_not_follow_stops_the_books_with_its_place(pen: Pen) -> None:
-    pen.called(pen.run())
-    everything(pen.path)
-    path = segment.path_of(pen.path, 1)
-    pen.called(pen.run())
-    pen.ledger.close()
-    data = path.read_bytes()
-    opened = Books.open(pen.path)
-    at = opened.position
-    path.write_bytes(data[: at.offset] + data[at.offset :].replace(b'"n":', b'"m":', 1))
-    with pytest.raises(StoreError, match=rf"byte {at.offset}, record {at.sequence + 1}"):
-        opened.ingest()
-    opened.close()
-
-
-def test_damage_inside_a_part_is_named_and_nothing_of_the_part_is_booked(pen: Pen) -> None:
-    run = pen.run()
-    for _ in range(3):
-        pen.called(run)
-    pen.ledger.close()
-    path = segment.path_of(pen.path, 1)
-    lines = path.read_bytes().splitlines(keepends=True)
-    lines[3] = b"{" * (len(lines[3]) - 1) + b"\n"
-    path.write_bytes(b"".join(lines))
-    opened = Books.open(pen.path)
-    with pytest.raises(StoreError, match=rf"byte {sum(map(len, lines[:3]))}, record 4: .*audit verify"):
-        opened.ingest()
-    assert opened.query("totals").to_pylist()[0]["calls"] == 0
-    opened.close()
-
-
-def test_an_odd_value_in_one_fact_does_not_stop_the_others(pen: Pen) -> None:
-    run = pen.run()
-    odd = pen.called(run, usage={"input": 10**30, "output": "many"}, attempt={"a": 1}, stream="perhaps")
-    fine = pen.called(run, usage={"input": 3, "output": 4})
-    assert rows(pen, "call", call=odd)[0]["input"] == 0
-    row = rows(pen, "call", call=fine)[0]
-    assert (row["input"], row["cost"]) == (3, Decimal("0.005000001"))
-
-
 def test_a_record_of_many_megabytes_is_read(pen: Pen) -> None:
     pen.fact("snapshot", purse={"x": "y" * 3_000_000})
     call = pen.called(pen.run())
@@ -423,70 +247,6 @@ def test_parts_of_any_size_across_segments_make_the_same_books(tmp_path: Path) -
     opened.close()
 
 
-DYING = """
-import os, signal, sys
-from comptroller.store.books import Books
-books, left = Books.open(sys.argv[1]), int(sys.argv[2])
-books._writer._size = 2000
-do = books._writer._do
-def dying(name, params=None):
-    global left
-    left -= 1
-    if not left:
-        os.kill(os.getpid(), signal.SIGKILL)
-    do(name, params)
-books._writer._do = dying
-books.ingest()
-"""
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
-@pytest.mark.parametrize("steps", [5, 23, 40, 61])
-def test_a_process_killed_while_it_fills_the_books_neither_loses_nor_doubles(pen: Pen, steps: int) -> None:
-    runs = [pen.run() for _ in range(4)]
-    for number in range(12):
-        pen.called(runs[number % 4], cost=number)
-    died = subprocess.run([sys.executable, "-c", DYING, str(pen.path), str(steps)], check=False)
-    assert died.returncode == -signal.SIGKILL
-    after = everything(pen.path)
-    rebuild(pen.path)
-    assert everything(pen.path) == after
-    assert len(after["calls"]) == 12
-
-
-def test_books_of_a_newer_version_are_left_alone(pen: Pen) -> None:
-    opened = Books.open(pen.path)
-    opened._connection.execute("INSERT INTO books.version VALUES (999)")
-    opened.close()
-    with pytest.raises(StoreError, match=r"version 999.*Upgrade"):
-        Books.open(pen.path)
-
-
-def test_books_of_an_older_version_are_made_anew(pen: Pen) -> None:
-    pen.called(pen.run())
-    now = everything(pen.path)
-    _age(pen)
-    assert everything(pen.path) == now
-
-
-def test_books_of_an_older_version_still_tell_that_the_journal_was_cut(pen: Pen) -> None:
-    pen.called(pen.run())
-    everything(pen.path)
-    _age(pen)
-    pen.ledger.close()
-    path = segment.path_of(pen.path, 1)
-    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
-    with pytest.raises(StoreError, match="cut or replaced"):
-        Books.open(pen.path)
-
-
-def _age(pen: Pen) -> None:
-    opened = Books.open(pen.path)
-    opened._connection.execute("UPDATE books.version SET number = 1")
-    opened._connection.execute("ALTER TABLE books.runs DROP COLUMN opaque")
-    opened.close()
-
-
 def test_failures_are_told_in_words_and_odd_ones_as_they_are(pen: Pen) -> None:
     run = pen.run()
     said = [{"type": "upstream", "status": 429, "message": '{"error":{"type":"slow_down","message":"wait"}}'}, "{odd"]
@@ -500,45 +260,6 @@ def test_attempts_are_counted_from_one(pen: Pen) -> None:
     pen.called(run)
     pen.called(run, attempt=1)
     assert [row["attempt"] for row in rows(pen, "run_tree", run=run)] == [1, 2]
-
-
-def test_the_books_are_for_one_process_at_a_time(pen: Pen) -> None:
-    opened = Books.open(pen.path)
-    with pytest.raises(Busy):
-        Books.open(pen.path)
-    with pytest.raises(Busy, match="Stop it first"):
-        rebuild(pen.path)
-    opened.close()
-    Books.open(pen.path).close()
-
-
-def test_a_file_that_is_not_a_database_is_told_with_its_remedy(pen: Pen) -> None:
-    (pen.path / books.FILE).write_bytes(b"not a database, " * 1000)
-    with pytest.raises(StoreError, match="remove it: the books are made anew"):
-        Books.open(pen.path)
-
-
-def test_a_place_without_a_ledger_is_told(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="no ledger here"):
-        Books.open(tmp_path)
-
-
-def test_without_duckdb_one_line_says_what_to_install(pen: Pen, monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(name: str) -> object:
-        raise ImportError(name)
-
-    monkeypatch.setattr(books, "import_module", absent)
-    with pytest.raises(StoreError, match=r"^Reading a ledger needs DuckDB. Install comptroller\[server\].$"):
-        Books.open(pen.path)
-
-
-def test_both_supported_lines_of_duckdb_can_read_the_file(pen: Pen) -> None:
-    everything(pen.path)
-    connection = duckdb.connect()
-    connection.execute(f"ATTACH '{pen.path / books.FILE}' AS b (READ_ONLY)")
-    (tags,) = connection.execute("SELECT tags FROM duckdb_databases() WHERE database_name = 'b'").fetchone()
-    assert "v1.5.0" in str(tags)
-    connection.close()
 
 
 def test_nothing_in_the_books_is_indexed(pen: Pen) -> None:

@@ -6,9 +6,8 @@ import pytest
 
 pytest.importorskip("duckdb")
 
-from tests.store.test_books import Pen, everything, pen, rebuild, rows
-
-__all__ = ["pen"]
+from comptroller.store.books import rebuild
+from tests.store.pen import Pen, everything, rows
 
 DENIED = {"stage": "tool", "action": "deny", "rule": "no-pay", "because": "no", "tool": "pay"}
 BOOKED = {"type": "ToolFailed", "message": "409 from books.example: booked already"}
