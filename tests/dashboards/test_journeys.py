@@ -178,6 +178,72 @@ def test_an_engineer_goes_from_a_failed_run_to_its_first_bad_call_and_what_diffe
         eng.shoot("compare")
 
 
+def test_a_held_payment_is_approved_on_a_phone_without_a_sideways_scroll(place: Place) -> None:
+    with visitor(place, "Pho", "finance", width=390, height=844, has_touch=True) as pho:
+        pho.screen.go("/approvals")
+        pho.shoot("inbox")
+        assert "1 for you to answer" in pho.text()
+        with pho.screen.run():
+            pho.page.get_by_role("option", name="pay_invoice").tap()
+        pho.shoot("request")
+        assert "payments wants to call pay_invoice" in pho.text()
+        assert pho.page.evaluate("document.documentElement.scrollWidth") <= 390
+        button = pho.page.get_by_role("button", name="Approve", exact=True)
+        assert button.bounding_box()["height"] >= 44
+        with pho.screen.run():
+            button.tap()
+        pho.shoot("confirm")
+        with pho.screen.run():
+            pho.page.get_by_role("dialog").get_by_role("button", name="Approve").tap()
+        pho.shoot("approved")
+    answers = list(Follower(place.made.ledger, "approval.answered").read())
+    assert [(fact.data["answer"], fact.data["by"]) for fact in answers] == [("approve", "Pho")]
+
+
+def test_an_engineer_walks_from_the_list_of_runs_into_the_trace_by_keyboard_alone(place: Place) -> None:
+    run = place.made["run inv-2"]
+    with visitor(place, "Key", "engineer") as key:
+        key.screen.go("/runs?status=error")
+        step = key.page.keyboard.press
+        reach(key.page, f"a[href*='{run}']")
+        with key.screen.run():
+            step("Enter")
+        assert f"id={run}" in key.page.url
+        reach(key.page, ".grid")
+        for pressed in ("Home", "ArrowDown", "ArrowDown", "End", "Home", "n"):
+            step(pressed)
+        active = key.page.evaluate(f"() => {{ {ACTIVE} return row() }}")
+        assert "book_invoice" in active
+        step("Home")
+        step("ArrowDown")
+        first = key.page.evaluate(f"() => {{ {ACTIVE} return row() }}")
+        assert first != active
+        step("n")
+        with key.screen.run():
+            step("Enter")
+        key.shoot("trace")
+        assert "span=" in key.page.url
+        assert "409 from ledger.internal" in key.text()
+
+
+# What has the focus, also within the shadow of our own parts; and the row of the trace that the keys have reached.
+ACTIVE = """
+  const focus = (at = document.activeElement) => at?.shadowRoot?.activeElement ? focus(at.shadowRoot.activeElement) : at
+  const row = () => focus()?.querySelector(".row.active")?.textContent ?? ""
+"""
+MOST_TABS = 120
+
+
+def reach(page: Any, selector: str) -> None:
+    """Press Tab until something has the focus."""
+    page.evaluate("document.activeElement?.blur()")
+    for _ in range(MOST_TABS):
+        page.keyboard.press("Tab")
+        if page.evaluate(f"(wanted) => {{ {ACTIVE} return focus()?.matches(wanted) ?? false }}", selector):
+            return
+    pytest.fail(f"Tab never came to {selector}")
+
+
 def test_whoever_signs_out_is_out(place: Place) -> None:
     with visitor(place, "Out", "viewer") as out:
         out.page.get_by_role("link", name="Sign out").click()
