@@ -29,7 +29,7 @@ async def pass_through(
     job = ExternalJob(
         gate.desk, place.identity, place.state, asked.method, host, asked.path, asked.body, place.refusal()
     )
-    job.kind_of_body = asked.header(b"content-type")
+    job.kind_of_body, job.to_model = asked.header(b"content-type"), True
     hands = Hands(gate.client, gate.upstreams, target, asked, "")
     drive = Awaiting(gate.desk, unread_model_call(job) if paid else external_call(job), hands)
     place.run.busy += 1

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from comptroller.core.call import Identity
@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # a process without policies has no use for pydantic's frames
     from comptroller.policies.document import Document
 
 ALL = "*"
+MOST = 4_096  # tools whose arguments are remembered; their names come from models
 PRIVACY = "privacy"  # the guard whose findings are meant where no kinds are said
 _NARROW = ("run", "customer", "tenant")  # the narrowest first
 _Path = tuple[str | int, ...]
@@ -43,7 +44,8 @@ def _gather(policies: "Sequence[Policy]") -> Tokens | None:
     tables = [[(any_of([tool]), frozenset(args)) for tool, args in one.back.items()] for one in said]
     kinds = named if all(one.of for one in said) else None
     per = min((one.per for one in said), key=_NARROW.index)
-    return Tokens(kinds, named if kinds is None else frozenset(), per, cache(lambda tool: _back(tables, tool)))
+    back = lru_cache(MOST)(lambda tool: _back(tables, tool))
+    return Tokens(kinds, named if kinds is None else frozenset(), per, back)
 
 
 def _back(tables: list[list[tuple[Matches, frozenset[str]]]], tool: str) -> frozenset[str]:

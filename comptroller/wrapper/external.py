@@ -45,6 +45,7 @@ class ExternalJob:
     body: bytes | None
     conflict: Denied | None = None  # a reason to refuse that was found before the flow began
     kind_of_body: str = ""
+    to_model: bool = False  # whoever gets it runs models, though this asks none: tokens are counted, files are kept
 
 
 def external_call(job: ExternalJob) -> Flow:
@@ -119,17 +120,19 @@ def _passed(
 
 
 def _look(job: ExternalJob, entry: Entry) -> Generator[Effect, Any, bytes | None]:
-    return (yield from look_at_bytes(entry, job.body, job.kind_of_body))
+    return (yield from look_at_bytes(entry, job.body, job.kind_of_body, job.to_model))
 
 
-def look_at_bytes(entry: Entry, body: bytes | None, kind: str) -> Generator[Effect, Any, bytes | None]:
+def look_at_bytes(
+    entry: Entry, body: bytes | None, kind: str, to_model: bool = True
+) -> Generator[Effect, Any, bytes | None]:
     """Guards on a body that no dialect reads; returns it redacted where they say so.
 
     Pictures, sound and uploads that are streamed are not looked at, and the record says so; neither are headers and
     URLs, where credentials belong.
     """
     plan = plan_for(entry, "in")
-    if entry.kind == "model":  # nothing can be put back where nothing is read, but nothing is told either
+    if to_model:  # nothing can be put back where nothing is read, but nothing is told either
         plan = covering(entry, plan)
     if not plan or body == b"":
         return None
@@ -143,9 +146,9 @@ def look_at_bytes(entry: Entry, body: bytes | None, kind: str) -> Generator[Effe
         return None
     entry.found(entry.kind, found)
     yield from enforce_guard(entry, found, text_matter(entry.kind, entry.name, text))
-    if found.action == "redact" and not whole:
+    if found.text != text and not whole:
         raise Denied(f"{found.because}, and a body that is not all text cannot be redacted.", {"rule": "guards.redact"})
-    return found.text.encode() if found.action == "redact" else None
+    return found.text.encode() if found.text != text else None
 
 
 def _decoded(body: bytes) -> tuple[str, bool]:

@@ -89,6 +89,7 @@ def _flow(
         return model_call(job)
     other = ExternalJob(desk, where.identity, where.run, method, url.host, path, body, conflict)
     other.kind_of_body = headers.get("content-type", "")
+    other.to_model = sdk or path.endswith(("/count_tokens", "/input_tokens"))
     if is_model_route(method, path) or (sdk and is_provider_work(method, path)):
         return unread_model_call(other)
     base = f"{url.scheme}://{url.netloc.decode('latin-1')}"

@@ -111,7 +111,8 @@ def _judged(
 ) -> Generator[Effect, Any, str | None]:
     """Rules and guards on just these arguments; returns them where they are redacted.
 
-    Rules see the values that were put back. Guards see the tokens: the policy has named where those values may go.
+    Rules see the values that were put back. Guards see the tokens, since the policy has named where those values may
+    go; unless a rule says of just this call that what they find must be replaced.
     """
     tool.matter = lambda: _matter(name, args, text)
     if not cleared and (again := loops.calls(tool)):  # once edited by an approver, it was counted before
@@ -129,7 +130,7 @@ def _judged(
         plan = yield from memory_tools.decide(tool, way, text if args is None else args, plan, cleared)
     if action == "redact":
         plan = redacting(plan)
-    found = tool.desk.inspect(back.hidden_in(text), plan, as_json=True)
+    found = tool.desk.inspect(text if action == "redact" else back.hidden_in(text), plan, as_json=True)
     if found is None:
         return None
     tool.found("tool", found, name)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import comptroller as ct
@@ -212,6 +213,22 @@ def test_what_looks_like_a_token_is_left_alone(office: TestDesk) -> None:
     assert TOKEN.findall(model.seen[0])[0] == text
 
 
+@pytest.mark.parametrize("path", ["/v1/messages/count_tokens", "/v1/images/generations"])
+def test_what_nobody_reads_on_its_way_to_a_provider_is_redacted(path: str) -> None:
+    seen: list[bytes] = []
+
+    def provider(request: httpx.Request) -> httpx.Response:
+        seen.append(request.content)
+        return httpx.Response(200, json={})
+
+    with desk("policy: p\ntokens: {of: [email]}\n"), httpx.Client(transport=httpx.MockTransport(provider)) as plain:
+        client = ct.wrap(plain)
+        client.post(f"https://api.example.com{path}", json={"prompt": f"Draw {JANE} at 10.1.2.3"})
+        client.post("https://crm.example.com/people", json={"mail": JANE})
+    assert JANE.encode() not in seen[0]
+    assert JANE.encode() in seen[1]  # no model: what a tool sends to its own service is no business of tokens
+
+
 def test_each_value_is_written_to_the_vault_once_and_nothing_where_no_policy_says_tokens(
     office: TestDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,6 +284,12 @@ def test_rules_see_the_values_and_guards_do_not_take_them_out_again() -> None:
     with desk(POLICY + table + rule) as office:
         assert "refused" in say(office, Model(mails(to="{0}")), JANE)[0]
         assert say(office, Model(mails(to="{0}")), BOB) == [{"to": BOB}]
+
+
+def test_a_rule_that_says_redact_of_just_this_call_takes_out_what_was_put_back(office: TestDesk) -> None:
+    rule = "rules: [{id: hush, on: tool, tool: send_mail, then: redact}]\n"
+    office.book = load_policies([("p.yaml", POLICY + rule)])
+    assert say(office, Model(mails(to="{0}")), JANE) == [{"to": "[email]"}]
 
 
 def test_what_the_model_itself_makes_up_meets_the_guards_as_ever(office: TestDesk) -> None:
