@@ -57,7 +57,11 @@ def _call(run: str, row: Row) -> str:
 
 
 def _rule(row: Row) -> Cell:
-    return Cell(row["rule"], row["place"], frame.address("policies", rule=row["rule"], version=row["version"]))
+    return Cell(
+        row["rule"],
+        row["place"],
+        frame.address("policies", rule=str(row["rule"]).removeprefix("retry."), version=row["version"]),
+    )
 
 
 def _find(rows: Sequence[Row], wanted: Wanted) -> Found:

@@ -54,7 +54,7 @@ def _call(shown: Looked, row: Row) -> None:
 
 def _verdict(row: Row) -> None:
     """The rule that decided, why, and for what was held or refused how to find out what would have passed."""
-    to = frame.address("policies", rule=row["rule"], version=row["policy"])
+    to = frame.address("policies", rule=str(row["rule"]).removeprefix("retry."), version=row["policy"])
     more = tag("span", str(row["because"]), " ", frame.link("See the rule", to) if to else None)
     frame.banner("asked" if row["action"] in ("ask", "note") else "failed", str(row["rule"]), more)
     if row["row"] == "call" and row["action"] in ("ask", "deny"):
