@@ -94,3 +94,17 @@ def test_calls_outside_any_run_are_not_counted() -> None:
         with pytest.raises(LookupError):
             search("x")
         assert made.ambient.run.tallies == {}
+
+
+def test_where_the_path_names_the_model_the_path_changes() -> None:
+    reply_of = {
+        "candidates": [{"content": {"role": "model", "parts": [{"text": "Hi."}]}, "finishReason": "STOP"}],
+        "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 5, "totalTokenCount": 10},
+    }
+    asked = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}], "generationConfig": {"maxOutputTokens": 20}}
+    body = json.dumps(asked).encode()
+    with model("policy: p\nfallback: {to: gemini-2.5-pro, after: 1}") as it:
+        it.call((500, b"{}"), body=body, dialect="gemini")
+        it.call(json.dumps(reply_of).encode(), body=body, dialect="gemini")
+        assert it.sent[0].path == "/v1beta/models/gemini-2.5-pro:generateContent"
+        assert it.records[-1]["name"] == "gemini-2.5-pro"
