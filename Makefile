@@ -1,6 +1,6 @@
 # GNU make and a Python from 3.11 to 3.13 with venv are all this needs: everything else goes into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help run demo-books test check bench chaos storm screens clients compat docs clean
+.PHONY: help run demo-books test check style bench chaos storm screens clients compat docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -33,15 +33,17 @@ run: $(VENV)/.for-run
 demo-books: $(VENV)/.for-run
 	@$(BIN)/python -m examples.demo_books --ledger demo-books
 
-test: check
+test: style
 	@$(BIN)/python -m pytest -W error $(SIDE_BY_SIDE)
 
-check: $(VENV)/.for-test
+check: style
+	@$(BIN)/python -m pytest -W error tests/test_docs.py
+
+style: $(VENV)/.for-test
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -W error tests/test_docs.py
 
 bench: $(VENV)/.for-test
 	@$(BIN)/python -m benchmarks
