@@ -28,6 +28,8 @@ class Tokens:
     more: frozenset[str]  # kinds named beside all of `privacy`
     per: str  # run | customer | tenant
     back: Callable[[str], frozenset[str]]  # the arguments of a tool in which values are put back
+    policy: str  # the first that says so, and where
+    place: str
 
 
 def tokens_for(book: "Book", identity: Identity) -> Tokens | None:
@@ -37,15 +39,16 @@ def tokens_for(book: "Book", identity: Identity) -> Tokens | None:
 
 def _gather(policies: "Sequence[Policy]") -> Tokens | None:
     """The strictest that is said: what any file replaces is replaced, and the narrowest scope holds."""
-    said = [policy.document.tokens for policy in policies if policy.document.tokens is not None]
-    if not said:
+    found = [(policy, policy.document.tokens) for policy in policies if policy.document.tokens is not None]
+    if not found:
         return None
+    first, said = found[0][0], [tokens for _, tokens in found]
     named = frozenset(kind for one in said for kind in one.of or ())
     tables = [[(any_of([tool]), frozenset(args)) for tool, args in one.back.items()] for one in said]
     kinds = named if all(one.of for one in said) else None
     per = min((one.per for one in said), key=_NARROW.index)
     back = lru_cache(MOST)(lambda tool: _back(tables, tool))
-    return Tokens(kinds, named if kinds is None else frozenset(), per, back)
+    return Tokens(kinds, named if kinds is None else frozenset(), per, back, first.name, first.place("tokens"))
 
 
 def _back(tables: list[list[tuple[Matches, frozenset[str]]]], tool: str) -> frozenset[str]:

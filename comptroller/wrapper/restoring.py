@@ -10,12 +10,13 @@ from comptroller.core.call import ToolCall
 from comptroller.core.errors import Denied, StoreError
 from comptroller.core.verdict import Verdict
 from comptroller.guardrails import tokens as text
-from comptroller.policies.tokens import ALL, tokens_for
+from comptroller.policies.tokens import ALL, Tokens, tokens_for
 from comptroller.wrapper.effects import Effect, Recall
 from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.register import Coin, Owner, owner_of, value_in
 
 Args = Mapping[str, object]
+RULE = "tokens.back"  # as it stands on record
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def put_back(tool: Entry, name: str, args: Args | None) -> Generator[Effect, Any
             if value is not None:
                 (values if is_named else others)[token] = value
             elif is_named:
-                raise _unknown(tool, name, arg)
+                raise _refused(tool, said, _unknown(name, arg))
         if is_named and tokens:
             counts[arg] = len(tokens)
     if values:
@@ -108,12 +109,15 @@ def restored_in(
     tool: Entry, bound: dict[str, object], plain: Callable[[dict[str, object]], Args]
 ) -> Generator[Effect, Any, Back]:
     """The same for a function that is about to be called: its own arguments get the values."""
+    said = tokens_for(tool.desk.book, tool.identity)
+    if said is None:
+        return NOTHING
     back = yield from put_back(tool, tool.name, plain(bound))
     if back.values:
         bound.update(back.shown(bound))
         for arg, value in plain(bound).items():
             if (ALL in back.named or arg in back.named) and text.tokens_in(value) & back.values.keys():
-                raise _out_of_reach(tool, arg)
+                raise _refused(tool, said, _out_of_reach(arg))
     return back
 
 
@@ -123,6 +127,7 @@ def written(args: Args) -> str:
 
 
 def value_of(tool: Entry, owner: Owner, token: str) -> Generator[Effect, Any, str | None]:
+    """What a token stands for: as this process remembers it, else as the vault does; None where it is nobody's."""
     register = tool.desk.tokens
     value = register.value(owner, token)
     read = text.read(token) if value is None else None
@@ -133,27 +138,31 @@ def value_of(tool: Entry, owner: Owner, token: str) -> Generator[Effect, Any, st
         body: bytes | None = yield Recall(digest, owner.tenant, owner.subject)
     except StoreError as error:
         because = f"What a token stands for cannot be looked up, so the call is refused: {error}"
-        raise Denied(because, {"rule": "tokens.back"}) from error
+        tool.say(tool.kind, Verdict("deny", RULE, "", because), tool.name)
+        raise Denied(because, {"rule": RULE}) from error
     value = value_in(body, owner, kind) if body is not None else None
     if value is not None:
         register.learn(owner, kind, value, Coin(token, text.stands_alone(tool.desk.chain, kind, value)))
     return value
 
 
-def _unknown(tool: Entry, name: str, arg: str) -> Denied:
+def _unknown(name: str, arg: str) -> str:
     where = f"The argument `{arg}`" if arg != ALL else "The input"
-    because = (
+    return (
         f"{where} of {name} holds a token that stands for nothing here: it was copied wrongly, made up or taken from "
         "somebody else's conversation, or what it stood for was erased. Copy it letter by letter, or ask for the value."
     )
-    tool.say("tool", Verdict("deny", "tokens.back", "", because), name)
-    return Denied(because, {"rule": "tokens.back"})
 
 
-def _out_of_reach(tool: Entry, arg: str) -> Denied:
-    because = f"A token stands inside the argument `{arg}`, in an object nothing can be put into. Pass texts or lists."
-    tool.say("tool", Verdict("deny", "tokens.back", "", because), tool.name)
-    return Denied(because, {"rule": "tokens.back"})
+def _out_of_reach(arg: str) -> str:
+    return (
+        f"A token stands inside the argument `{arg}`, in an object nothing can be put into. Pass texts, lists, dicts."
+    )
+
+
+def _refused(tool: Entry, said: Tokens, because: str) -> Denied:
+    tool.say("tool", Verdict("deny", RULE, said.policy, because, said.place), tool.name)
+    return Denied(because, {"rule": RULE, "policy": said.policy, "place": said.place})
 
 
 def _say(tool: Entry, name: str, counts: Mapping[str, int]) -> None:
@@ -161,8 +170,9 @@ def _say(tool: Entry, name: str, counts: Mapping[str, int]) -> None:
     where = ", ".join(f"`{arg}`" for arg in counts if arg != ALL) or "the input"
     number = sum(counts.values())
     because = f"{count(number, 'value')} {'was' if number == 1 else 'were'} put back in {where}."
-    tool.say("tool", Verdict("note", "tokens.back", "", because), name, back=dict(counts))
+    tool.say("tool", Verdict("note", RULE, "", because), name, back=dict(counts))
 
 
 def count(number: int, what: str) -> str:
+    """So many of them, in words."""
     return f"{number} {what}{'' if number == 1 else 's'}"

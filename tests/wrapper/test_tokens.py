@@ -301,7 +301,7 @@ def test_what_the_model_itself_makes_up_meets_the_guards_as_ever(office: TestDes
 def test_a_token_that_stands_for_nothing_refuses_a_named_argument_and_no_other(office: TestDesk, token: str) -> None:
     (told,) = say(office, Model(lambda _: [("c1", "send_mail", {"to": token})]), "Hi")
     assert "`to` of send_mail holds a token that stands for nothing here" in told["refused"]
-    assert tools_of(office)[0]["rule"] == "tokens.back"
+    assert (tools_of(office)[0]["rule"], tools_of(office)[0]["place"]) == ("tokens.back", "policy.yaml:4")
     assert say(office, Model(lambda _: [("c1", "send_mail", {"note": token})]), "Hi") == [{"note": token}]
 
 
@@ -525,6 +525,7 @@ def test_a_vault_that_cannot_be_read_refuses(office: TestDesk, monkeypatch: pyte
     monkeypatch.setattr(office.ledger, "recall", broken)
     (told,) = mail_to(office, "<email:bzbzbzbz-bzbzbzbz-bzbzbzbz-bzbzbzbz>", False)
     assert "cannot be looked up" in told["refused"]
+    assert tools_of(office)[0]["rule"] == "tokens.back"
 
 
 def test_nothing_is_remembered_past_an_erasure(office: TestDesk) -> None:
