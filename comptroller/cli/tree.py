@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from comptroller.cli import screen
+from comptroller.core.judges import AGENT
 from comptroller.office.account import cost_unknown, origin_in_words
 from comptroller.office.tree import Node
 
@@ -81,7 +82,9 @@ def _came(group: list[Node]) -> list[str]:
 
 def _name(row: Row) -> str:
     name = screen.paint(screen.short(row["name"], 60) or "?", "1")
-    return f"{row['kind']} {name}"
+    agent = row.get("agent") or ""
+    judge = f" as {screen.short(agent.replace(AGENT, 'judge ', 1), 40)}" if agent.startswith(AGENT) else ""
+    return f"{row['kind']} {name}{judge}"
 
 
 def _reason(row: Row) -> str:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from comptroller.core.verdict import Action, AskFor, Cap, Decision, Verdict
 
+AGENT = "judge:"  # before a judge's name: the agent its calls are on record for
 Word = Literal["yes", "no", "unsure", "slow", "broken"]  # of one judge
 Result = Literal["yes", "no", "split", "slow", "broken"]  # of all of them
 Manner = Literal["majority", "unanimous", "weighted", "number"]

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from comptroller.core.judges import AGENT
 from comptroller.core.money import decimal_text
-from comptroller.core.verdict import STRICTNESS, Action, Case
+from comptroller.core.verdict import STRICTNESS, Action, Case, Decision
 from comptroller.metering.budget import lines_for
 from comptroller.office.account import Vault
 from comptroller.office.hearing import unknown
@@ -96,7 +97,7 @@ class Side:
         """What it says of a call; None where it asks for what nobody can tell any more."""
         if any(unknown(self.book, case, one.lacks) for case in one.cases):
             return None
-        if any(self.book.judged and left_open(self.book.decide(case)) for case in one.cases):
+        if any(self.book.judged and left_open(_decision(self.book, case)) for case in one.cases):
             return UNJUDGED
         said = max((decided(self.book, case) for case in one.cases), key=lambda each: STRICTNESS[each.action])
         return said if said.stops else self._capped(one) or said
@@ -121,11 +122,18 @@ class Side:
 
 def decided(book: Book, case: Case) -> Said:
     """What the rules, tables and profiles of a book say of a case."""
-    decision = book.decide(case)
+    decision = _decision(book, case)
     verdict = decision.verdict
     if verdict is None or decision.action == "allow":  # that a judge said no turns nothing
         return Said(decision.action)
     return Said(decision.action, verdict.rule, verdict.because, verdict.place)
+
+
+def _decision(book: Book, case: Case) -> Decision:
+    """What a book says; the calls of judges are not judged."""
+    decision = book.decide(case)
+    unasked = decision.unasked
+    return unasked.rest if unasked is not None and case.identity.agent.startswith(AGENT) else decision
 
 
 def backtest(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from comptroller.core.judges import AGENT
 from comptroller.core.money import decimal_text
 from comptroller.office.account import costs_of
 
@@ -75,7 +76,9 @@ def _sum(root: Node) -> None:
             node.costs[unit] += int(Decimal(cost) * 1_000_000_000)
         for child in node.children:
             node.costs.update(child.costs)
-        words = (row["kind"], row["name"], row.get("model"), row["status"], row.get("action"), row.get("rule"))
+        agent = str(row.get("agent") or "")
+        judge = agent if agent.startswith(AGENT) else ""  # two judges of one model are two
+        words = (row["kind"], row["name"], row.get("model"), row["status"], row.get("action"), row.get("rule"), judge)
         came = tuple((origin["arg"], origin["label"]) for origin in row.get("origins") or ())
         node.shape = (hash((words, came, row.get("error"), tuple(child.shape for child in node.children))),)
 

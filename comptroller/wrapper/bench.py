@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from comptroller.core.call import Identity
 from comptroller.core.errors import SettingsError
 from comptroller.core.forks import LOADING, lock_over_forks
-from comptroller.core.judges import Judge, Opinion, Question, Word
+from comptroller.core.judges import AGENT, Judge, Opinion, Question, Word
 from comptroller.core.providers import providers_of, secret_of
 from comptroller.core.settings import Provider
 from comptroller.guardrails.judge import MOST, Shown, exhibit, instructions, mark_for, read, shape
@@ -28,7 +28,6 @@ from comptroller.wrapper.context import RunState, Scope, within
 if TYPE_CHECKING:
     from comptroller.wrapper.desk import Desk
 
-AGENT = "judge:"  # before a judge's name: the agent its calls are on record for
 KEPT = 4_096  # answers
 GRACE_S = 5.0  # what a loop under load may take on top of a judge's own time
 AT_ONCE = 32  # judges that are asked at a time

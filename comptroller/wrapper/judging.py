@@ -7,13 +7,12 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from comptroller.core.call import Reply, Request
 from comptroller.core.judges import Opinion, Question, Result, Unasked
 from comptroller.core.verdict import Case, Decision
 from comptroller.guardrails.votes import tally
 from comptroller.policies.judging import joined, matters, verdict_of
+from comptroller.wrapper.asking import packed
 from comptroller.wrapper.bench import Asked, Hearing
 from comptroller.wrapper.context import RunState
 from comptroller.wrapper.effects import Effect, Judge
@@ -102,13 +101,13 @@ def _view(view: str, case: Case, heard: Heard) -> str:
 
 
 def _call(tool: str, args: object) -> str:
-    return msgspec.json.encode({"tool": tool, "args": args}, enc_hook=repr).decode()
+    return packed({"tool": tool, "args": args}).decode()
 
 
 def calls_in(reply: Reply) -> str:
     """The tool calls of a reply, as a judge sees them."""
     rows = [{"tool": call.name, "args": call.text if call.args is None else call.args} for call in reply.calls]
-    return msgspec.json.encode(rows, enc_hook=repr).decode()
+    return packed(rows).decode()
 
 
 def _sources(case: Case) -> str:

@@ -9,7 +9,7 @@ from comptroller.core.call import Identity
 from comptroller.core.settings import Settings
 from comptroller.core.verdict import Case
 from comptroller.guardrails.chain import Chain
-from comptroller.office.backtest import NOT_ASKED, given
+from comptroller.office.backtest import NOT_ASKED, decided, given
 from comptroller.office.hearing import hear
 from comptroller.office.judging import Examiner
 from comptroller.office.tribunal import asking
@@ -82,3 +82,8 @@ def test_a_draft_that_nobody_judged_turns_no_call(book: Book, settings: Settings
     assert (outcome.turned, dict(outcome.untold)) == (0, {NOT_ASKED: 2})
     with asking(book, settings) as (asks, _):
         assert given(cases, before, asks).turned == 1
+
+
+def test_the_calls_of_judges_are_not_judged_in_a_backtest(book: Book) -> None:
+    case = Case("reply", Identity(agent="judge:careful"), reply_text=lambda: "You should sue.")
+    assert decided(book, case).action == "allow"

@@ -12,7 +12,7 @@ from openai import AsyncOpenAI, OpenAI
 import comptroller as ct
 from comptroller.core.facts import ASK, CALL_CLOSED
 from comptroller.testing import FrozenClock, TestDesk, Upstream, desk
-from comptroller.testing.script import Answering, Received, Say
+from comptroller.testing.script import Answering, Received, Say, Use
 
 HEAD = """
 policy: p
@@ -311,7 +311,24 @@ def test_a_tool_call_is_judged_with_what_the_user_said() -> None:
         assert pay("bob") == "paid"
         with pytest.raises(ct.Denied, match=r"No\."):
             pay("mallory")
-        assert exhibits(here.judged[0]) == '{"tool":"pay","args":{"to":"bob"}}\n\n(not known)\n'
+        assert exhibits(here.judged[0]) == '{"args":{"to":"bob"},"tool":"pay"}\n\n(not known)\n'
+
+
+def test_a_tool_call_in_a_reply_is_judged_once_with_what_was_said() -> None:
+    rule = "  - {id: pays, on: tool, judge: {says: It pays a stranger., by: [careful]}, then: deny, because: No.}\n"
+
+    def says(asked: Received) -> Say | str:
+        return verdict("no") if is_judge(asked) else Say(calls=[Use("pay", {"to": "bob"})])
+
+    @ct.tool(effect="write")
+    def pay(to: str) -> str:
+        return "paid"
+
+    with house(rule, says=says) as here, ct.run("support"):
+        client = ct.wrap(OpenAI(base_url=f"{here.up.url}/v1", api_key="none", max_retries=0))
+        client.chat.completions.create(model="gpt-4o-mini", messages=SUE)
+        assert pay("bob") == "paid"  # decided on where the model asked for it
+        assert [exhibits(asked) for asked in here.judged] == ['{"args":{"to":"bob"},"tool":"pay"}\n\nMay I sue?\n']
 
 
 def test_a_result_is_judged() -> None:
