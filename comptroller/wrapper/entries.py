@@ -9,7 +9,7 @@ from comptroller.core.memory import SHARES, STAMP, Share, Terms, Written
 from comptroller.core.origin import LABELS, SECRECY, Label, Origin, Secrecy, worst
 from comptroller.core.verdict import STRICTNESS, Action, Decision, Verdict
 from comptroller.dialects.memory.exchange import Batch, Exchange, Item
-from comptroller.guardrails.provenance import Trust
+from comptroller.guardrails.provenance import MOST_OF_ONE, Trust
 from comptroller.guardrails.stamp import State, digests_of, read_stamp, stamp
 from comptroller.wrapper import dataflow, shared
 from comptroller.wrapper.asking import text_matter
@@ -231,16 +231,27 @@ def _writers(kept: Sequence[tuple[Item, Seen]]) -> list[dict[str, object]]:
 
 def _take_in(entry: Entry, kept: Sequence[tuple[Item, Seen]]) -> None:
     """What the run has read now, each piece with the label it was written with."""
-    pieces = [
-        (
-            item.text() + (f"\n{item.id}" if item.id else ""),
-            Trust("trusted" if one.trusted else "untrusted", one.secrecy),
-        )
-        for item, one in kept
-    ]
+    texts: dict[Trust, dict[str, None]] = {}  # few sources of many pieces: each costs a look with every value traced
+    for item, one in kept:
+        text = item.text() + (f"\n{item.id}" if item.id else "")
+        texts.setdefault(Trust("trusted" if one.trusted else "untrusted", one.secrecy), {})[text] = None
+    pieces = [("\0".join(part), trust) for trust, said in texts.items() for part in _parts(list(said))]
     told = entry.tool.get("memory")
     assert isinstance(told, dict), "it was put on record before"
     dataflow.read_back(entry, _from(told), pieces)
+
+
+def _parts(texts: list[str]) -> Iterator[list[str]]:
+    """Texts in lists that are not longer than is looked at in one piece."""
+    part, size = list[str](), 0
+    for text in texts:
+        if part and size + len(text) > MOST_OF_ONE // 2:
+            yield part
+            part, size = [], 0
+        part.append(text)
+        size += len(text)
+    if part:
+        yield part
 
 
 def _from(told: Mapping[str, Any]) -> str:
