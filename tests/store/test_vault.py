@@ -73,6 +73,17 @@ def test_forgetting_a_subject_leaves_the_bodies_of_others(made: Path) -> None:
     kept.close()
 
 
+def test_a_body_is_given_out_only_as_its_subject_has_it(made: Path) -> None:
+    kept, reader = Vault(made, KEYS), Bodies(made, KEYS)
+    acme, beta, other = (tag_of(KEYS, *whose) for whose in (("t", "acme"), ("t", "beta"), ("u", "acme")))
+    [mine], [shared] = kept.keep([b"mine"], "t", "acme"), kept.keep([b"shared"], "t", "acme")
+    kept.keep([b"shared"], "t", "beta")
+    assert [reader.fetch(mine, tag) for tag in (acme, beta, other)] == [b"mine", None, None]
+    subjects.destroy(made, acme)
+    assert [reader.fetch(shared, tag) for tag in (acme, beta)] == [None, b"shared"]
+    kept.close()
+
+
 @pytest.mark.parametrize("seen", ["in time", "at once"])
 def test_a_subject_that_comes_back_after_its_erasure_is_kept_anew(seen: str, made: Path) -> None:
     now = [0]
