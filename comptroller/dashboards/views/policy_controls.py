@@ -31,8 +31,8 @@ NOTHING = (
 
 def draw(told: dict[str, Any], version: str, tab: str) -> None:
     """The tab: of a period, so also of versions that were in force in it."""
-    since, until = listing.period("30d")
-    account = frame.source().get("/api/policies/evidence", since=since.isoformat(), until=until.isoformat())
+    since, _ = listing.period("30d")  # up to now: what is in force has no end
+    account = frame.source().get("/api/policies/evidence", since=since.isoformat())
     if account["unread"]:
         count = len(account["unread"])
         which = f"{count} versions were" if count > 1 else f"Version {account['unread'][0][:12]} was"

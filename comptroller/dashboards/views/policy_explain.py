@@ -107,7 +107,7 @@ def _case(case: Mapping[str, Any], number: int, version: str) -> None:
     about = f"Tool {case['tool']}" if case["tool"] else f"At {case['stage']}"
     frame.section(about, case["because"])
     if case["ways"]:
-        frame.cards((_way(way), _asks(way), "Tried: with this change the whole of the policies lets it pass.")
+        frame.cards((_way(way), _asks(way), "Tried: all policies together let it pass then.")
                     for way in case["ways"])  # fmt: skip
     if not case["reasons"]:
         frame.put(tag("p", "No rule looks at such a call.", cls="ct-sub"))

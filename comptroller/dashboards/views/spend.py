@@ -30,7 +30,7 @@ def page() -> None:
         _nothing()
     else:
         frame.figures(_figures(spent))
-        chart, beside = st.columns([2, 1], gap="medium")
+        chart, beside = st.columns([3, 2], gap="medium")
         with chart:
             _course(spent)
         with beside:
