@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import pytest
+from websockets.sync.client import connect
 
 from comptroller.testing.script import Received, Say, Use
 from tests.gateway.house import House, house
@@ -160,3 +161,24 @@ def test_a_token_of_somebody_elses_conversation_is_worth_nothing(other: dict[str
         answer = write(at, f"Write to {stolen[0]}", **{"run": "r1b", **other})
     assert JANE not in answer
     assert "stands for nothing here" in answer
+
+
+def test_over_a_socket_a_token_of_an_earlier_turn_that_the_provider_keeps_is_put_back() -> None:
+    seen: list[str] = []
+
+    def model(asked: Received) -> Say:
+        seen.append(asked.body.decode())
+        token = TOKEN.findall(seen[0])[0]
+        return Say(calls=[Use("send_mail", {"to": token}, id="c1")]) if len(seen) > 1 else Say(f"Noted {token}.")
+
+    with house(model, policy=POLICY) as at, connect(at.url.replace("http", "ws") + "/v1/responses", proxy=None) as wire:
+        more: dict[str, Any] = {}
+        for text in (f"Remember {JANE}", "Write to her"):
+            wire.send(json.dumps({"type": "response.create", "model": "gpt-4o-mini", "input": text, **more}))
+            ended: dict[str, Any] = {}
+            while ended.get("type") not in ("response.completed", "error"):
+                ended = json.loads(wire.recv(timeout=10))
+            more = {"previous_response_id": ended["response"]["id"]}
+    calls = [item["arguments"] for item in ended["response"]["output"] if item["type"] == "function_call"]
+    assert calls == [f'{{"to":"{JANE}"}}']
+    assert all(JANE not in body for body in seen)
