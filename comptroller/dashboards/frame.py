@@ -25,6 +25,7 @@ from comptroller.dashboards.source import Document, Effort, Source
 LOOK = Path(__file__).parent / "look"
 LOGO, NAME = LOOK / "logo.svg", LOOK / "name.svg"
 _BEGUN, _EFFORT, _TOLD = "_ct_begun", "_ct_effort", "_ct_told"
+_SEEN = "_ct_seen"  # the pages that this run of the script may link to
 _SAID, _TURN = "_ct_said", "_ct_turn"  # the address as we left it; how often somebody else changed it
 _LENT: ContextVar[Source | None] = ContextVar("comptroller_source", default=None)
 
@@ -46,6 +47,7 @@ def begin() -> None:
     """The style, the listener for links, and what the last act had to say."""
     st.session_state[_BEGUN] = time.perf_counter()
     st.session_state[_EFFORT] = Effort()
+    st.session_state[_SEEN] = _seen()
     if st.session_state.get(_SAID) != (said := st.query_params.to_dict()):
         st.session_state[_SAID] = said
         st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
@@ -81,9 +83,17 @@ def source() -> Source:
 
 
 def links(key: str) -> bool:
-    """True where the person sees that page, so that a link to it leads somewhere."""
+    """True where the person sees that page, so that a link to it leads somewhere.
+
+    Asked once for a run: a table has a link in each row. The page itself asks again, as who follows it by then.
+    """
+    seen: frozenset[str] | None = st.session_state.get(_SEEN)
+    return key in (_seen() if seen is None else seen)
+
+
+def _seen() -> frozenset[str]:
     person = session.person()
-    return may_see(person.role, key, person.customer)
+    return frozenset(page.key for page in PAGES if may_see(person.role, page.key, person.customer))
 
 
 def address(key: str, **query: object) -> str:

@@ -29,8 +29,14 @@ function stateOf(root, fresh) {
   return states.get(root);
 }
 
+const tones = new Map();
 function dark(node) {
   const colour = getComputedStyle(node).getPropertyValue("--st-background-color").trim();
+  if (!tones.has(colour)) tones.set(colour, isDark(colour));
+  return tones.get(colour);
+}
+
+function isDark(colour) {
   const probe = document.createElement("canvas").getContext("2d");
   probe.fillStyle = "#ffffff";
   probe.fillStyle = colour;
