@@ -34,7 +34,7 @@ def stretches(marks: Sequence[int], size: int, rounds: int = ROUNDS) -> Iterable
 class Rounds:
     """The same, told mark by mark: how often the round that ends here has come on end. Remembers `LONGEST` marks."""
 
-    __slots__ = ("_acts", "_marks", "_same")
+    __slots__ = ("_acts", "_alike", "_marks", "_same")
 
     def __init__(self) -> None:
         self.clear()
@@ -44,9 +44,21 @@ class Rounds:
         self._marks: list[int] = []
         self._acts: list[bool] = []
         self._same = [0] * (LONGEST + 1)  # by the size of a round: marks on end that are as they were one round before
+        self._alike = False  # whether any of these is above none: in most runs nothing ever is
 
     def push(self, mark: int, does: bool = True) -> bool:
         """One more; true where a round ends with it that came before."""
+        marks = self._marks
+        again = mark in marks and self._again(mark)
+        if self._alike and mark not in marks:
+            self._same, self._alike = [0] * (LONGEST + 1), False
+        marks.append(mark)
+        self._acts.append(does)
+        if len(marks) > LONGEST:
+            del marks[0], self._acts[0]
+        return again
+
+    def _again(self, mark: int) -> bool:
         marks, same, again = self._marks, self._same, False
         for size in range(1, len(marks) + 1):
             if marks[-size] == mark:
@@ -54,10 +66,7 @@ class Rounds:
                 again = again or same[size] >= size
             elif same[size]:
                 same[size] = 0
-        marks.append(mark)
-        self._acts.append(does)
-        if len(marks) > LONGEST:
-            del marks[0], self._acts[0]
+        self._alike = True
         return again
 
     def told(self) -> tuple[int, int]:

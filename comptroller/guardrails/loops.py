@@ -34,16 +34,19 @@ class _Agent:
 
     def count(self, mark: int) -> None:
         if len(self.calls) >= CALLS:
-            self.uncount(self.calls[0])
+            self._one_less(self.calls.popleft())
         self.calls.append(mark)
         self.counts[mark] = self.counts.get(mark, 0) + 1
 
     def uncount(self, mark: int) -> None:
         if mark in self.counts:
             self.calls.remove(mark)
-            self.counts[mark] -= 1
-            if not self.counts[mark]:
-                del self.counts[mark]
+            self._one_less(mark)
+
+    def _one_less(self, mark: int) -> None:
+        left = self.counts.pop(mark) - 1
+        if left:
+            self.counts[mark] = left
 
     def forget(self, mark: int) -> None:
         """It is as if this call had never been made."""
