@@ -142,7 +142,7 @@ class Chain:
         try:
             spots = self.scanner.find(text, guards, tick)
             if could_hide(text):
-                spots = [*spots, *behind(text, lambda part: self.scanner.find(part, guards, tick))]
+                spots = [*spots, *behind(text, lambda part: self.scanner.find(part, guards, tick), tick)]
             return spots
         except GuardFailed:
             raise

@@ -7,15 +7,19 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from urllib.parse import unquote
 
-from comptroller.guardrails.normal import MOST_DECODED, folded, has_hidden, has_run, payloads, spans
+from comptroller.guardrails.normal import MOST_DECODED, folded, has_hidden, has_marks, has_run, payloads, spans
+from comptroller.guardrails.pattern import nothing
 from comptroller.guardrails.redact import Spot
 
 MOST = 200_000  # characters of one text that are looked behind
-MOST_WORDS = 256  # with escapes in them
+MOST_WORDS = 1_024  # with escapes in them
+MOST_PIECES = 512  # encoded in another way
 LONG = 22  # letters and digits in a row; what guards look for is longer than what may be traced
-_MARK = re.compile(r"%[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}")
+_MARK = re.compile(r"%[0-9a-fA-F]{2}|\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|u\{[0-9a-fA-F]|U000)|&#[0-9xX]")
+_TAGS = range(0xE0020, 0xE007F)  # letters that no screen shows and models read
 _EDGES = (" ", "\n", "\t", '"', "'", "<", ">")
 Find = Callable[[str], list[Spot]]
 
@@ -36,21 +40,29 @@ def could_hide(text: str) -> bool:
     """A cheap test before the dear ones."""
     if not text.isascii() and has_hidden(text):
         return True
-    if ("%" in text or "\\" in text) and _MARK.search(text):
+    if has_marks(text) and _MARK.search(text):
         return True
     return has_run(text, LONG)
 
 
-def behind(text: str, find: Find) -> list[Spot]:
+def behind(text: str, find: Find, tick: Callable[[], None] = nothing) -> list[Spot]:
     """Findings that only show once the text reads as a model would read it."""
     text = text[:MOST]
-    spots: list[Spot] = []
+    spots = _encoded(text, find, tick)
     if not text.isascii():
         view = plain(text)
         if view.text != text:
-            spots += [view.place(spot) for spot in find(view.text) if spot.end > spot.start]
+            shown = [*find(view.text), *_encoded(view.text, find, tick)]
+            spots += [view.place(spot) for spot in shown if spot.end > spot.start]
+    return spots
+
+
+def _encoded(text: str, find: Find, tick: Callable[[], None]) -> list[Spot]:
+    """Findings in what is encoded in a text."""
+    spots: list[Spot] = []
     left = MOST_DECODED
-    for start, end, piece in (*spans(text), *_escaped(text)):
+    for start, end, piece in chain(spans(text, MOST_PIECES), _escaped(text)):
+        tick()
         left -= len(piece)
         if left < 0:
             break
@@ -88,6 +100,10 @@ def plain(text: str) -> View:
         if letter.isascii():
             letters.append(letter)
             places.append(place)
+            continue
+        if ord(letter) in _TAGS:
+            letter = chr(ord(letter) - 0xE0000)
+        elif unicodedata.combining(letter):
             continue
         for one in folded(unicodedata.normalize("NFKC", letter)):
             letters.append(one)
