@@ -62,7 +62,7 @@ def test_diff_finds_the_good_run_itself_and_says_where_they_part(cli: Cli, world
     lines = said.out.splitlines()
     assert lines[0].startswith(f"bad   {bad}  refunds")
     assert lines[1].startswith(f"good  {good}  refunds")
-    assert "At agent desk > tool pay something else was asked: its arguments differ, status error instead of ok" in said.out
+    assert "At agent desk > tool pay something else was asked: its arguments differ, status error inst" in said.out
     assert "Not the same policy v2 instead of v1." in lines
     first = next(line for line in lines if line.startswith(">"))
     assert "its arguments differ; status error instead of ok; error ValueError in tool pay: no order" in first
