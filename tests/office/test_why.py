@@ -185,7 +185,7 @@ def test_the_comparison_for_machines_tells_every_call_of_both(house: House) -> N
     assert (told["bad"], told["good"], told["kind"]) == (two, one, "output")
     assert told["counts"] == {"equal": 1, "changed": 1, "only_bad": 0, "only_good": 0, "not_reached": 0}
     assert [row["what"] for row in told["rows"]] == ["equal", "changed"]
-    assert told["verdict"].startswith("At agent desk > tool pay the same was asked, and it ended differently: status error")
+    assert told["verdict"].startswith("At agent desk > tool pay the same was asked, and it ended differently: ")
 
 
 def test_texts_are_alike_only_where_nothing_but_the_ids_of_calls_differs() -> None:
