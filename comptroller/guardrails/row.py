@@ -1,12 +1,12 @@
 """The processes of one guard from elsewhere: at most two, started when needed, replaced when they break."""
 
-import os
 import threading
 import time
 import weakref
 from collections.abc import Callable
 
 from comptroller.core.clock import SYSTEM, Clock
+from comptroller.core.forks import left_in_child
 from comptroller.guardrails.guard import Installed
 from comptroller.guardrails.seat import Broken, NotYet, Odd, Seat
 
@@ -123,11 +123,4 @@ def _end(seats: set[Seat]) -> None:
         seats.pop().end()
 
 
-def _after_fork() -> None:
-    for row in list(_ROWS):
-        row.left()
-
-
-_ROWS: "weakref.WeakSet[Row]" = weakref.WeakSet()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+_ROWS = left_in_child(Row.left)
