@@ -21,6 +21,13 @@ def strictest(actions: "list[Action] | tuple[Action, ...]") -> Action:
     return max(actions, key=STRICTNESS.__getitem__, default="allow")
 
 
+def stricter(one: Mapping[str, Action], other: Mapping[str, Action]) -> Mapping[str, Action]:
+    """Two plans of guards as one."""
+    if not other:
+        return one
+    return {name: strictest((one.get(name, "allow"), other.get(name, "allow"))) for name in {**one, **other}}
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A place in a text where a guard recognised something. Never holds the text itself."""

@@ -40,7 +40,7 @@ class RunState:
     flow: Flow = field(default_factory=Flow)  # what it has read; nothing, unless a policy asks
     watch: Watch = field(default_factory=Watch)  # what it does over and over; nothing, unless a policy asks
     heard: "dict[str, Heard]" = field(default_factory=dict)  # by agent, where a policy has something judged
-    bench: bool = False  # its calls are those of judges
+    bench: Identity | None = None  # whom its calls judge: they are those of judges
     tallies: "dict[str, Tally]" = field(default_factory=dict)  # of failures, by agent; none, unless a policy asks
     standings: "dict[int, Standing]" = field(default_factory=dict)  # by the identity's place in memory
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from comptroller.core.memory import SHARES, STAMP, Share, Terms, Written
 from comptroller.core.origin import LABELS, SECRECY, Label, Origin, Secrecy, worst
-from comptroller.core.verdict import STRICTNESS, Action, Decision, Verdict
+from comptroller.core.verdict import Action, Decision, Verdict, stricter
 from comptroller.dialects.memory.exchange import Batch, Exchange, Item
 from comptroller.guardrails.provenance import MOST_OF_ONE, Trust
 from comptroller.guardrails.stamp import State, digests_of, read_stamp, stamp
@@ -76,17 +76,6 @@ def origin_of(entry: Entry, said: object) -> Origin:
 def _pieces(text: str) -> Iterator[str]:
     for start in range(0, len(text) or 1, PIECE - OVERLAP):
         yield text[start : start + PIECE]
-
-
-def stricter(one: Mapping[str, Action], other: Mapping[str, Action]) -> Mapping[str, Action]:
-    """Two plans of guards as one."""
-    if not other:
-        return one
-    names = {**one, **other}
-    return {
-        name: max(one.get(name, "allow"), other.get(name, "allow"), key=lambda action: STRICTNESS[action])
-        for name in names
-    }
 
 
 def _guarded(entry: Entry, item: Item, plan: Mapping[str, Action]) -> Generator[Effect, Any, None]:

@@ -137,7 +137,7 @@ def _inbound(job: Job, entry: Entry, request: Request, admission: Admission) -> 
     read = request if job.tries is None else job.tries.request or request  # our own words are nobody's
     take_in(entry, (yield from tokens.spelled_out(entry, read)))
     if book.judged:
-        listen(entry, request)
+        listen(entry, read)
     if found_again := loops.asks(entry, request):
         yield from loops.act(entry, found_again)
     plan, clean = entry.standing.guards_in, entry.standing.covers_in

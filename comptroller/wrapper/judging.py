@@ -54,7 +54,7 @@ def listen(entry: "Entry", request: Request) -> None:
 def hear(entry: "Entry", case: Case, unasked: Unasked) -> Generator[Effect, Any, Decision]:
     """The decision, with what the judges say."""
     rest = unasked.rest
-    if entry.run.bench:
+    if entry.run.bench is not None:
         return rest  # a judge is not judged: there would be no end of it
     questions = [question for question in unasked.questions if matters(question, rest)]
     if not questions:

@@ -8,10 +8,10 @@ from collections.abc import Generator, Mapping
 from typing import Any
 
 from comptroller.core.memory import Doing, Terms
-from comptroller.core.verdict import Action, Decision, Verdict
+from comptroller.core.verdict import Action, Decision, Verdict, stricter
 from comptroller.policies.memories import memories_for
 from comptroller.wrapper.effects import Effect
-from comptroller.wrapper.entries import origin_of, poisonous, stricter
+from comptroller.wrapper.entries import origin_of, poisonous
 from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.shared import enforce
 

@@ -1,13 +1,13 @@
 """Standing: what settings and policies say of all calls of one identity in one run, worked out once while it holds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from comptroller.core.call import Identity
 from comptroller.core.facts import Line
 from comptroller.core.money import is_money
 from comptroller.core.settings import Capture
-from comptroller.core.verdict import Action, Cap
+from comptroller.core.verdict import Action, Cap, stricter
 from comptroller.metering.budget import lines_for
 from comptroller.metering.window import window_of
 
@@ -50,11 +50,14 @@ class Standing:
     def __init__(self, desk: "Desk", identity: Identity, run: "RunState") -> None:
         book = desk.book
         self._book, self._identity, self._run, self._run_caps = book, identity, run.id, run.caps
-        self.caps = (*(cap for cap in desk.caps(identity) if cap.per != "tool"), *run.caps)
+        own = (cap for cap in desk.caps(identity) if cap.per != "tool")
+        self.caps = (*own, *_caps_beyond(desk, identity, run.bench), *run.caps)
         self.hard = is_hard(self.caps)
         self.money = frozenset(cap.unit for cap in self.caps if is_money(cap.unit))
-        self.limits = () if run.bench else book.limits(identity)
+        self.limits = () if run.bench is not None else book.limits(identity)
         self.guards_in, self.guards_out = book.guards(identity, "in"), book.guards(identity, "out")
+        if run.bench is not None:  # a judge is shown what its provider must see no more of than the judged one's
+            self.guards_in = stricter(self.guards_in, book.guards(run.bench, "in"))
         self.covers_in, self.covers_out = covers(self.guards_in), covers(self.guards_out)
         self.capture: Capture = desk.settings.capture_for(identity.workflow)
         self.who = who_is(identity)
@@ -104,6 +107,13 @@ def standing_of(desk: "Desk", identity: Identity, run: "RunState") -> Standing:
             run.standings.clear()
         found = run.standings[id(identity)] = Standing(desk, identity, run)
     return found
+
+
+def _caps_beyond(desk: "Desk", identity: Identity, judged: Identity | None) -> Iterator[Cap]:
+    """Caps that hold for whom a judge judges and not for the judge itself, but for those on what an agent spends."""
+    if judged is not None:
+        own = desk.caps(identity)
+        yield from (cap for cap in desk.caps(judged) if cap.per not in ("tool", "agent") and cap not in own)
 
 
 def is_hard(caps: tuple[Cap, ...]) -> bool:

@@ -28,7 +28,7 @@ def kinds_of(said: Tokens) -> frozenset[str]:
 
 def covering(entry: Entry, plan: Plan) -> Plan:
     """The plan for a text in which nothing can be put back: what would become a token is redacted."""
-    said = tokens_for(entry.desk.book, entry.identity)
+    said = _said_for(entry)
     return plan if said is None else _covering(tuple(plan.items()), kinds_of(said))
 
 
@@ -45,6 +45,13 @@ def told(chain: Chain, book: Book, who: Identity, words: str, plan: Plan) -> Ins
     return text.exchange(chain, words, plan, Exchange(kinds_of(said), lambda kind, value: f"<{kind}>"))
 
 
+def _said_for(entry: Entry) -> Tokens | None:
+    """What holds for a call: for that of a judge what holds for whom it judges."""
+    book, judged = entry.desk.book, entry.run.bench
+    said = tokens_for(book, judged) if judged is not None else None
+    return said if said is not None else tokens_for(book, entry.identity)
+
+
 # -- on the way in
 
 
@@ -53,7 +60,7 @@ def spelled_out(entry: Entry, request: Request) -> Generator[Effect, Any, Reques
 
     What the model itself said is left as it is, and so known again when history brings it.
     """
-    said = tokens_for(entry.desk.book, entry.identity) if entry.desk.book.traces else None
+    said = _said_for(entry) if entry.desk.book.traces else None
     if said is None:
         return request
     found = {number: found for number, part in enumerate(request.parts) if (found := _tokens_of_others(part))}
@@ -82,7 +89,7 @@ def _tokens_of_others(part: Part) -> set[str]:
 
 def swap_for(entry: Entry) -> "Swap | None":
     """What replaces findings in the texts of a request; None where no policy says so."""
-    said = tokens_for(entry.desk.book, entry.identity)
+    said = _said_for(entry)
     return None if said is None else Swap(entry, said)
 
 

@@ -1,0 +1,54 @@
+"""The bench under attack: whose guards, caps and words hold for what a judge is shown, and what it costs."""
+
+from typing import Any
+
+import pytest
+from openai import OpenAI
+
+import comptroller as ct
+from comptroller.core.facts import CALL_CLOSED
+from tests.wrapper.test_judging import BOTH, HEAD, RULE, SUE, House, exhibits, house
+
+BOB: list[Any] = [{"role": "user", "content": "I am bob@acme.com. Hi"}]
+
+
+def ask_as(here: House, agent: str, messages: list[Any]) -> str:
+    client = ct.wrap(OpenAI(base_url=f"{here.up.url}/v1", api_key="none", max_retries=0))
+    with ct.run("support", customer="acme") as run, run.agent(agent):
+        return str(client.chat.completions.create(model="gpt-4o-mini", messages=messages).choices[0].message.content)
+
+
+def head_for(agent: str, more: str) -> str:
+    return HEAD.replace("policy: p", f"policy: p\napplies: {{agents: [{agent}]}}\n{more}")
+
+
+@pytest.mark.parametrize("more", ["guards: {privacy: {in: redact}}", "tokens: {of: [email]}"])
+def test_a_judge_sees_no_more_than_the_provider_of_whom_it_judges(more: str) -> None:
+    with house(head=head_for("desk", more)) as here:
+        ask_as(here, "desk", BOB)
+        assert "email" in exhibits(here.judged[0])
+        assert not any("bob@acme.com" in repr(asked.json) for asked in here.up.requests)
+
+
+def test_a_cap_for_whom_a_judge_judges_holds_for_what_judging_costs() -> None:
+    head = head_for("desk", "budgets: [{per: run, cap: 2 calls, over: deny}]")
+    with house(rules=BOTH, head=head) as here:
+        with pytest.raises(ct.Denied):
+            ask_as(here, "desk", BOB)
+        (call,) = here.calls("desk")
+        assert sorted(vote["vote"] for vote in call["decisions"][0]["judged"]["votes"]) == ["broken", "no"]
+        assert len(here.judged) == 1
+
+
+def test_a_cap_on_an_agent_counts_what_that_agent_spends_and_not_its_judges() -> None:
+    with house(head=head_for("desk", "budgets: [{per: agent, cap: 1 calls, over: deny}]")) as here:
+        assert ask_as(here, "desk", BOB) == "Hello."
+        assert len(here.office.facts(CALL_CLOSED)) == 2
+
+
+def test_what_the_model_was_told_when_it_was_asked_again_is_not_what_the_user_said() -> None:
+    rule = RULE.replace("because: No advice.", "because: No advice., retry: {times: 1, hint: Only say hello}")
+    with house(rules=rule) as here:
+        here.ask(SUE)
+        assert len(here.judged) == 2
+        assert "Only say hello" not in exhibits(here.judged[-1])
