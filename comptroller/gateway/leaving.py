@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable
+from typing import TypeVar
 
 from comptroller.gateway.asked import Receive
 
+T = TypeVar("T")
 LOOK_AFTER_S = 0.2  # a task for each request costs a tenth of what relaying it does; most are over before this
 
 
@@ -32,14 +34,18 @@ class Leaving:
         if self._task is not None:
             self._task.uncancel()
 
-    async def attend(self, waiting: Awaitable[None]) -> None:
-        """Let a call wait in line for as long as its client is there: nothing was sent for it that must be paid."""
+    async def attend(self, waiting: Awaitable[T]) -> T:
+        """Let a call wait for as long as its client is there: in line, for judges, and before it is made once more.
+
+        Nothing is under way then whose cost would not be known.
+        """
         wait, gone = asyncio.ensure_future(waiting), asyncio.ensure_future(self._gone())
         try:
             await asyncio.wait((wait, gone), return_when=asyncio.FIRST_COMPLETED)
-            if not wait.done():
+            if gone.done():
                 self.left = True
-                raise asyncio.CancelledError
+                raise asyncio.CancelledError("The client left.")
+            return wait.result()
         finally:
             wait.cancel()
             gone.cancel()

@@ -24,12 +24,13 @@ from comptroller.wrapper.effects import (
     Recall,
     Reserve,
     Send,
+    Stay,
     UpstreamFault,
     Use,
 )
 from comptroller.wrapper.flow import Flow
 
-Attend = Callable[[Awaitable[None]], Awaitable[None]]
+Attend = Callable[[Awaitable[Any]], Awaitable[Any]]
 UPSTREAM = (Send, Read, Next)
 
 
@@ -70,6 +71,8 @@ def at_desk(desk: Desk, effect: Effect) -> Any:
         return None
     if isinstance(effect, Judge):
         return effect.hearing.wait()
+    if isinstance(effect, Stay):
+        return None
     raise AssertionError(f"these hands cannot do {type(effect).__name__}")
 
 
@@ -153,7 +156,7 @@ class Awaiting:
 
     def __init__(self, desk: Desk, flow: Flow, hands: AsyncHands, attend: Attend | None = None) -> None:
         self.desk, self.flow, self.hands = desk, flow, hands
-        self._attend = attend  # what sees a client leave who waits in line
+        self._attend = attend  # what sees a client leave while nothing is under way for it that must be paid
         self.headers: Mapping[str, str] = {}
         self.quick: Quick | None = None
         self.ready = b""
@@ -252,11 +255,11 @@ class Awaiting:
                 if asyncio.iscoroutine(result):
                     result = await result
             elif isinstance(effect, Pause):
-                waiting = effect.ticket.awaited(effect.seconds)
-                await (waiting if self._attend is None else self._attend(waiting))
-                result = None
+                result = await self._attended(effect.ticket.awaited(effect.seconds))
             elif isinstance(effect, Judge):
-                result = await effect.hearing.awaited()
+                result = await self._attended(effect.hearing.awaited())
+            elif isinstance(effect, Stay):
+                result = await self._attended(asyncio.sleep(0))
             elif self.desk.ledger.local and not isinstance(effect, Recall):  # a large vault is long in being read
                 result = at_desk(self.desk, effect)
             else:
@@ -264,6 +267,10 @@ class Awaiting:
         except BaseException as error:  # noqa: BLE001 - the flow records it, then it goes on its way
             return self._throw(error, upstream=isinstance(effect, UPSTREAM))
         return self._step(result)
+
+    async def _attended(self, waiting: Awaitable[Any]) -> Any:
+        """Wait for as long as the caller is there, where that can be told."""
+        return await (waiting if self._attend is None else self._attend(waiting))
 
     async def _next(self, effect: Next) -> bytes | None:
         """The next bytes of a stream that nobody has seen any of; whoever stops it need not wait for them."""

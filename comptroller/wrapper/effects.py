@@ -34,6 +34,11 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Stay:
+    """Go on only for a caller who is still there; one who has left ends it. Answered with None."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """Have a person asked, unless they were about just this call. Answered with what has come of it (`Told`)."""
 
@@ -137,7 +142,7 @@ class UpstreamFault(Exception):
         self.error = error
 
 
-Effect = Reserve | Pause | Ask | Use | Order | Judge | Send | Read | Next | Emit | Execute | Recall
+Effect = Reserve | Pause | Stay | Ask | Use | Order | Judge | Send | Read | Next | Emit | Execute | Recall
 
 
 @dataclass(slots=True)

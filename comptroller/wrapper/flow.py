@@ -91,7 +91,7 @@ def _governed(job: Job, entry: Entry, request: Request) -> Flow:
     job.request = request
     if job.tries is not None:
         job.tries.request = job.tries.request or request
-        healing.begins(entry, job)
+        yield from healing.begins(entry, job)
     if job.used is not None:
         entry.used = job.used
     standing = entry.standing

@@ -14,7 +14,7 @@ from comptroller.core.errors import Denied, NotApproved, Refused
 from comptroller.core.healing import MOST, SHAPE, Healing, Retry
 from comptroller.core.verdict import Action, Verdict
 from comptroller.policies.healing import healing_for
-from comptroller.wrapper.effects import Answer, Effect
+from comptroller.wrapper.effects import Answer, Effect, Stay
 from comptroller.wrapper.orders import found_stopped
 from comptroller.wrapper.shared import Job, refusal
 from comptroller.wrapper.toolgate import Gate, unanswered
@@ -88,8 +88,8 @@ def _told(tries: Tries, answer: Answer) -> Answer:
 # -- a further try as it begins
 
 
-def begins(entry: "Entry", job: Job) -> None:
-    """Say on the record of a further try which call it follows, and why."""
+def begins(entry: "Entry", job: Job) -> Generator[Effect, Any, None]:
+    """Say on the record of a further try which call it follows, and why. Nobody is asked again for who has left."""
     tries = job.tries
     if tries is None or tries.before is None:
         return
@@ -98,6 +98,7 @@ def begins(entry: "Entry", job: Job) -> None:
     entry.before = tuple(tries.charged)
     said = f"Asked again (try {tries.number}), as {before.rule} refused the reply before it."
     entry.say("model", Verdict("note", f"retry.{before.rule}", "", said, before.place))
+    yield Stay()
 
 
 def both_reasons(entry: "Entry", job: Job, refused: Refused) -> Refused:

@@ -1,9 +1,12 @@
 """A gateway in a thread, in front of the scripted upstream, on a desk that can be asked what is on record."""
 
+import json
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -59,6 +62,16 @@ class House:
         if isinstance(body, bytes):
             return httpx.post(self.url + path, content=body, trust_env=False, **{"timeout": 60, **more})
         return httpx.post(self.url + path, json=body, trust_env=False, **{"timeout": 60, **more})
+
+    @contextmanager
+    def caller(self, path: str = "/v1/chat/completions", body: Any = None) -> Iterator[None]:
+        """A client that has asked and leaves at the end of the block, whatever has come until then."""
+        data = json.dumps(body or {"model": "gpt-4o-mini", "messages": HI, "max_tokens": 50}).encode()
+        there = urlsplit(self.url)
+        head = f"POST {path} HTTP/1.1\r\nhost: {there.netloc}\r\ncontent-type: application/json\r\n"
+        with socket.create_connection((str(there.hostname), int(there.port or 80)), 30) as line:
+            line.sendall(f"{head}content-length: {len(data)}\r\n\r\n".encode() + data)
+            yield
 
     def get(self, path: str, **more: Any) -> httpx.Response:
         return httpx.get(self.url + path, trust_env=False, **{"timeout": 60, **more})

@@ -12,7 +12,7 @@ from comptroller.dialects.routes import dialect_for
 from comptroller.testing import TestDesk, desk
 from comptroller.wrapper.boundary import Boundary
 from comptroller.wrapper.context import RunState
-from comptroller.wrapper.effects import Answer, Ask, Effect, Emit, Head, Next, Order, Read, Reserve, Send, Use
+from comptroller.wrapper.effects import Answer, Ask, Effect, Emit, Head, Next, Order, Read, Reserve, Send, Stay, Use
 from comptroller.wrapper.flow import model_call
 from comptroller.wrapper.shared import Job
 from tests.wrapper.bodies import DONE, ask, event
@@ -91,6 +91,8 @@ class Model:
                 return ledger.use(effect.fact)
             case Order():
                 return ledger.sync(effect.fact)
+            case Stay():
+                return None
         raise AssertionError(effect)
 
     @property
