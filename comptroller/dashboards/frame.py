@@ -239,7 +239,8 @@ def foot() -> None:
     """How long the page took and what it asked."""
     effort, begun = st.session_state[_EFFORT], st.session_state[_BEGUN]
     took = (time.perf_counter() - begun) * 1000
-    said = f"script {took:.0f} ms · {effort.queries} queries {effort.seconds * 1000:.0f} ms"
+    asked = "1 query" if effort.queries == 1 else f"{effort.queries} queries"
+    said = f"script {took:.0f} ms · {asked} {effort.seconds * 1000:.0f} ms"
     put(tag("div", said, cls="ct-foot"))
 
 

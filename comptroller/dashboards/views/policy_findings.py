@@ -80,7 +80,7 @@ def _columns() -> list[Column]:
         Column("because", "Said last", lambda row: Cell(row["because"] or "", below=row["found"]), wide=True),
         Column("decisions", "Times", lambda row: Cell(count(row["decisions"]), link=_to(row),
                below=f"{count(row['errors'])} failed" if row["errors"] else ""), right=True, sorts=True),
-        Column("shadows", "Of these in shadow", lambda row: Cell(count(row["shadows"]),
+        Column("shadows", "In shadow", lambda row: Cell(count(row["shadows"]),
                link=_to(row, shadow="true") if row["shadows"] else ""), right=True, sorts=True),
         Column("runs", "Runs", lambda row: Cell(count(row["runs"]), link=_page(row)), right=True, sorts=True),
         Column("trend", "By day", lambda row: Cell("", course=row["trend"])),
