@@ -19,7 +19,7 @@ def test_whoever_is_at_the_machine_answers_in_any_role_until_somebody_is_invited
 
 def test_somebody_who_was_invited_answers_with_the_role_they_have() -> None:
     ann = approver_of(Who("ours", person="ann"), INVITED)
-    assert (ann.name, ann.roles, ann.any_role, ann.may) == ("ann", {"finance"}, False, True)
+    assert (ann.name, ann.roles, ann.any_role, ann.may) == ("ann", frozenset({"finance"}), False, True)
 
 
 def test_somebody_nobody_knows_any_more_answers_nothing() -> None:
