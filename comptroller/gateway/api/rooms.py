@@ -28,6 +28,7 @@ from comptroller.gateway.api import (
     runs,
     spend,
     talk,
+    workshop,
 )
 
 ROUTES = (
@@ -50,6 +51,7 @@ ROUTES = (
     *spend.ROUTES,
     *orders.ROUTES,
     *policies.ROUTES,
+    *workshop.ROUTES,
     *keys.ROUTES,
     *people.ROUTES,
     *audit.ROUTES,
