@@ -14,6 +14,7 @@ Schema = Mapping[str, Any]
 ANY_OBJECT: Schema = {"type": "object"}
 MOST_SCHEMA = 65_536  # bytes of a request's part that holds schemas; beyond it nothing is demanded here
 DEEPEST = 32
+FITTING = ("ANY", "VALIDATED")  # Google's modes in which the arguments of functions keep to their schemas
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,36 @@ def _messages(top: Mapping[str, Raw]) -> Demands:
 
 def _contents(top: Mapping[str, Raw]) -> Demands:
     config = dict_of(_small(top, "generationConfig") or _small(top, "generation_config"))
-    if "json" not in text_of(config.get("responseMimeType") or config.get("response_mime_type")):
-        return NOTHING
-    plain = config.get("responseJsonSchema") or config.get("response_json_schema")
-    own = config.get("responseSchema") or config.get("response_schema")
-    return Demands(dict_of(plain) if plain else as_json_schema(own) if own else {})
+    is_json = "json" in text_of(_either(config, "responseMimeType", "response_mime_type"))
+    text = _googles(config, "responseJsonSchema", "response_json_schema", "responseSchema", "response_schema")
+    return Demands((text or {}) if is_json else None, dict(_functions(top)))
+
+
+def _functions(top: Mapping[str, Raw]) -> Iterator[tuple[str, Schema]]:
+    """The functions whose arguments Google has keep to their schemas: all that may be called in such a mode."""
+    config = dict_of(tree.value(top, "toolConfig") or tree.value(top, "tool_config"))
+    calling = dict_of(_either(config, "functionCallingConfig", "function_calling_config"))
+    if text_of(calling.get("mode")).upper() not in FITTING:
+        return
+    allowed = list_of(_either(calling, "allowedFunctionNames", "allowed_function_names"))
+    for tool in map(dict_of, list_of(_small(top, "tools"))):
+        for function in map(dict_of, list_of(_either(tool, "functionDeclarations", "function_declarations"))):
+            name = text_of(function.get("name"))
+            schema = _googles(function, "parametersJsonSchema", "parameters_json_schema", "parameters", "parameters")
+            if name and schema and (not allowed or name in allowed):
+                yield name, schema
+
+
+def _googles(node: Mapping[str, Any], plain: str, plain_snake: str, own: str, own_snake: str) -> Schema | None:
+    """A schema as one of the two fields for it has it: a plain one, or Google's own."""
+    if schema := dict_of(_either(node, plain, plain_snake)):
+        return schema
+    return dict_of(as_json_schema(_either(node, own, own_snake))) or None
+
+
+def _either(node: Mapping[str, Any], name: str, snake: str) -> Any:
+    """Google reads both spellings of a field."""
+    return node.get(name) or node.get(snake)
 
 
 _READERS: Mapping[str, Callable[[Mapping[str, Raw]], Demands]] = {

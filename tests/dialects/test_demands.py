@@ -71,6 +71,44 @@ def test_strict_and_demanded_tools(dialect: str, body: dict[str, Any]) -> None:
     assert demanded(dialect, **body).tools == {"f": FORM}
 
 
+@pytest.mark.parametrize(
+    ("calling", "functions", "found"),
+    [
+        ({"mode": "ANY"}, [{"name": "f", "parametersJsonSchema": FORM}], {"f"}),
+        ({"mode": "validated"}, [{"name": "f", "parametersJsonSchema": FORM}], {"f"}),
+        ({"mode": "ANY", "allowedFunctionNames": ["g"]}, [{"name": "f", "parametersJsonSchema": FORM}], set()),
+        ({"mode": "ANY"}, [{"name": "f"}], set()),
+        ({"mode": "AUTO"}, [{"name": "f", "parametersJsonSchema": FORM}], set()),
+        ({}, [{"name": "f", "parametersJsonSchema": FORM}], set()),
+    ],
+)
+@pytest.mark.parametrize("snake", [False, True])
+def test_functions_that_google_holds_to_their_schemas(
+    calling: dict[str, Any], functions: list[Any], found: set[str], snake: bool
+) -> None:
+    names = ["tools", "functionDeclarations", "parametersJsonSchema", "toolConfig", "functionCallingConfig"]
+    names += ["allowedFunctionNames"]
+    text = json.dumps(
+        {"contents": CONTENTS, "tools": [{names[1]: functions}], names[3]: {names[4]: calling}}
+    )  # fmt: skip
+    for name in names if snake else ():
+        text = text.replace(name, "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name))
+    tools = demanded("gemini", **json.loads(text)).tools
+    assert dict(tools) == dict.fromkeys(found, FORM)
+
+
+def test_googles_own_schema_of_a_function_becomes_a_plain_one() -> None:
+    own = {"type": "OBJECT", "properties": {"a": {"type": "INTEGER"}}, "required": ["a"]}
+    made = demanded(
+        "gemini",
+        contents=CONTENTS,
+        tools=[{"functionDeclarations": [{"name": "f", "parameters": own}]}],
+        toolConfig={"functionCallingConfig": {"mode": "ANY"}},
+    )
+    assert made.tools == {"f": {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}}
+    assert made.text is None
+
+
 def test_an_ordinary_request_demands_nothing() -> None:
     tools = [{"function": {"name": "f", "parameters": FORM}}]
     assert not demanded("openai_chat", messages=SAID, tools=tools, tool_choice="auto")
