@@ -15,12 +15,13 @@ from comptroller.core.facts import (
     APPROVAL_VOIDED,
     Fact,
 )
-from comptroller.policies.polling import voted
+from comptroller.policies.polling import left_to_people, voted
 
 _TEXTS = ("rule", "version", "stage", "kind", "name", "tenant", "customer", "user", "workflow", "agent", "key")
 _MORE = ("policy", "because", "place", "otherwise", "digest", "counted")
 _NUMBERS = ("quorum", "within", "until", "remind", "after")
 _LISTS = ("of", "barred", "escalate", "split")
+OVER = "the votes are over, and it is for a person to decide"
 
 
 def asked(fact: Fact) -> Approval:
@@ -125,10 +126,8 @@ def _answered(approval: Approval, fact: Fact) -> tuple[Approval, str]:
     if approval.counted and not approval.undecided:
         names = (vote.person, vote.stead, *(said.get("roles") or ()))
         return voted(approval, vote, names, is_person=not said.get("by_key"))
-    if approval.undecided and (said.get("by_key") or not approval.handed_up) and vote.answer != "deny":
-        return approval, "the votes are over, and it is for a person to decide who is asked now"
     if approval.undecided and said.get("by_key"):
-        return approval, "the votes are over, and it is for a person to decide"
+        return approval, OVER
     cast = tuple(each for each in approval.votes if each.seat)  # before: they count no more
     before = next((each for each in approval.votes if each.person == vote.person and not each.seat), None)
     if before is not None and (before.answer, before.edit) == (vote.answer, vote.edit):
@@ -148,18 +147,22 @@ def _escalated(approval: Approval, fact: Fact) -> tuple[Approval, str]:
     if why := _why_over(approval, fact.at):
         return approval, why
     said: Any = fact.data
+    if approval.counted and said.get("by_key"):  # who votes would choose who decides when it does not like the votes
+        return approval, OVER if approval.undecided else "keys vote on it, and it is for a person to escalate it"
     until = max(approval.until, int(said.get("until") or 0))  # somebody who escalates gives more time, a rule does not
-    if approval.counted and not approval.handed_up:  # from votes to people: whom it names, or whoever may answer
-        to = tuple(str(name) for name in said.get("to") or ())
-        return replace(approval, of=to, escalated=True, undecided=True, handed_up=True, until=until), ""
-    more = tuple(str(name) for name in said.get("to") or () if str(name) not in approval.of)
-    of = (*approval.of, *more) if approval.of else ()  # whoever may approve at all still may
-    return replace(approval, of=of, escalated=True, until=until), ""
+    to = tuple(str(name) for name in said.get("to") or ())
+    told = replace(approval, escalated=True, handed_up=bool(approval.counted), until=until)
+    if approval.counted and not approval.undecided:
+        return left_to_people(told, to), ""
+    more = (name for name in to if name not in approval.of)
+    return replace(told, of=(*approval.of, *more) if approval.of else ()), ""  # whoever may approve at all still may
 
 
 def _delegated(approval: Approval, fact: Fact) -> tuple[Approval, str]:
     if why := _why_over(approval, fact.at):
         return approval, why
+    if approval.counted and fact.data.get("by_key"):
+        return approval, OVER if approval.undecided else "the vote of a key cannot be handed over"
     giver, taker = str(fact.data.get("by", "")), str(fact.data.get("to", ""))
     if any(vote.person == giver for vote in approval.votes):
         return approval, f"{giver} has answered already"

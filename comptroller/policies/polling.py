@@ -51,4 +51,13 @@ def _counted(approval: Approval, at: int) -> Approval:
         return replace(approval, state="approved", decided=at, until=at + approval.within if approval.within else 0)
     if no >= against:
         return replace(approval, state="denied", decided=at)
-    return replace(approval, undecided=yes + left < approval.quorum and no + left < against)
+    if yes + left < approval.quorum and no + left < against:
+        return left_to_people(approval, approval.split or approval.escalate)
+    return approval
+
+
+def left_to_people(approval: Approval, whom: Sequence[str]) -> Approval:
+    """From votes to people, at once: whom it names, or whoever may answer. To whom a voter handed its vote has one no
+    more.
+    """
+    return replace(approval, of=tuple(whom), undecided=True, delegates={})

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from comptroller.core.approval import Approval
 from comptroller.core.clock import FrozenClock
-from comptroller.core.facts import APPROVAL_ANSWERED, APPROVAL_ESCALATED, ASK, Fact
+from comptroller.core.facts import APPROVAL_ANSWERED, APPROVAL_DELEGATED, APPROVAL_ESCALATED, ASK, Fact
 from comptroller.policies.approvals import Approvals
 from comptroller.policies.load import load_policies
 from comptroller.policies.people import ask_for, needed
@@ -122,6 +122,34 @@ def test_votes_that_do_not_come_may_be_escalated_too() -> None:
     assert (poll.now.of, poll.now.undecided) == (("legal",), True)
     assert poll.vote("a").vote("b").now.state == "pending"
     assert poll.say("kim", "approve", "legal").now.state == "approved"
+
+
+def test_whom_a_rule_names_decides_from_the_vote_on_that_parts_the_others() -> None:
+    poll = Poll("unanimous").vote("a")
+    said = {"approval": poll.id, "answer": "deny", "by": "key:b", "by_key": "k-b", "roles": ["b"]}
+    poll.register.apply(Fact(APPROVAL_ANSWERED, "x", poll.clock.now_ns(), "r", "c", said))  # and nothing sweeps
+    assert (poll.now.of, poll.now.undecided) == (("cfo",), True)
+    assert poll.say("jane", "approve", "cfo").now.state == "approved"
+
+
+def test_a_person_who_escalates_after_the_votes_adds_to_who_decides_and_a_key_does_not() -> None:
+    poll = Poll("unanimous").vote("a").vote("b", "deny")
+    poll.fact(APPROVAL_ESCALATED, approval=poll.id, to=["mallory"], by="key:a", by_key="k-a")
+    assert poll.now.of == ("cfo",)
+    poll.fact(APPROVAL_ESCALATED, approval=poll.id, to=["legal"], by="jane")
+    assert poll.now.of == ("cfo", "legal")
+    assert [said.fact.kind for said in poll.register.said[poll.id]].count(APPROVAL_ESCALATED) == 3
+
+
+def test_a_key_that_votes_neither_escalates_nor_hands_over_what_people_decide() -> None:
+    poll = Poll()
+    poll.fact(APPROVAL_ESCALATED, approval=poll.id, to=["mallory"], by="key:a", by_key="k-a")
+    assert (poll.now.of, poll.now.undecided) == (SEATS, False)
+    poll.fact(APPROVAL_DELEGATED, approval=poll.id, to="mallory", by="key:a", by_key="k-a")
+    assert poll.ignored == "the vote of a key cannot be handed over"
+    poll.fact(APPROVAL_DELEGATED, approval=poll.id, to="mallory", by="kim")
+    poll.fact(APPROVAL_ESCALATED, approval=poll.id, to=["legal"], by="jane")
+    assert (poll.now.of, poll.now.delegates) == (("legal",), {})  # what kim might have said is for others now
 
 
 def test_a_restart_forgets_no_vote() -> None:
