@@ -45,6 +45,7 @@ class Approver:
     name: str
     roles: frozenset[str] = frozenset()
     key: str = ""
+    acts_for: frozenset[str] = frozenset()  # of a key: the agent and the user it is, whatever its own name
     customer: str = ""
     any_role: bool = False
     may: bool = True
@@ -148,6 +149,8 @@ class ApprovalDesk:
         name = who.name.strip().casefold()
         if approval.user and name == approval.user.strip().casefold():
             return f"{who.name} asked for this call, and whoever asks cannot answer"
+        if {each.strip().casefold() for each in who.acts_for if each} & _askers(approval):
+            return f"{who.name} acts for who asked for this call, and whoever asks cannot answer"
         if approval.key and who.key == approval.key:
             return "this key asked for the call, and whoever asks cannot answer"
         if approval.customer and who.customer == approval.customer:
@@ -180,13 +183,11 @@ class ApprovalDesk:
 
         `digest` is that of the call somebody has looked at: an answer to another one does not count.
         """
-        data: dict[str, object] = {"answer": word, "by": who.name}
+        data = _by(who, because) | {"answer": word}
         if who.roles:
             data["roles"] = sorted(who.roles)
-        if who.key:
-            data["by_key"] = who.key
         stead = next((giver for giver, taker in approval.delegates.items() if taker == who.name), "")
-        data |= {name: said for name, said in (("stead", stead), ("because", because), ("digest", digest)) if said}
+        data |= {name: said for name, said in (("stead", stead), ("digest", digest)) if said}
         refused = self.why_not(approval, who)
         if not refused and state_at(approval, self.desk.clock.now_ns()) == "pending":
             if self.outdated(approval):
@@ -201,7 +202,7 @@ class ApprovalDesk:
     def escalate(self, approval: Approval, to: Sequence[str], who: Approver, because: str = "") -> Heard:
         """Let others answer as well, and give them the whole time."""
         names = _names(to)
-        data: dict[str, object] = {"to": names, "by": who.name, **({"because": because} if because else {})}
+        data = _by(who, because) | {"to": names}
         data["until"] = self.desk.clock.now_ns() + approval.within
         return self._tell(APPROVAL_ESCALATED, approval, data, self.why_not(approval, who))
 
@@ -209,7 +210,7 @@ class ApprovalDesk:
         """Hand one's own answer over to somebody else, who may have asked for the call no more than oneself."""
         taker = _names([to])[0]
         refused = self.why_not(approval, who) or self._why_no_taker(approval, taker, who)
-        data: dict[str, object] = {"to": taker, "by": who.name, **({"because": because} if because else {})}
+        data = _by(who, because) | {"to": taker}
         return self._tell(APPROVAL_DELEGATED, approval, data, refused)
 
     def _why_no_taker(self, approval: Approval, taker: str, who: Approver) -> str:
@@ -318,6 +319,15 @@ def _identity(approval: Approval) -> Identity:
         agent=approval.agent,
         key=approval.key,
     )
+
+
+def _by(who: Approver, because: str) -> dict[str, object]:
+    said: dict[str, object] = {"by": who.name, "by_key": who.key, "because": because}
+    return {name: value for name, value in said.items() if value or name == "by"}
+
+
+def _askers(approval: Approval) -> set[str]:
+    return {name.strip().casefold() for name in (approval.user, approval.agent) if name}
 
 
 def _names(given: Sequence[str]) -> list[str]:

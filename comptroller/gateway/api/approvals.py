@@ -60,7 +60,7 @@ class ApprovalRow(Told):
     of: list[str]
     quorum: int
     counted: str = ""  # votes of those named in `of` decide: majority, unanimous or a number
-    split: list[str] = []  # who decides where they disagree
+    split: list[str] = Field(default_factory=list)  # who decides where they disagree
     undecided: bool = False  # they do
     otherwise: str
     votes: list[VoteRow]

@@ -11,8 +11,9 @@ from comptroller.gateway.api.rights import KEYS, READ, RIGHTS
 from comptroller.gateway.api.runs import said_or_fixed
 from comptroller.gateway.api.shapes import Moment, Name, Said, Told
 from comptroller.office import keys
+from comptroller.office.approvals import ANY
 from comptroller.office.keylist import SECOND, described, moment
-from comptroller.office.keys import Entry, Key
+from comptroller.office.keys import ROLE, Entry, Key
 from comptroller.office.who import Who
 from comptroller.policies.amounts import read_duration
 
@@ -170,6 +171,7 @@ def _meant(ask: Ask) -> Entry:
 
 
 def _grant(who: Who, scopes: list[str] | None) -> None:
+    _must_have(who, {scope.removeprefix(ROLE) for scope in scopes or () if scope.startswith(ROLE)})
     beyond = sorted(RIGHTS & set(scopes or ()) - set(who.rights))
     if beyond:
         raise Problem(
@@ -178,6 +180,15 @@ def _grant(who: Who, scopes: list[str] | None) -> None:
             f"This key has no right to {beyond[0]}, so it cannot give it to another.",
             "Leave the scope out, or use a key that has it.",
         )
+
+
+def _must_have(who: Who, roles: set[str]) -> None:
+    """Of people only admins give out keys; a key gives a role to answer approvals in only if it has that itself."""
+    own = {scope.removeprefix(ROLE) for scope in who.scopes or () if scope.startswith(ROLE)}
+    beyond = sorted(roles - own) if who.key and ANY not in own else []
+    if beyond:
+        text = f"This key does not have the role {beyond[0]}, so it cannot give it to another."
+        raise Problem(403, "not_allowed", text, "Leave the scope out, or use a key that has it.")
 
 
 def _row(entry: Entry, now_ns: int) -> KeyRow:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -34,13 +33,17 @@ def refund(order: str) -> str:
     return f"refunded {order}"
 
 
-def reviewer(letter: str) -> Who:
+def reviewer(letter: str, agent: str = "", user: str = "") -> Who:
+    return keyed(f"reviewer-{letter}", agent=agent, user=user)
+
+
+def keyed(name: str, *roles: str, agent: str = "", user: str = "") -> Who:
     rights = ("api:approvals", "api:read")
-    return Who("ours", key=f"key_{letter}", name=f"reviewer-{letter}", scopes=rights, rights=rights)
+    return Who("ours", key=f"key_{name}", name=name, scopes=(*rights, *roles), rights=rights, agent=agent, user=user)
 
 
 def work(desk: Desk) -> str:
-    with Run("support", user="ann", desk=desk):
+    with Run("support", user="ann", desk=desk) as run, run.agent("payer"):
         return str(refund("7"))
 
 
@@ -85,9 +88,44 @@ def test_where_reviewers_disagree_a_person_decides(held: tuple[Api, str, Desk]) 
     told = api.get(path, JANE)
     assert (told["state"], told["undecided"]) == ("pending", True)
     assert api.post(f"{path}/approve", {}, reviewer("c"))["not_done"]
-    ledger: Any = desk.ledger
-    ledger._owner.sweep()  # as it does by itself all the time
     assert api.post(f"{path}/approve", {}, JANE)["state"] == "approved"
     told = api.get(path, JANE)
     assert (told["state"], told["people"], len(told["votes"])) == ("approved", ["Jane"], 3)
     assert work(desk) == "refunded 7"
+
+
+@pytest.mark.parametrize(
+    ("who", "why"),
+    [
+        (reviewer("a", agent="payer"), "acts for who asked"),
+        (reviewer("a", user="ann"), "acts for who asked"),
+        (keyed("admin"), "for reviewer-a or reviewer-b"),
+        (keyed("finance"), "for reviewer-a or reviewer-b"),
+    ],
+)
+def test_a_key_neither_approves_for_who_asks_nor_has_a_role_by_its_name(
+    held: tuple[Api, str, Desk], who: Who, why: str
+) -> None:
+    api, path, _ = held
+    assert why in api.post(f"{path}/approve", {}, who).body.decode()
+    assert api.get(path, JANE)["state"] == "pending"
+
+
+def test_an_agent_cannot_vote_on_what_it_asks_for_by_a_key_of_its_name(held: tuple[Api, str, Desk]) -> None:
+    api, path, _ = held
+    who = keyed("payer", "role:admin")
+    assert "whoever asks cannot answer" in api.post(f"{path}/approve", {}, who)["not_done"]
+
+
+def test_who_votes_does_not_choose_who_decides_in_their_place(held: tuple[Api, str, Desk]) -> None:
+    api, path, desk = held
+    told = api.post(f"{path}/escalate", {"to": ["mallory"]}, reviewer("a"))
+    assert told["not_done"] == "keys vote on it, and it is for a person to escalate it"
+    assert api.post(f"{path}/delegate", {"to": "Mallory"}, reviewer("a"))["not_done"]
+    api.post(f"{path}/approve", {}, reviewer("a"))
+    api.post(f"{path}/deny", {}, reviewer("b"))
+    people = api.bureau.roll.now()
+    invite(desk.ledger, desk.clock, people, Person("", "Mallory", "compliance", "ours"), 10**12, "local")
+    mallory = Who("ours", rights=RIGHTS_OF["compliance"], person="Mallory")
+    assert "it is for finance to answer" in api.post(f"{path}/approve", {}, mallory)["not_done"]
+    assert api.get(path, JANE)["state"] == "pending"

@@ -194,6 +194,13 @@ def test_a_key_gives_no_right_away_that_it_has_not(house: Api) -> None:
     assert house.post("/api/keys", {"scopes": ["api:read"]}, officer).status == 201
 
 
+def test_a_key_gives_no_role_in_approvals_away_that_it_has_not(house: Api) -> None:
+    officer = replace(OURS, key="key_1", scopes=("role:finance",))
+    assert house.post("/api/keys", {"scopes": ["role:admin"]}, officer).error["code"] == "not_allowed"
+    assert house.post("/api/keys", {"scopes": ["role:finance"]}, officer).status == 201
+    assert house.post("/api/keys", {"scopes": ["role:legal"]}, replace(officer, scopes=("role:admin",))).status == 201
+
+
 def test_keys_of_others_are_not_there(house: Api) -> None:
     theirs = house.post("/api/keys", {}, THEIRS)["key"]
     assert theirs not in [row["key"] for row in house.get("/api/keys")["keys"]]
