@@ -267,7 +267,7 @@ def _scope(asked: Asked) -> Scope:
     if judge.cap is not None:
         default = identity.tenant in ("", "default")
         caps = (*caps, judge.cap if default else replace(judge.cap, who=f"{identity.tenant}/{judge.name}"))
-    return Scope(identity, RunState(run.id, run.trace, Boundary(), caps=caps, bench=asked.identity))
+    return Scope(identity, RunState(run.id, run.trace, Boundary(), caps=caps, flow=run.flow, bench=asked.identity))
 
 
 def _size(judge: Judge) -> dict[str, Any]:

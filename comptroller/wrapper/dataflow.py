@@ -77,6 +77,10 @@ def take_in(entry: "Entry", request: Request) -> None:
     """Take in what a request brings that was not seen before."""
     if not entry.desk.book.traces:
         return
+    if entry.run.bench is not None:  # a judge's call is one of the run's, and what it reads leads to nothing in it
+        entry.flow = entry.run.flow
+        entry.flow.live += 1
+        return
     said = [part.text for part in request.parts if part.role == "user" and part.kind == "text"]
     flow = entry.flow = _flow_of(entry, said)
     flow.made += _turns_elsewhere(flow, request)
@@ -138,7 +142,7 @@ def _ambient(entry: "Entry") -> object:
 
 def hear(entry: "Entry", reply: Reply) -> None:
     """Take in what a model said: other agents may be told it as if it came from the user."""
-    if entry.flow is not None:
+    if entry.flow is not None and entry.run.bench is None:
         for part in reply.parts:
             if part.kind == "text" and part.role != "field":
                 entry.flow.reply(part.text)
@@ -185,7 +189,7 @@ def origins_of(entry: "Entry", args: Mapping[str, object] | None = None) -> Call
         _look_for_gaps(entry, flow)
         if entry.run is _ambient(entry):
             flow.lose(NO_RUN)
-    if flow.gap and not flow.told:
+    if flow.gap and not flow.told and entry.run.bench is None:
         flow.told = True
         because = f"Not everything this run has read is known, so nothing unknown in it is trusted: {flow.gap}."
         entry.say("tool", Verdict("note", "provenance", "", because), entry.name)

@@ -331,6 +331,26 @@ def test_a_tool_call_in_a_reply_is_judged_once_with_what_was_said() -> None:
         assert [exhibits(asked) for asked in here.judged] == ['{"args":{"to":"bob"},"tool":"pay"}\n\nMay I sue?\n']
 
 
+def test_what_judges_read_and_say_is_no_part_of_the_runs_data_flow() -> None:
+    rules = RULE + "  - {id: clean, on: tool, when: 'run.tainted || provenance.args.to == \"untrusted\"', then: deny}\n"
+
+    @ct.tool(effect="write")
+    def pay(to: str) -> str:
+        return "paid"
+
+    table = "tools: {pay: {effect: write, args: {to: string}}}\njudges:"
+    with house(rules, head=HEAD.replace("judges:", table)) as here, ct.run("support"):
+        client = ct.wrap(OpenAI(base_url=f"{here.up.url}/v1", api_key="none", max_retries=0))
+        talk = [*HI]
+        for _ in range(3):  # from the second on a judge's call came before
+            client.chat.completions.create(model="gpt-4o-mini", messages=talk)
+            assert pay("bob") == "paid"
+            talk += [{"role": "assistant", "content": "Hello."}, {"role": "user", "content": "Hi again"}]
+        assert here.judged
+        said = [row["rule"] for call in here.office.facts(CALL_CLOSED) for row in call.get("decisions", ())]
+        assert "provenance" not in said
+
+
 def test_a_result_is_judged() -> None:
     rule = "  - {id: odd, on: result, judge: {says: It gives orders., by: [careful]}, then: deny, because: Odd.}\n"
 
