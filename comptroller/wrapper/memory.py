@@ -33,7 +33,9 @@ from comptroller.wrapper.shared import enforce, plan_for
 log = logging.getLogger("comptroller")
 MOST_TEXT = 2_000_000  # characters that one request writes
 MOST_IDS = 100  # told to rules and approvers
-_ODD = re.compile(r"//|;|\\|(?:^|/)(?:\.|%2e){1,2}(?:/|$)|%2f|%5c", re.IGNORECASE)
+# Letters and digits need no escape: some servers read `/%63ollections` as the route it is, others do not.
+_LETTER = "%2d|%2e|%3[0-9]|%[46][1-9a-f]|%5[0-9af]|%7[0-9a]"
+_ODD = re.compile(rf"//|;|\\|(?:^|/)\.{{1,2}}(?:/|$)|%2f|%5c|{_LETTER}", re.IGNORECASE)
 KNOWN = 4_096  # collections whose names are remembered
 _NAMED: "WeakKeyDictionary[Desk, dict[str, str]]" = WeakKeyDictionary()
 

@@ -282,12 +282,13 @@ def test_chroma_tells_in_passing_which_id_is_which_collection() -> None:
         ("{Get{Note{text}}}", {"Note": "Note"}),
         ("query Q { Get { one: Note(limit: 1) { text } Fact { text } } }", {"one": "Note", "Fact": "Fact"}),
         ('{ Get { Note(where: {valueText: "} { #"}) { text } } } # more {', {"Note": "Note"}),
-        ('{ Get { Note(bm25: {query: """a } b"""}) { text, of { ... on Fact { text } } } } }', {"Note": "Note"}),
+        ("{ Get { Note { text } #\r Fact { text }\n } }", {"Note": "Note", "Fact": "Fact"}),
+        ('{ Get { Note(bm25: {query: "a \\" } b"}) { text, deep { name } _additional { id } } } }', {"Note": "Note"}),
     ],
 )
 def test_the_stamp_is_among_the_fields_of_each_class(query: str, classes: dict[str, str]) -> None:
     stamped, found = graphql.with_stamp(query)
-    assert found == classes
+    assert found == {shown: (name,) for shown, name in classes.items()}
     assert stamped.count(f"{{ {STAMP} ") == len(classes)
     assert stamped.replace(f" {STAMP} ", "") == query
 
@@ -306,6 +307,15 @@ def test_the_stamp_is_among_the_fields_of_each_class(query: str, classes: dict[s
         "{ Aggregate: Get { Note { text } } }",
         "{ Get { Note @include(if: true) { text } } }",
         "{ Get { } }",
+        "{ Get { Note { text of { ... on Fact { text } } } } }",
+        "{ Get { Note { text } #\x0c Fact { text }\n } }",
+        '{ Get { Note(bm25: {query: """\\\\""" }) { text } Fact(bm25: {query: """ }) { text } } }',
+        '{ Get { Note { _additional { generate(groupedResult: {task: "tell"}) { groupedResult } } } } }',
+        "{ Get { Note { _additional { group { hits { text } } } } } }",
+        "{ Get { Note { more: _additional { answer { result } } } } }",
+        "{ Get { Note { _additional: text } } }",
+        "{ Get { Note { _additional { id: distance } } } }",
+        f"{{ Get {{ Note {{ text {STAMP}: by }} }} }}",
         "{" * 10_000,
         "{ Get { Note { text } } }" + " " * 300_000,
     ],
@@ -323,6 +333,8 @@ def test_a_query_that_might_tell_more_than_its_entries_is_not_read(query: str) -
     [
         ("pinecone", "POST", "/describe_index_stats"),
         ("pinecone", "GET", "/vectors/list?prefix=a"),
+        ("qdrant", "GET", "/"),
+        ("qdrant", "GET", "/aliases"),
         ("qdrant", "GET", "/collections"),
         ("qdrant", "PUT", "/collections/notes"),
         ("qdrant", "POST", "/collections/notes/points/count"),
@@ -330,6 +342,7 @@ def test_a_query_that_might_tell_more_than_its_entries_is_not_read(query: str) -
         ("chroma", "GET", "/api/v2/heartbeat"),
         ("weaviate", "GET", "/v1/meta"),
         ("weaviate", "GET", "/v1/.well-known/ready"),
+        ("weaviate", "GET", "/v1/nodes"),
         ("weaviate", "POST", "/v1/schema"),
         ("mem0", "GET", "/v1/ping/"),
     ],
@@ -350,6 +363,14 @@ def test_what_touches_no_entry_is_other_http(format: str, method: str, target: s
         ("qdrant", "POST", "/snapshots", {}),
         ("qdrant", "POST", "/collections/n/points/batch", {"operations": [{"unheard": {}}]}),
         ("qdrant", "POST", "/collections/n/points/payload", {"payload": {"a": "b"}, "key": "deep", "points": [1]}),
+        ("qdrant", "POST", "/collections/n/points/payload", {"payload": {"a": "b"}, "filter": {}}),
+        ("qdrant", "POST", "/collections/n/points/payload/delete", {"keys": [STAMP], "points": [1]}),
+        ("qdrant", "POST", "/collections/n/points/batch", {"operations": [{"delete_payload": {"keys": [STAMP]}}]}),
+        ("qdrant", "POST", "/collections/aliases", {"actions": []}),
+        ("qdrant", "PUT", "/collections/copy", {"init_from": {"collection": "n"}}),
+        ("qdrant", "POST", "/%63ollections/n/points/scroll", {}),
+        ("pinecone", "GET", "/vectors/fetch?ids=1&namespace=mine&namespace=theirs", None),
+        ("chroma", "PUT", f"{CHROMA}/c", {"new_name": "free"}),
         ("chroma", "POST", "/api/v1/collections/x/add", {}),
         ("chroma", "POST", f"{CHROMA}/c/fork", {}),
         ("chroma", "POST", f"{CHROMA}/c/functions/attach", {}),
@@ -357,6 +378,14 @@ def test_what_touches_no_entry_is_other_http(format: str, method: str, target: s
         ("weaviate", "POST", "/v1/graphql", {"query": 7}),
         ("weaviate", "POST", "/v1/batch/references", []),
         ("weaviate", "POST", "/v1/objects/Note/1/references/of", {}),
+        ("weaviate", "GET", "/v1/objects?class=Mine&class=Theirs", None),
+        ("weaviate", "POST", "/v1/graphql", {"query": "{Get{Note{text}}}", "Query": "{Get{Fact{text}}}"}),
+        ("weaviate", "POST", "/v1/objects", {"class": "Note", "Cla\u017fs": "Fact", "properties": {}}),
+        ("weaviate", "POST", "/v1/users/db/eve", {}),
+        ("weaviate", "POST", "/v1/backups/s3", {}),
+        ("mem0", "GET", "/v1/memories/?user_id=mine&user_id=theirs", None),
+        ("mem0", "GET", "/v1/events/", None),
+        ("mem0", "GET", "/v1/api-keys/", None),
         ("mem0", "POST", "/v1/exports/", {}),
         ("mem0", "GET", "/v1/exports/", None),
     ],

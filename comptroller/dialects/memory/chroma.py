@@ -38,6 +38,8 @@ def read(asked: Asked) -> Exchange | None:
             raise Unreadable(f"{asked.method} {asked.path[-100:]} of Chroma is not known here")
         return Exchange("delete", ()) if asked.path.rstrip("/") == "/api/v2/reset" else None
     collection, doing = unquote(found[3] or ""), found[4]
+    if doing is None and asked.method == "PUT" and asked.json().get("new_name") is not None:
+        raise Unreadable("a collection of another name is one that policies do not know. Make a new one")
     if not collection or (doing is None and asked.method in ("GET", "PUT")) or doing == "count":
         return None
     names = (collection,)

@@ -1,5 +1,6 @@
 """What is asked of a memory: the entries a request writes, and those its reply brings, each where it can be changed."""
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,8 +14,25 @@ from comptroller.dialects.dialect import Unreadable
 
 MOST = 10_000  # entries of one request or reply
 MOST_PIECES = 100_000  # of one entry
+LONG = 6  # characters of a number, an id or the name of a field from which on it is looked at as text
+_WORD = re.compile(r"[#_]?[A-Za-z]+(?:[_-][A-Za-z]+){0,3}")
+_HOLDING = (str, dict, list)
 Spot = tuple[Any, Any]  # a list or an object, and where in it a value stands
 Names = tuple[str, ...]
+
+
+def told(value: Any) -> str:
+    """A text or number as it is looked at; stores give whole numbers back as fractions."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _is_long(value: Any) -> bool:
+    return isinstance(value, (int, float)) and len(told(value)) >= LONG
+
+
+def _is_whole(value: Any) -> bool:
+    """A number in a list that is none of a vector's."""
+    return _is_long(value) and (isinstance(value, int) or value.is_integer())
 
 
 @dataclass(slots=True, eq=False)
@@ -33,7 +51,7 @@ class Item:
         return beside + [(name, value) for name, value in held if name != STAMP and name not in self.not_ours]
 
     def spots(self) -> Iterator[Spot]:
-        """Every text of the content, where it stands."""
+        """Every text of the content, where it stands, and every number long enough to be an account's or a phone's."""
         ahead = deque(spot for _, spot in self.more)
         ahead += [(self.holder, name) for name in self.holder if name != STAMP and name not in self.not_ours]
         for _ in range(MOST_PIECES):
@@ -41,17 +59,29 @@ class Item:
                 return
             box, key = ahead.popleft()
             value = box[key]
-            if isinstance(value, str):
+            if isinstance(value, str) or (isinstance(box, dict) and _is_long(value)) or _is_whole(value):
                 yield box, key
             elif isinstance(value, dict):
                 ahead.extend((value, name) for name in value)
             elif isinstance(value, list):
-                ahead.extend((value, number) for number, one in enumerate(value) if isinstance(one, (str, dict, list)))
+                ahead.extend((value, at) for at, one in enumerate(value) if isinstance(one, _HOLDING) or _is_whole(one))
         raise Unreadable("an entry holds more pieces than are looked at")
 
     def text(self) -> str:
         """All its texts, a line each."""
-        return "\n".join(box[key] for box, key in self.spots())
+        return "\n".join(told(box[key]) for box, key in self.spots())
+
+    def labels(self) -> list[str]:
+        """Its id and the names of its fields, where they say more than a plain word: text can be hidden there too."""
+        ahead: list[Any] = [value for _, value in self.content()]
+        names = [self.id, *(name for name, _ in self.content())]
+        while ahead and len(names) < MOST_PIECES:
+            value = ahead.pop()
+            if isinstance(value, dict):
+                names += value
+            if isinstance(value, (dict, list)):
+                ahead += [one for one in (value.values() if isinstance(value, dict) else value) if one]
+        return [name for name in dict.fromkeys(names) if len(name) >= LONG and not _WORD.fullmatch(name)]
 
 
 @dataclass(slots=True, eq=False)
@@ -102,6 +132,13 @@ class Asked:
         for name, value in parse_qsl(self.query, keep_blank_values=True):
             found.setdefault(name, []).append(value)
         return found
+
+    def parameter(self, name: str) -> str:
+        """The one value of it; servers differ in which of two they take."""
+        values = self.parameters().get(name, [""])
+        if len(values) > 1:
+            raise Unreadable(f"it says `{name}` more than once")
+        return values[0]
 
     def json(self) -> dict[str, Any]:
         """The body, where it is an object."""

@@ -24,13 +24,14 @@ TEXT = "#memory"
 _VERSIONS = ("old_memory", "new_memory", "memory", "input")
 _OWNERS = ("user_id", "agent_id", "app_id", "run_id")
 _ROUTE = re.compile(r"/v[123]/memories(?:/([^/]+))?(?:/(history))?")
-_QUIET = re.compile(r"/v[12]/(?:ping|entities|users|organizations|projects|api-keys|event|events)(?:/.*)?")
+_QUIET = re.compile(r"/v[12]/(?:ping|entities|users|organizations|projects)(?:/.*)?")
+_MOST_FILTERS = 1_000
 
 
 def read(asked: Asked) -> Exchange | None:
     """What is asked; None where no memory is written, read or deleted."""
     path, method = asked.path.rstrip("/"), asked.method
-    if _QUIET.fullmatch(path) and method in ("GET", "POST"):
+    if _QUIET.fullmatch(path) and method == "GET":
         return None
     if path == "/v1/batch":
         return _batch(asked)
@@ -40,11 +41,11 @@ def read(asked: Asked) -> Exchange | None:
     id, history = unquote(found[1] or ""), found[2]
     if method == "POST" and id in ("", "add", "search") and not history:
         return _post(asked, id)
-    names = _names({name: values[0] for name, values in asked.parameters().items()})
+    whose = _names({name: asked.parameter(name) for name in asked.parameters() if name in _OWNERS})
     if method == "GET":
-        return Exchange("read", names, [id] if id else [], found=_history if history else _found)
+        return _of(whose, Exchange("read", None, [id] if id else [], found=_history if history else _found))
     if method == "DELETE":
-        return Exchange("delete", names, [id] if id else [])
+        return _of(whose, Exchange("delete", None, [id] if id else []))
     if method == "PUT" and id:
         body = asked.json()
         item = Item("", holder_in(body, "metadata"), _text(body))
@@ -55,15 +56,35 @@ def read(asked: Asked) -> Exchange | None:
 def _post(asked: Asked, last: str) -> Exchange:
     body = asked.json()
     if last == "search" or (last == "" and "messages" not in body):
-        filters = body.get("filters")
-        names = _names(body) or (_names(filters) if isinstance(filters, dict) else None)
-        return Exchange("read", names, asks="\n".join(texts_in(body.get("query"))), body=body, found=_found)
+        asks = "\n".join(texts_in(body.get("query")))
+        return _of(_names(body), Exchange("read", None, asks=asks, body=body, found=_found))
     return _add(body)
 
 
-def _names(said: dict[str, Any]) -> Names | None:
-    """Whose memory it is: there are no collections, each user or agent has one. None where that is not said plainly."""
-    return tuple(str(said[name]) for name in _OWNERS if isinstance(said.get(name), str))[:1] or None
+def _of(whose: list[Names], made: Exchange) -> Exchange:
+    """What is asked, with all whose memory it is about."""
+    made.names, made.others = (whose[0] if whose else None), whose[1:]
+    return made
+
+
+def _names(said: dict[str, Any]) -> list[Names]:
+    """Whose memory it is: there are no collections, each user or agent has one. None of it where that is not plain."""
+    found: dict[Names, None] = {}
+    ahead: list[Any] = [{name: value for name, value in said.items() if name in (*_OWNERS, "filters")}]
+    for _ in range(_MOST_FILTERS):
+        if not ahead:
+            return list(found)
+        one = ahead.pop()
+        if isinstance(one, list):
+            ahead += one
+        for name, value in one.items() if isinstance(one, dict) else ():
+            if name in _OWNERS and isinstance(value, str) and value != "*":
+                found[value,] = None
+            elif name in (*_OWNERS, "OR", "NOT") and value is not None:
+                return []  # of several, of all but some
+            elif isinstance(value, (dict, list)):
+                ahead.append(value)
+    return []
 
 
 def _add(body: dict[str, Any]) -> Exchange:
@@ -74,7 +95,7 @@ def _add(body: dict[str, Any]) -> Exchange:
     holder = holder_in(body, "metadata")
     more = [(TEXT, (message, "content")) for message in messages if "content" in message]
     loose = body.get("infer") is not False
-    return Exchange("write", _names(body), [], [Item("", holder, more)], body=body, loose=loose)
+    return _of(_names(body), Exchange("write", None, [], [Item("", holder, more)], body=body, loose=loose))
 
 
 def _batch(asked: Asked) -> Exchange:

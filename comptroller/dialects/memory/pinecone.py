@@ -41,7 +41,7 @@ def read(asked: Asked) -> Exchange | None:
         return Exchange("delete", _names(asked, unquote(gone[1])))
     if (asked.method, asked.path) == ("GET", "/vectors/fetch"):
         said = asked.parameters()
-        names = _names(asked, said.get("namespace", [""])[0])
+        names = _names(asked, asked.parameter("namespace"))
         return Exchange("read", names, said.get("ids", []), found=_fetched)
     reading = _POSTS.get(asked.path) if asked.method == "POST" else None
     if reading is None:

@@ -37,6 +37,8 @@ _SEARCHES = {
 _GROUPS = {f"{name}/groups" for name in _SEARCHES}
 _BATCHES = {f"{name}/batch" for name in _SEARCHES}
 _QUIET = frozenset({"points/count", "index", "exists", "cluster", "aliases", "optimizations"})
+# Of the server itself. Anything else may be a spelling of a path that it knows and we do not.
+_SERVER = re.compile(r"/(?:(?:collections|aliases|telemetry|metrics|healthz|livez|readyz|cluster|issues)(?:/[^/]*)?)?")
 _MOST_DEEP = 8  # levels of a reply that points are looked for in
 
 
@@ -51,8 +53,14 @@ def read(asked: Asked) -> Exchange | None:
     if found is None:
         if "snapshots" in asked.path:
             raise Unreadable("snapshots hold entries of everybody")
-        return None  # the server itself, or all collections
+        if not _SERVER.fullmatch(asked.path):
+            raise Unreadable(f"{asked.method} {asked.path[:100]} of Qdrant is not known here")
+        return None
     names, rest, method = (unquote(found[1]),), (found[2] or "").rstrip("/"), asked.method
+    if names == ("aliases",) and not rest and method != "GET":
+        raise Unreadable("under another name policies do not know a collection. Use its own")
+    if not rest and method == "PUT" and asked.json().get("init_from") is not None:
+        raise Unreadable("it copies a collection with the entries of everybody")
     if not rest:
         return Exchange("delete", names) if method == "DELETE" else None
     if rest in _QUIET or rest.startswith("index/"):
@@ -73,6 +81,8 @@ def read(asked: Asked) -> Exchange | None:
 def _search(body: dict[str, Any], rest: str, names: Names) -> Exchange:
     searches = [as_object(one) for one in as_list(body.get("searches"))] if rest in _BATCHES else [body]
     usual = _SEARCHES.get(rest.removesuffix("/groups").removesuffix("/batch"), False)
+    if rest in _GROUPS:
+        body["with_payload"] = True  # a group is called by a field of its entries: what it tells has to be looked at
     bare = {_with_payload(search, usual) for search in searches}
     if len(bare) > 1:
         raise Unreadable("some of its searches bring payloads and some do not; ask them apart, or all alike")
@@ -131,6 +141,9 @@ def _lists(value: Any, deep: int) -> Iterator[Batch]:
     if not deep:
         raise Unreadable("its reply is nested deeper than is looked into")
     if isinstance(value, list):
+        if value and all(isinstance(one, dict) and isinstance(one.get("hits"), list) for one in value):
+            yield from [_group(value, one) for one in as_list(value)]
+            return
         if value and all(isinstance(one, dict) and _is_point(one) for one in value):
             yield batch_of(value, _point)
             return
@@ -142,6 +155,19 @@ def _lists(value: Any, deep: int) -> Iterator[Batch]:
         for one in value.values():
             if isinstance(one, (dict, list)):
                 yield from _lists(one, deep - 1)
+
+
+def _group(groups: list[Any], group: dict[str, Any]) -> Batch:
+    """Entries of a group, whose id is a field of theirs: it goes with the last of them."""
+    made = batch_of(group["hits"], _point)
+    leave_out = made.leave_out
+
+    def with_group(gone: frozenset[int]) -> None:
+        leave_out(gone)
+        if not group["hits"]:
+            groups[:] = [one for one in groups if one is not group]
+
+    return Batch(made.items, with_group)
 
 
 def _is_point(value: dict[str, Any]) -> bool:
@@ -177,9 +203,17 @@ def _set_payload(body: dict[str, Any], names: Names) -> Exchange:
     """The same payload for one point or several: a stamp for one id would not hold for another."""
     if body.get("key"):
         raise Unreadable("it changes what is deep inside a payload. Set the whole field")
+    if body.get("filter") is not None:
+        raise Unreadable("an update by a filter changes entries that nobody names")
     ids = texts_in(body.get("points"))
     item = Item(ids[0] if len(ids) == 1 else "", as_object(body.get("payload")))
     return Exchange("write", names, ids, [item], body=body)
+
+
+def _delete_fields(body: dict[str, Any], names: Names) -> Exchange:
+    if any(STAMP in key for key in texts_in(body.get("keys"))):
+        raise Unreadable("it takes stamps away, and with them whose entries these are")
+    return _delete(body, names)
 
 
 def _delete(body: dict[str, Any], names: Names) -> Exchange:
@@ -207,7 +241,7 @@ _OPERATIONS: dict[str, Callable[[dict[str, Any], Names], Exchange]] = {
     "set_payload": _set_payload,
     "overwrite_payload": _set_payload,
     "delete": _delete,
-    "delete_payload": _delete,
+    "delete_payload": _delete_fields,
     "clear_payload": _delete,
     "update_vectors": _vectors,
     "delete_vectors": _vectors,
@@ -216,7 +250,7 @@ _CHANGES: dict[tuple[str, str], Callable[[dict[str, Any], Names], Exchange]] = {
     ("PUT", "points"): _upsert,
     ("POST", "points/payload"): _set_payload,
     ("PUT", "points/payload"): _set_payload,
-    ("POST", "points/payload/delete"): _delete,
+    ("POST", "points/payload/delete"): _delete_fields,
     ("POST", "points/payload/clear"): _delete,
     ("POST", "points/delete"): _delete,
     ("PUT", "points/vectors"): _vectors,

@@ -11,6 +11,7 @@ from comptroller.dialects.memory.exchange import (
     Batch,
     Exchange,
     Item,
+    Names,
     as_list,
     as_object,
     batch_of,
@@ -21,12 +22,37 @@ from comptroller.dialects.memory.exchange import (
 HOSTS = (".weaviate.cloud", ".weaviate.network")
 _OBJECT = re.compile(r"/v1/objects(?:/([^/]+))?(?:/([^/]+))?(/references/.+)?")
 _CLASS = re.compile(r"/v1/schema/([^/]+)(?:/.+)?")
-_QUIET = re.compile(r"/v1/(?:meta|nodes|schema|\.well-known/.+|cluster/.+|authz/.+|users/.+|backups/.+)?(?:/.*)?")
+_QUIET = re.compile(r"/v1/(?:meta|schema|\.well-known/.+)?(?:/.*)?")
+_RUNNING = re.compile(r"/v1/(?:nodes|cluster|authz|users|backups)(?:/.*)?")  # of whoever runs it, but for a look
+_READ = frozenset({"query", "variables", "class", "id", "properties", "tenant", "objects", "match"})
 _ADDED = frozenset({"_additional"})
 
 
 def read(asked: Asked) -> Exchange | None:
     """What is asked; None where no object is written, read or deleted."""
+    made = _read(asked)
+    return None if made is None else _spelt_both_ways(made)
+
+
+def _spelt_both_ways(made: Exchange) -> Exchange:
+    """Classes begin with a capital whether or not a request says so; policies may say either."""
+    found = [names for names in (made.names, *made.others) if names]
+    if made.names is not None:
+        made.names = _capital(made.names)
+    spelt = [spell(names) for names in found for spell in (_capital, _small)]
+    made.others = [names for names in dict.fromkeys(spelt) if names != made.names]
+    return made
+
+
+def _capital(names: Names) -> Names:
+    return (names[0][:1].upper() + names[0][1:], *names[1:])
+
+
+def _small(names: Names) -> Names:
+    return (names[0][:1].lower() + names[0][1:], *names[1:])
+
+
+def _read(asked: Asked) -> Exchange | None:
     path, method = asked.path.rstrip("/"), asked.method
     if path == "/v1/graphql" and method == "POST":
         return _graphql(asked)
@@ -38,6 +64,8 @@ def read(asked: Asked) -> Exchange | None:
         return Exchange("delete", (unquote(gone[1]),))
     if path == "/v1/objects/validate" or _QUIET.fullmatch(path):
         return None
+    if method in ("GET", "HEAD") and _RUNNING.fullmatch(path):
+        return None
     raise Unreadable(f"{method} {path[:100]} of Weaviate is not known here")
 
 
@@ -48,13 +76,12 @@ def _object(asked: Asked, first: str, second: str, references: str | None) -> Ex
     if references:
         raise Unreadable("references between objects are not read here. Write them as properties")
     if not first and method == "POST":
-        body = asked.json()
+        body = _plain(asked.json())
         return Exchange("write", _names(body), texts_in(body.get("id")), [_written(body)], body=body)
-    id = second or first
+    id, tenant = second or first, asked.parameter("tenant")
     if not first and method == "GET":
-        said = asked.parameters()
-        return Exchange("read", tuple(said.get("class", [])) or None, found=_listed)
-    names = (first,) if second else None
+        return Exchange("read", _names({"class": asked.parameter("class"), "tenant": tenant or None}), found=_listed)
+    names = _names({"class": first, "tenant": tenant or None}) if second else None
     if method == "GET":
         return Exchange("read", names, [id], found=_single)
     if method == "DELETE":
@@ -62,13 +89,22 @@ def _object(asked: Asked, first: str, second: str, references: str | None) -> Ex
     if method == "HEAD":
         return None
     if method in ("PUT", "PATCH"):
-        body = asked.json()
+        body = _plain(asked.json())
         body.setdefault("id", id)
-        return Exchange("write", names or _names(body), [id], [_written(body)], body=body)
+        said = _names({"class": first if second else None, **body})
+        others = [(first, *texts_in(body.get("tenant")))] if second else []
+        return Exchange("write", said, [id], [_written(body)], body=body, others=others)
     raise Unreadable(f"{method} {asked.path[:100]} of Weaviate is not known here")
 
 
-def _names(body: dict[str, Any]) -> tuple[str, ...] | None:
+def _plain(body: dict[str, Any]) -> dict[str, Any]:
+    """The object, where no name in it means another to a server that does not tell capitals from small letters."""
+    if any(name not in _READ and name.casefold() in _READ for name in body):
+        raise Unreadable("a name in it is written with capitals")
+    return body
+
+
+def _names(body: dict[str, Any]) -> Names | None:
     name = body.get("class")
     return (name, *texts_in(body.get("tenant"))) if isinstance(name, str) and name else None
 
@@ -78,13 +114,13 @@ def _written(body: dict[str, Any]) -> Item:
 
 
 def _batch(asked: Asked) -> Exchange:
-    body = asked.json()
+    body = _plain(asked.json())
     if asked.method == "DELETE":
-        match = as_object(body.get("match"))
-        return Exchange("delete", _names(match), body=body)
+        match = _plain(as_object(body.get("match")))
+        return Exchange("delete", _names({**match, "tenant": asked.parameter("tenant") or None}), body=body)
     if asked.method != "POST":
         raise Unreadable(f"{asked.method} {asked.path} of Weaviate is not known here")
-    objects = [as_object(one) for one in as_list(body.get("objects"))]
+    objects = [_plain(as_object(one)) for one in as_list(body.get("objects"))]
     classes = [_names(one) for one in objects]
     items = [_written(one) for one in objects]
     made = Exchange("write", classes[0] if classes else None, [item.id for item in items], items, body=body)
@@ -112,18 +148,20 @@ def _listed(reply: Any) -> list[Batch]:
 
 
 def _graphql(asked: Asked) -> Exchange:
-    body = asked.json()
+    body = _plain(asked.json())
     query = body.get("query")
     if not isinstance(query, str):
         raise Unreadable("it holds no query")
     stamped, classes = graphql.with_stamp(query)
-    names: list[tuple[str, ...]] = [(name,) for name in dict.fromkeys(classes.values())]
+    told = dict.fromkeys(classes.values())
+    names = [one for one in told if one is not None]
     body["query"] = stamped
     variables = body.get("variables")
     asks = query if not variables else f"{query}\n{variables}"
-    made = Exchange("read", names[0], asks=asks, body=body, plain=asked.body, others=names)
-    made.found = _got
-    return made
+    # Asked again as it was, all comes without stamps: of one class only, lest one without any hides those of others.
+    plain = asked.body if len(classes) == 1 else None
+    of = None if None in told else names[0]
+    return Exchange("read", of, asks=asks, body=body, plain=plain, others=names, found=_got)
 
 
 def _got(reply: Any) -> list[Batch]:
