@@ -28,7 +28,11 @@ from comptroller.office.work import Records
 from comptroller.wrapper.desk import Desk
 
 LOCK = "office.lock"
-_PATIENCE_S = 30
+PATIENCE_S = 30
+
+
+class _Taken(StoreError):
+    """Somebody else is at work on the books."""
 
 
 class Bookkeeper:
@@ -51,6 +55,11 @@ class Bookkeeper:
         with _locked(self.desk):
             self.catch_up()
             yield
+
+    def look(self) -> None:
+        """Catch up to read on; while another process is at work on these books, they stay as they were before it."""
+        with contextlib.suppress(_Taken), _locked(self.desk, patience_s=0):
+            self.catch_up()
 
     def catch_up(self) -> None:
         """Take in what happened meanwhile, and do what it entails and nobody did."""
@@ -326,18 +335,18 @@ def plain(value: object) -> dict[str, object]:
 
 
 @contextmanager
-def _locked(desk: Desk) -> Iterator[None]:
+def _locked(desk: Desk, patience_s: float = PATIENCE_S) -> Iterator[None]:
     """Hold the office's lock; a ledger in memory needs none."""
     place = Path(desk.settings.ledger)
     if getattr(desk.ledger, "facts", None) is not None or not place.is_dir():
         yield
         return
-    lock = _LOCKS.setdefault(str(place.absolute()), FileLock(place / LOCK, timeout=_PATIENCE_S))
+    lock = _LOCKS.setdefault(str(place.absolute()), FileLock(place / LOCK))
     try:
-        lock.acquire()
+        lock.acquire(timeout=patience_s)
     except Timeout:
-        raise StoreError(
-            f"{place / LOCK}: another process has been at work on these books for {_PATIENCE_S} s. "
+        raise _Taken(
+            f"{place / LOCK}: another process has been at work on these books for {patience_s} s. "
             "Let it end, then try again."
         ) from None
     try:

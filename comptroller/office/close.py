@@ -25,7 +25,7 @@ _Dues = Iterator[tuple[Contract, Period]]
 
 def draft(keeper: Bookkeeper, customer: str, period: str = "", tenant: str = "") -> Invoice | None:
     """What the invoice of a period would be if it were closed now; by default that of the current one."""
-    keeper.catch_up()
+    keeper.look()
     tenant = tenant or keeper.desk.settings.tenant
     contract = _contract(keeper, tenant, customer)
     known = _period_named(keeper, contract, period) if period else _current(keeper, contract)
@@ -35,9 +35,8 @@ def draft(keeper: Bookkeeper, customer: str, period: str = "", tenant: str = "")
 def previews(keeper: Bookkeeper, customer: str, tenant: str) -> list[tuple[Period, Invoice]]:
     """What every period of a customer without an invoice would come to now: those that are over and the one that runs.
 
-    What the first of them takes is not on a later one: they are closed in order.
+    What the first of them takes is not on a later one: they are closed in order. The bookkeeper has caught up.
     """
-    keeper.catch_up()
     records = keeper.records.anew()
     now, contract = keeper.desk.clock.now_ns(), _contract(keeper, tenant, customer)
     periods = [period for _, period in _due(keeper, tenant, customer, date.max, now, early=True)]

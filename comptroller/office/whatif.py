@@ -67,7 +67,7 @@ class _Unbilled:
 
 def reprice(keeper: Bookkeeper, other: ContractBook, period: str, customer: str = "") -> list[Rerated]:
     """Rate a period anew for every customer that the other contracts are for, or for one of them."""
-    keeper.catch_up()
+    keeper.look()
     wanted = [who for who in other.customers if customer in ("", who[1])]
     if not wanted:
         raise SettingsError(f"None of these contracts is for {customer!r}. Name one of their customers, or use --for.")

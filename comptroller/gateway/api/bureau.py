@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from comptroller.core.clock import SYSTEM, Clock
+from comptroller.core.errors import StoreError
 from comptroller.core.settings import Settings
 from comptroller.office import receipts
 from comptroller.office.approvals import ApprovalDesk
-from comptroller.office.bookkeeper import Bookkeeper
+from comptroller.office.bookkeeper import PATIENCE_S, Bookkeeper
 from comptroller.office.dossiers import Given
 from comptroller.office.follower import START, Follower
 from comptroller.office.keeping import keeper_of
@@ -19,6 +20,7 @@ from comptroller.office.outcome_desk import OutcomeDesk
 from comptroller.office.prover import Prover
 from comptroller.office.receipts import Drawer
 from comptroller.office.roll import Roll
+from comptroller.office.still import Still
 from comptroller.office.webhooks import Post
 from comptroller.policies.book import Book
 from comptroller.store.bodies import Bodies
@@ -50,7 +52,9 @@ class Bureau:
         self._outcomes: OutcomeDesk | None = None
         self._approvals: ApprovalDesk | None = None
         self._keeper: Bookkeeper | None = None
-        self._books_turn = threading.Lock()
+        self._books_turn, self._books_pen = threading.Lock(), threading.Lock()
+        self._still: Still | None = None  # the books as they stood before those who close a period began
+        self.patience_s: float = PATIENCE_S  # how long somebody waits who would write the books, too
         self.diffs: dict[tuple[object, ...], Diff] = {}  # the last few comparisons of runs
         self.audits: dict[str, object] = {}  # what the audit's room remembers between requests
         self.packs: dict[str, str] = {}  # what the evidence's room does, and how the last of it ended
@@ -78,14 +82,47 @@ class Bureau:
 
     @contextmanager
     def books(self) -> Iterator[Bookkeeper]:
-        """The books, brought up to date, for one at a time; opened by the first who needs them."""
+        """The books to look at, for one at a time; while a period is closed, as they stood before that."""
         with self._books_turn:
-            self.outcomes.work_here()
-            if self._keeper is None:
-                self._keeper = keeper_of(self.desk, self.reader, self.outcomes)
-            else:
-                self._keeper.catch_up()
-            yield self._keeper
+            yield self._still or self._kept()
+
+    @contextmanager
+    def writing(self) -> Iterator[Bookkeeper]:
+        """The books to write something short, for one at a time and for nobody else."""
+        with self._pen(), self._books_turn:
+            yield self._kept()
+
+    @contextmanager
+    def closing(self) -> Iterator[Bookkeeper]:
+        """The books for whoever closes periods, which takes long: who looks is shown what was before, meanwhile."""
+        with self._pen():
+            with self._books_turn:
+                keeper = self._kept()
+                self._still = Still(keeper)
+            try:
+                yield keeper
+            finally:
+                with self._books_turn:
+                    self._still = None
+
+    @contextmanager
+    def _pen(self) -> Iterator[None]:
+        """One writes at a time."""
+        if not self._books_pen.acquire(timeout=self.patience_s):
+            raise StoreError(f"The books have been written for {self.patience_s} s by somebody else. Try again later.")
+        try:
+            yield
+        finally:
+            self._books_pen.release()
+
+    def _kept(self) -> Bookkeeper:
+        """The books, brought up to date; opened by the first who needs them."""
+        self.outcomes.work_here()
+        if self._keeper is None:
+            self._keeper = keeper_of(self.desk, self.reader, self.outcomes)
+        else:
+            self._keeper.look()
+        return self._keeper
 
     @property
     def book(self) -> Book:

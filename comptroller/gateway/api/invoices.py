@@ -126,7 +126,7 @@ _SORTS: Mapping[str, Callable[[Invoice], tuple[Any, ...]]] = {
 
 def pay_invoice(ask: Ask) -> InvoiceTold:
     """Take a payment in."""
-    with opened(ask) as keeper:
+    with _written(ask) as keeper:
         known, said = meant(ask, keeper), ask.body
         paid = settle.pay(keeper, known.number, _amount(said), said.reference, by=ask.who.signature)
         return _whole(keeper, paid)
@@ -134,7 +134,7 @@ def pay_invoice(ask: Ask) -> InvoiceTold:
 
 def credit_invoice(ask: Ask) -> NoteTold:
     """Give part of it back."""
-    with opened(ask) as keeper:
+    with _written(ask) as keeper:
         known, said = meant(ask, keeper), ask.body
         note = settle.given(keeper, known, said.reference) or settle.credit(
             keeper,
@@ -150,14 +150,14 @@ def credit_invoice(ask: Ask) -> NoteTold:
 
 def void_invoice(ask: Ask) -> InvoiceTold:
     """Take it back."""
-    with opened(ask) as keeper:
+    with _written(ask) as keeper:
         known = meant(ask, keeper)
         return _whole(keeper, settle.void(keeper, known.number, ask.body.because, ask.who.signature))
 
 
 def write_off_invoice(ask: Ask) -> InvoiceTold:
     """Give up what is open of it."""
-    with opened(ask) as keeper:
+    with _written(ask) as keeper:
         known = meant(ask, keeper)
         return _whole(keeper, settle.write_off(keeper, known.number, ask.body.because, ask.who.signature))
 
@@ -169,7 +169,8 @@ def close_periods(ask: Ask) -> InvoicePage:
         raise Problem(
             403, "not_allowed", "This key is for another customer.", "Leave the customer out.", "body.customer"
         )
-    with opened(ask) as keeper:
+    ask.who.must_own()
+    with ask.bureau.closing() as keeper:
         need_contracts(keeper)
         ask.bureau.reader.refresh()  # what calls cost, up to now
         made = closing.close(keeper, said.period or "", customer, ask.who.tenant, said.early, ask.who.signature)
@@ -181,6 +182,12 @@ def opened(ask: Ask) -> AbstractContextManager[Bookkeeper]:
     """The books, for whoever may see them at all."""
     ask.who.must_own()
     return ask.bureau.books()
+
+
+def _written(ask: Ask) -> AbstractContextManager[Bookkeeper]:
+    """The books to write them."""
+    ask.who.must_own()
+    return ask.bureau.writing()
 
 
 def meant(ask: Ask, keeper: Bookkeeper) -> Invoice:
