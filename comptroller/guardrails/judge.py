@@ -4,11 +4,10 @@ What is judged was written by others, maybe to be judged well. It stands between
 judge is told that nothing between them is said to it. Its answer has one shape, and anything else is none.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
-
-import msgspec
 
 from comptroller.core.judges import Question, Word
 
@@ -78,8 +77,8 @@ def shape(question: Question) -> dict[str, Any]:
 def read(text: str, question: Question) -> tuple[Word, tuple[int, ...]]:
     """The answer, and which of several it holds for; raises ValueError where it is none."""
     try:
-        said = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        said = json.loads(text, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
         raise ValueError("it answered with something that is no JSON") from None
     names = _names(question)
     if not isinstance(said, dict) or said.keys() != {"because", *names}:
@@ -91,6 +90,14 @@ def read(text: str, question: Question) -> tuple[Word, tuple[int, ...]]:
     word: Word = "yes" if "yes" in words else "unsure" if "unsure" in words else "no"
     several = len(words) > 1
     return word, tuple(number for number, each in enumerate(words, 1) if each == "yes") if several else ()
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object in which nothing is said twice: who says yes and no has said neither."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError("a field stands in it twice")
+    return made
 
 
 def _names(question: Question) -> list[str]:
