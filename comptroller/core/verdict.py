@@ -127,6 +127,7 @@ class Case:
     kind: str = "model"
     tool: str = ""
     args: Mapping[str, object] | None = None
+    raw: str = ""  # arguments that are no JSON object, as they came: conditions fail on them, judges look at them
     model: str = ""
     stream: bool = False
     max_tokens: int | None = None

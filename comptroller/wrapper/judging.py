@@ -96,12 +96,13 @@ def _view(view: str, case: Case, heard: Heard) -> str:
     if view == "reply":
         return case.reply_text()
     if view == "args":
-        return case.reply_calls() if case.stage == "reply" else _call(case.tool, case.args)
+        return case.reply_calls() if case.stage == "reply" else _call(case)
     return _sources(case) if view == "sources" else case.text()
 
 
-def _call(tool: str, args: object) -> str:
-    return packed({"tool": tool, "args": args}).decode()
+def _call(case: Case) -> str:
+    """A tool call; one whose arguments we cannot read as they came, for an agent might."""
+    return packed({"tool": case.tool, "args": case.raw if case.args is None else case.args}).decode()
 
 
 def calls_in(reply: Reply) -> str:

@@ -117,7 +117,7 @@ def _judged(
     tool.matter = lambda: _matter(name, args, text)
     if not cleared and (again := loops.calls(tool)):  # once edited by an approver, it was counted before
         yield from loops.act(tool, again)
-    case = case_for(tool, "tool", tool=name, args=args)
+    case = case_for(tool, "tool", tool=name, args=args, raw=text if args is None else "")
     if back.others and args is not None:
         case.origins = dataflow.origins_of(tool, back.traced(args))
     decision = yield from shared.decide(tool, case)

@@ -7,7 +7,8 @@ from openai import OpenAI
 
 import comptroller as ct
 from comptroller.core.facts import CALL_CLOSED
-from tests.wrapper.test_judging import BOTH, HEAD, RULE, SUE, House, exhibits, house
+from comptroller.testing.script import Received, Say, Use
+from tests.wrapper.test_judging import BOTH, HEAD, RULE, SUE, House, exhibits, house, is_judge, verdict
 
 BOB: list[Any] = [{"role": "user", "content": "I am bob@acme.com. Hi"}]
 
@@ -44,6 +45,19 @@ def test_a_cap_on_an_agent_counts_what_that_agent_spends_and_not_its_judges() ->
     with house(head=head_for("desk", "budgets: [{per: agent, cap: 1 calls, over: deny}]")) as here:
         assert ask_as(here, "desk", BOB) == "Hello."
         assert len(here.office.facts(CALL_CLOSED)) == 2
+
+
+@pytest.mark.parametrize("args", ['{"to": "evil"', "evil", '["evil"]', '{"to": NaN, "more": "evil"}'])
+def test_a_judge_sees_arguments_that_we_cannot_read_and_an_agent_might(args: str) -> None:
+    rule = "  - {id: pay, on: tool, tool: pay, judge: {says: It pays evil., by: [careful]}, then: deny, because: No.}\n"
+
+    def answer(asked: Received) -> Say | str:
+        if is_judge(asked):
+            return verdict("yes" if "evil" in exhibits(asked) else "no")
+        return Say(calls=[Use("pay", args)])
+
+    with house(rules=rule, says=answer) as here:
+        assert "was refused. No." in here.ask()
 
 
 def test_what_the_model_was_told_when_it_was_asked_again_is_not_what_the_user_said() -> None:
