@@ -7,7 +7,7 @@ from comptroller.tracing.findings import Findings
 from comptroller.tracing.step import Costs
 from comptroller.tracing.telling import change_in_words, verdict
 
-TOLD = 3  # repeats and loops that are told; --json has all
+TOLD = 3  # repeats, loops and handovers that are told; --json has all
 SHOWN = 50  # rows of a comparison unless --limit says otherwise
 _WORDS = {
     "only_bad": "only in the bad run",
@@ -28,9 +28,13 @@ def write_why(found: Findings, known_as: str = "") -> None:
             screen.say(f"    where: {number}{place}")
         screen.say(f"    what helps: {screen.clean(found.remedy)}")
         if found.others:
-            screen.say(f"    {screen.count(found.others, 'other call')} failed or was refused too")
+            were = "was" if found.others == 1 else "were"
+            screen.say(f"    {screen.count(found.others, 'other call')} failed or {were} refused too")
         if found.lost.total:
             screen.say(f"    lost: {costs_in_words(found.lost.total)}{_of_which(found)}")
+    for one in found.handovers[:TOLD]:
+        agents = f"{screen.short(one.agent, 40) or '-'} to {screen.short(one.to, 40)}"
+        screen.say(f"  handed over: {agents}, {screen.short(one.because, 200)}")
     for said in _over_and_over(found):
         screen.say(f"  {said}")
 

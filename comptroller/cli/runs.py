@@ -8,7 +8,7 @@ from comptroller.cli import account, findings, screen
 from comptroller.cli.findings import SHOWN
 from comptroller.cli.main import Json, Ledger, Misuse
 from comptroller.cli.place import ledger_of, reading
-from comptroller.office.account import costs_of, gather, inner_runs, origins_of, run_row
+from comptroller.office.account import costs_of, gather, origins_of
 from comptroller.store.reader import Reader
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Find and read runs.")
@@ -126,14 +126,11 @@ def tree(run: RunId, ledger: Ledger = "", as_json: Json = False) -> None:
     """Draw one run as a tree of agents, calls and tool calls, with cost and status at each node."""
     from comptroller.cli import tree as drawing
     from comptroller.office.tree import as_json as as_data
-    from comptroller.office.tree import grow
+    from comptroller.office.tree import tree_of
 
     with reading(ledger_of(ledger)) as reader:
         id = meant(reader, run)
-        told = run_row(reader, id)
-        origins = origins_of(reader, id)
-        rows = [{**row, "origins": origins.get(str(row["id"]), [])} for row in reader.rows("run_tree", run=id)]
-        root = grow(told, rows, inner_runs(reader, id))
+        root = tree_of(reader, id, origins=origins_of(reader, id))
     if as_json:
         screen.say_json(as_data(root))
     else:

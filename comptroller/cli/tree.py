@@ -25,6 +25,8 @@ def draw(root: Node) -> None:
     if row.get("budget") is not None:
         budget = f" of {screen.money(row['budget'], row['budget_currency'])}"
     screen.say(f"{name}{who}  {screen.status(row['status'])}  {_costs(root.costs)}{budget}  {took}")
+    for told in _handed(root):
+        screen.say(told)
     ahead = _lines([root], "")
     while ahead:
         lead, group, final = ahead.pop()
@@ -73,11 +75,18 @@ def _line(group: list[Node]) -> str:
 
 
 def _came(group: list[Node]) -> list[str]:
-    """Where the arguments of a call came from: all of one that was stopped, of others what is worth a look."""
+    """Where the arguments of a call came from: all of one that was stopped, of others what is worth a look; and who
+    took over.
+    """
     row = group[0].row
     stopped = row["action"] not in ("", "allow", "note", "redact")
     origins = [o for o in row.get("origins") or () if stopped or o["label"] == "untrusted"]
-    return [screen.short(origin_in_words(origin), 160) for origin in origins]
+    return [*(screen.short(origin_in_words(origin), 160) for origin in origins), *_handed(group[0])]
+
+
+def _handed(node: Node) -> list[str]:
+    """Who took over here, and why."""
+    return [screen.short(f"{one.agent or 'it'} handed over to {one.to}: {one.because}", 160) for one in node.handovers]
 
 
 def _name(row: Row) -> str:

@@ -1,11 +1,11 @@
 """A run out of the books as steps and texts, for what looks into runs; the same for command line and console."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from comptroller.core.errors import StoreError
 from comptroller.core.money import NANOS
-from comptroller.tracing.step import Run, Step
+from comptroller.tracing.step import Handover, Run, Step
 from comptroller.tracing.texts import Text, Texts
 
 Row = dict[str, Any]
@@ -39,7 +39,11 @@ def texts_of(rows: Rows, run: str) -> list[Text]:
 
 def steps_of(rows: Rows, run: str, texts: Texts, deserted: bool = False, tenant: str | None = None) -> list[Step]:
     """Agents, calls and inner runs in the order in which they began."""
-    tree = rows("run_tree", run=run, tenant=tenant)
+    return steps_in(rows, run, rows("run_tree", run=run, tenant=tenant), texts, deserted)
+
+
+def steps_in(rows: Rows, run: str, tree: Sequence[Row], texts: Texts, deserted: bool = False) -> list[Step]:
+    """The same of the rows of its tree."""
     steps = [_step(row, texts) for row in tree]
     inner = rows("run_inner", run=run, deserted=deserted)
     if not inner:
@@ -47,6 +51,20 @@ def steps_of(rows: Rows, run: str, texts: Texts, deserted: bool = False, tenant:
     known = {step.id for step in steps} | {row["run"] for row in inner}
     steps += [_inner(row, known) for row in inner]
     return sorted(steps, key=lambda step: step.started)
+
+
+def handovers_of(rows: Rows, run: str, tree: Sequence[Row], tenant: str | None = None) -> list[Handover]:
+    """Which of its agents handed over to whom, each with where that stands in its tree."""
+    told = rows("run_handovers", run=run, tenant=tenant)
+    return [Handover(row["agent"], row["to"], row["because"], _place(row, tree)) for row in told]
+
+
+def _place(row: Row, tree: Sequence[Row]) -> str:
+    """The refused call that said so, else the block of the agent that began last before."""
+    if any(each["id"] == row["call"] for each in tree):
+        return str(row["call"])
+    blocks = (each for each in reversed(tree) if each["kind"] == "agent" and each["name"] == row["agent"])
+    return next((str(each["id"]) for each in blocks if each["started"] <= row["happened"]), "")
 
 
 def _step(row: Row, texts: Texts) -> Step:

@@ -1,14 +1,18 @@
 """A run as a tree: agents, the calls they made, the tools those led to, and what each branch cost."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from comptroller.core.judges import AGENT
 from comptroller.core.money import decimal_text
-from comptroller.office.account import costs_of
+from comptroller.office.account import costs_of, inner_runs, run_row
+from comptroller.office.steps import handovers_of
+from comptroller.store.reader import Reader
+from comptroller.tracing.step import Handover
 
 Row = dict[str, Any]
 DEEPEST = 100  # levels that hang from one another; what is nested deeper begins again at the root
@@ -24,13 +28,25 @@ class Node:
     row: Row
     children: list["Node"] = field(default_factory=list)
     costs: Counter[str] = field(default_factory=Counter)  # nanos by currency, children included
+    handovers: list[Handover] = field(default_factory=list)  # said here
     shape: tuple[object, ...] = ()
 
 
-def grow(run: Row, rows: list[Row], inner: Sequence[Row] = ()) -> Node:
+def tree_of(
+    reader: Reader, run: str, tenant: str | None = None, origins: Mapping[str, list[Row]] = MappingProxyType({})
+) -> Node:
+    """The tree of a run out of the books; of its calls those of `tenant` alone, where one is said."""
+    rows = reader.rows("run_tree", run=run, tenant=tenant)
+    handovers = handovers_of(reader.rows, run, rows, tenant)
+    rows = [{**row, "origins": origins.get(str(row["id"]), [])} for row in rows]
+    return grow(run_row(reader, run), rows, inner_runs(reader, run), handovers)
+
+
+def grow(run: Row, rows: list[Row], inner: Sequence[Row] = (), handovers: Sequence[Handover] = ()) -> Node:
     """The tree of a run from its agents and calls in order; what names an unknown parent hangs from the root.
 
-    A run inside it is one node, under whoever opened it or else under the run around it.
+    A run inside it is one node, under whoever opened it or else under the run around it. An agent that handed over has
+    that on its own node, or on that of the call which said so.
     """
     root = Node({**run, "kind": "run", "name": run["workflow"] or "run", "id": run["run"]})
     nodes = {str(row["id"]): Node(row) for row in rows}
@@ -39,6 +55,8 @@ def grow(run: Row, rows: list[Row], inner: Sequence[Row] = ()) -> Node:
         nodes[str(row["run"])] = Node(
             {**_INNER, **row, "parent": parent, "id": row["run"], "name": row["workflow"] or "run"}
         )
+    for one in handovers:
+        nodes.get(one.at, root).handovers.append(one)
     above = _parents({id: str(node.row["parent"]) for id, node in nodes.items()})
     for id, node in nodes.items():
         nodes.get(above[id], root).children.append(node)
@@ -80,7 +98,8 @@ def _sum(root: Node) -> None:
         judge = agent if agent.startswith(AGENT) else ""  # two judges of one model are two
         words = (row["kind"], row["name"], row.get("model"), row["status"], row.get("action"), row.get("rule"), judge)
         came = tuple((origin["arg"], origin["label"]) for origin in row.get("origins") or ())
-        node.shape = (hash((words, came, row.get("error"), tuple(child.shape for child in node.children))),)
+        said = (row.get("error"), *node.handovers)
+        node.shape = (hash((words, came, said, tuple(child.shape for child in node.children))),)
 
 
 def _own_costs(node: Node, root: Node) -> Row:
@@ -97,6 +116,8 @@ def as_json(node: Node) -> Row:
     made: Row = {
         name: node.row[name] for name in (*names, "started", "ended") if node.row.get(name) not in (None, "", [])
     }
+    if node.handovers:
+        made["handovers"] = [{"agent": one.agent, "to": one.to, "because": one.because} for one in node.handovers]
     made["costs"] = {currency: decimal_text(nanos) for currency, nanos in node.costs.items()}
     made["children"] = [as_json(child) for child in node.children]
     return made

@@ -1,7 +1,7 @@
 """Why a run failed, out of the books."""
 
 from comptroller.core.money import decimal_text
-from comptroller.office.steps import Row, Rows, run_of, steps_of, texts_of
+from comptroller.office.steps import Row, Rows, handovers_of, run_of, steps_in, texts_of
 from comptroller.tracing.findings import Findings, find, message_of
 from comptroller.tracing.step import Costs
 from comptroller.tracing.texts import Texts
@@ -9,8 +9,9 @@ from comptroller.tracing.texts import Texts
 
 def why(rows: Rows, run: str, deserted: bool = False, tenant: str | None = None) -> Findings:
     """Look into a run that the books have."""
-    steps = steps_of(rows, run, Texts(texts_of(rows, run)), deserted, tenant)
-    return find(run_of(rows, run, deserted), steps)
+    tree = rows("run_tree", run=run, tenant=tenant)
+    steps = steps_in(rows, run, tree, Texts(texts_of(rows, run)), deserted)
+    return find(run_of(rows, run, deserted), steps, handovers_of(rows, run, tree, tenant))
 
 
 def as_json(found: Findings) -> Row:
@@ -29,6 +30,9 @@ def as_json(found: Findings) -> Row:
         "remedy": found.remedy,
         "others": found.others,
         "recovered": [{"failed": one.failed.id, "by": one.by.id} for one in found.recovered],
+        "handovers": [
+            {"agent": one.agent, "to": one.to, "because": one.because, "at": one.at or None} for one in found.handovers
+        ],
         "repeats": [
             {
                 "kind": one.kind,

@@ -59,7 +59,8 @@ _RECORD = """{n: 'BIGINT', k: 'VARCHAR', i: 'VARCHAR', t: 'BIGINT', r: 'VARCHAR'
   origins STRUCT(arg VARCHAR, label VARCHAR, sources VARCHAR[], tools VARCHAR[])[]), trace VARCHAR, budget VARCHAR[],
   place VARCHAR, "outer" VARCHAR, span VARCHAR,
   scopes VARCHAR[], type VARCHAR, subject VARCHAR, degree VARCHAR, evidence VARCHAR, version VARCHAR, rules BIGINT,
-  files STRUCT(path VARCHAR, digest VARCHAR, text VARCHAR)[], guard VARCHAR, reason VARCHAR, pid BIGINT)'}"""
+  files STRUCT(path VARCHAR, digest VARCHAR, text VARCHAR)[], guard VARCHAR, reason VARCHAR, pid BIGINT,
+  "to" VARCHAR)'}"""
 # The same with every particular as text: one odd value becomes NULL then, instead of stopping the books.
 _LENIENT = re.compile(r"\b(BIGINT|INTEGER|BOOLEAN)\b")
 _ODD = _RECORD[: _RECORD.index("d:")] + _LENIENT.sub("VARCHAR", _RECORD[_RECORD.index("d:") :])

@@ -8,7 +8,7 @@ from datetime import datetime
 from comptroller.tracing.masks import normalise
 from comptroller.tracing.remedies import GONE, PROGRAM, remedy_for
 from comptroller.tracing.repeats import Loop, Repeat, loops_of, repeats_of
-from comptroller.tracing.step import FAILED, REFUSED, TROUBLE, Costs, Run, Step, costs_of, homes_of, path_of
+from comptroller.tracing.step import FAILED, REFUSED, TROUBLE, Costs, Handover, Run, Step, costs_of, homes_of, path_of
 
 _TYPE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _WORD = re.compile(r"[A-Za-z]{3}")
@@ -60,9 +60,10 @@ class Findings:
     repeats: tuple[Repeat, ...]
     loops: tuple[Loop, ...]
     lost: Lost
+    handovers: tuple[Handover, ...] = ()  # in the order in which they happened
 
 
-def find(run: Run, steps: Sequence[Step]) -> Findings:
+def find(run: Run, steps: Sequence[Step], handovers: Sequence[Handover] = ()) -> Findings:
     """Look into a run. `steps` are its agents and calls in the order in which they began, inner runs among them."""
     case = _Case(run, steps)
     cause = case.first_bad()
@@ -82,6 +83,7 @@ def find(run: Run, steps: Sequence[Step]) -> Findings:
         repeats=repeats_of(case.calls, case.homes),
         loops=loops_of(case.calls, case.homes),
         lost=_lost(run, case.calls, cause),
+        handovers=tuple(handovers),
     )
 
 

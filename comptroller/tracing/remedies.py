@@ -8,6 +8,7 @@ _REFUSED = {
     "rate_limited": "Send less at a time, or raise the limit{at}.",
     "pending": "Have it approved, then make the same call again.",
 }
+_BY_RULE = {"fallback.agent": "Let the agent it names go on with the work, or raise `after`{at}."}
 _ENDED = {
     "cut": "The reply ended before it was whole. Ask again; if it happens often, look at timeouts on the way to the "
     "provider.",
@@ -38,7 +39,7 @@ GONE = "The process ended without closing the run. Look at how it ended: its log
 def remedy_for(step: Step) -> str:
     """What to do about a step that failed or was refused."""
     if step.status in _REFUSED:
-        return _REFUSED[step.status].replace("{at}", f" in {step.place}" if step.place else "")
+        return _BY_RULE.get(step.rule, _REFUSED[step.status]).replace("{at}", f" in {step.place}" if step.place else "")
     if step.status in _ENDED:
         return _ENDED[step.status]
     if step.kind == "model" and step.upstream_status is not None and step.upstream_status >= 400:

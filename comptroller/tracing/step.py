@@ -51,6 +51,16 @@ class Run:
     workflow: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """An agent that gave up its work, and who took it over."""
+
+    agent: str
+    to: str
+    because: str
+    at: str = ""  # the refused call that said so, else the agent's last block before; empty where there is none
+
+
 def costs_of(steps: Iterable[Step]) -> Costs:
     """What the steps cost together."""
     sums: Counter[str] = Counter()

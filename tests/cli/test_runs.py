@@ -141,6 +141,20 @@ def test_a_tree_sums_what_each_branch_cost_and_folds_a_loop(cli: Cli, world: Any
     ]
 
 
+def test_who_took_over_is_shown_and_drawn(cli: Cli, world: Any) -> None:
+    run = world.run()
+    world.fact("agent.opened", run, agent="junior")
+    world.fact("agent.handed_over", run, agent="junior", to="senior", because="junior failed (ValueError).")
+    world.fact("run.closed", run, status="ok")
+    assert (
+        "handed over: junior to senior, junior failed (ValueError)."
+        in cli("runs", "show", run, "--ledger", world.path).out
+    )
+    drawn = cli("runs", "tree", run, "--ledger", world.path).out.splitlines()
+    at = next(number for number, line in enumerate(drawn) if "agent junior" in line)
+    assert drawn[at + 1].strip() == "junior handed over to senior: junior failed (ValueError)."
+
+
 def test_a_tree_for_machines_has_every_call(cli: Cli, world: Any, refund: str) -> None:
     root = json.loads(cli("runs", "tree", "last", "--json", "--ledger", world.path).out)
     (desk,) = root["children"]

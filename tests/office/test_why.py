@@ -13,6 +13,7 @@ from comptroller.core.errors import StoreError
 from comptroller.core.facts import Fact
 from comptroller.core.settings import Settings
 from comptroller.office import compare, why
+from comptroller.office.tree import as_json, tree_of
 from comptroller.store.ledger import Ledger
 from comptroller.store.reader import Reader
 
@@ -126,6 +127,44 @@ def test_an_inner_run_that_failed_is_told_as_the_cause_of_the_outer_one(house: H
     house.fact("run.closed", inner, status="error", error={"type": "Boom"})
     house.fact("run.closed", outer, status="error", error={"type": "Boom"})
     assert why.why(house.books.rows, outer).place == "run refunds"
+
+
+def handing(house: House) -> tuple[str, str, str]:
+    """A run of a junior that gives up at work, and a clerk whose call is refused for a senior."""
+    run = house.clock.new_id()
+    house.fact("run.opened", run, workflow="refunds")
+    block = house.fact("agent.opened", run, agent="junior")
+    house.fact("agent.handed_over", run, agent="junior", to="senior", because="junior failed (ValueError).")
+    house.fact("agent.closed", run, span=block, status="error")
+    said = {"agent": "clerk", "because": "2 tries of clerk failed. Hand over to senior."}
+    call = house.call(run, "model", "gpt-4o", 0, status="denied", action="deny", rule="fallback.agent", **said)
+    house.fact("agent.handed_over", run, call, to="senior", failed=2, **said)
+    house.fact("run.closed", run, status="error", error={"type": "Denied"})
+    return run, block, call
+
+
+def test_who_took_over_is_found_with_where_it_happened(house: House) -> None:
+    run, block, call = handing(house)
+    found = why.why(house.books.rows, run)
+    assert [(one.agent, one.to, one.at) for one in found.handovers] == [
+        ("junior", "senior", block),
+        ("clerk", "senior", call),
+    ]
+    assert why.as_json(found)["handovers"][0]["because"] == "junior failed (ValueError)."
+    assert found.remedy.startswith("Let the agent it names go on")
+
+
+def test_a_tree_says_who_took_over_where_it_happened(house: House) -> None:
+    run, block, call = handing(house)
+    root = tree_of(house.books, run)
+    told = {child["id"]: [one["to"] for one in child["handovers"]] for child in as_json(root)["children"]}
+    assert told == {block: ["senior"], call: ["senior"]}
+
+
+def test_a_handover_of_an_agent_without_a_block_hangs_from_the_run(house: House) -> None:
+    run = house.run("ok")
+    house.fact("agent.handed_over", run, agent="nobody", to="senior", because="It failed.")
+    assert [one.agent for one in tree_of(house.books, run).handovers] == ["nobody"]
 
 
 def test_a_run_the_books_do_not_have_is_an_error_with_a_remedy(house: House) -> None:

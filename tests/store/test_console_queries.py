@@ -16,7 +16,7 @@ from comptroller.store.ledger import Ledger
 START = 1_767_225_600_000_000_000
 SINCE = "2026-01-01T00:00:00Z"
 OURS, THEIRS = "acme", "globex"
-OF_RUN = ("run_tree", "run_texts", "run_decisions", "run_claims", "run_inner")
+OF_RUN = ("run_tree", "run_texts", "run_decisions", "run_claims", "run_inner", "run_handovers")
 CONSOLE = [name for name in statements.names() if name.startswith("console_")]
 NOBODYS = ("console_position", "console_tables")  # how far the books have come; what only who sees all may ask
 MUST = {
@@ -55,6 +55,7 @@ def story(tenant: str, number: int) -> list[Fact]:
         ("run.opened", inner, "", {**who, "outer": run}),
         ("run.closed", inner, "", {**who, "status": "error", "error": {"type": f"{tenant}-error"}}),
         ("guard.failed", run, f"{tenant}-call", {**who, "guard": f"{tenant}-guard", "error": tenant}),
+        ("agent.handed_over", run, "", {**who, "to": f"{tenant}-senior", "because": tenant}),
         ("call.closed", good, f"{tenant}-fine", {**model, **ended, "status": "ok", "estimated": True}),
         ("run.closed", good, "", {**who, "status": "ok"}),
     ]

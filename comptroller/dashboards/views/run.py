@@ -15,6 +15,7 @@ from comptroller.dashboards.views import run_acts
 from comptroller.dashboards.views.run_look import Looked, look
 from comptroller.tracing.step import Costs
 
+HANDED = 3  # handovers that the banner names
 TABS = {
     "trace": "Trace",
     "graph": "Graph",
@@ -105,6 +106,7 @@ def _banner(shown: Looked) -> None:
         by = f" by {found.cause.agent}" if found.cause.agent else ""
         after = (found.cause.started - row["started"]).total_seconds()
         lines.append(join("First bad call: ", first, f"{by} after {frame.viewer().lasted(after)}. "))
+    lines += [f"{one.agent or 'It'} handed over to {one.to}. " for one in found.handovers[:HANDED]]
     if found.lost.total:
         lines.append(f"{_costs(found.lost.total)} were spent in vain. ")
     frame.banner("failed", f"Stopped because: {found.reason}", join(*lines, found.remedy), "✕")

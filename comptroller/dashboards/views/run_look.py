@@ -10,10 +10,11 @@ from comptroller.dashboards import frame
 from comptroller.dashboards.components import waterfall
 from comptroller.dashboards.components.folding import folds_of
 from comptroller.dashboards.components.waterfall import Marks
+from comptroller.dashboards.components.words import Badge, cut
 from comptroller.dashboards.source import Source
-from comptroller.office.steps import steps_of, texts_of
+from comptroller.office.steps import handovers_of, steps_in, texts_of
 from comptroller.tracing.findings import Findings, find
-from comptroller.tracing.step import Run
+from comptroller.tracing.step import Handover, Run
 from comptroller.tracing.texts import Texts
 
 Row = Mapping[str, Any]
@@ -73,16 +74,26 @@ def _look(source: Source, row: Row, moment: datetime | None) -> Looked:
 
     tree = rows("run_tree", run=id)
     decisions = source.rows("run_decisions", run=id, since=when["since"])
-    steps = steps_of(rows, id, Texts(texts_of(rows, id)))
-    found = find(Run(id, row["status"], row["error"] or "", row["workflow"] or ""), steps)
+    steps = steps_in(rows, id, tree, Texts(texts_of(rows, id)))
+    run = Run(id, row["status"], row["error"] or "", row["workflow"] or "")
+    found = find(run, steps, handovers_of(rows, id, tree))
     marks = Marks(
         folds=folds_of(found.loops, found.repeats, tree),
         first_bad=found.cause.id if found.cause else "",
         crossed=_crossed(row, tree),
+        badges=_handed(found.handovers),
         decisions=decisions,
         now=moment,
     )
     return Looked(row, tree, decisions, found, waterfall.columns(tree, marks))
+
+
+def _handed(handovers: Sequence[Handover]) -> dict[str, list[Badge]]:
+    """Where agents handed over, by the call or block that says so."""
+    badges: dict[str, list[Badge]] = {}
+    for one in handovers:
+        badges.setdefault(one.at, []).append(Badge(f"Handed over to {cut(one.to)}", "asked", cut(one.because)))
+    return badges
 
 
 def _crossed(row: Row, tree: Sequence[Row]) -> dict[str, str]:

@@ -43,6 +43,9 @@ def _call(shown: Looked, row: Row) -> None:
         frame.banner("failed", str(row["error"])[:2_000], mark="✕")
     if row["rule"]:
         _verdict(row)
+    for one in shown.found.handovers:
+        if one.at == row["id"]:
+            frame.banner("asked", f"Handed over to {one.to}", one.because)
     if row["row"] != "call":
         return
     if BODIES not in session.person().rights:

@@ -14,8 +14,8 @@ from comptroller.gateway.api.problem import Problem, split
 from comptroller.gateway.api.rights import BODIES, READ, WRITE
 from comptroller.gateway.api.shapes import Costs, Moment, Money, Name, Said, Told, pick
 from comptroller.gateway.caller import run_of
-from comptroller.office.account import bodies_of, costs_of, gather, inner_runs, run_row
-from comptroller.office.tree import as_json, grow
+from comptroller.office.account import bodies_of, costs_of, gather
+from comptroller.office.tree import as_json, tree_of
 from comptroller.office.who import Who
 from comptroller.store.question import WHOSE
 
@@ -137,6 +137,14 @@ class RunAccount(RunRow):
     inner: list[InnerRun]
 
 
+class HandoverRow(Told):
+    """An agent that gave up its work, and who took it over."""
+
+    agent: str
+    to: str
+    because: str
+
+
 class TreeNode(Told):
     """A run, agent or call, and what hangs from it; costs are of the whole branch."""
 
@@ -152,6 +160,7 @@ class TreeNode(Told):
     started: Moment | None = None
     ended: Moment | None = None
     costs: Costs
+    handovers: list[HandoverRow] = Field(default_factory=list)
     children: "list[TreeNode]"
 
 
@@ -228,9 +237,7 @@ def show_run(ask: Ask) -> RunAccount:
 
 def show_tree(ask: Ask) -> TreeNode:
     """One run as a tree."""
-    reader, id = ask.bureau.reader, seen(ask)["run"]
-    rows = reader.rows("run_tree", run=id, tenant=ask.who.tenant)
-    return TreeNode.model_validate(as_json(grow(run_row(reader, id), rows, inner_runs(reader, id))))
+    return TreeNode.model_validate(as_json(tree_of(ask.bureau.reader, seen(ask)["run"], ask.who.tenant)))
 
 
 def open_run(ask: Ask) -> RunOpened:

@@ -1,4 +1,5 @@
--- What happened beside calls, the latest first: `kind` ask, guard.failed, hold.expired or ledger.opened.
+-- What happened beside calls, the latest first: `kind` ask, guard.failed, hold.expired, ledger.opened or
+-- agent.handed_over (`subject` is who took over).
 SELECT seq, happened, kind, tenant, customer, workflow, agent, run, call, subject, text FROM events
 WHERE {only tenant, customer, workflow, kind, run} AND {between happened}
   AND ($seq::BIGINT IS NULL OR seq < $seq::BIGINT)

@@ -38,7 +38,8 @@ SELECT n AS seq, c AS call, r AS run, coalesce(d.parent, '') AS parent, coalesce
   d.reply AS reply, coalesce(d.tool.args, '') AS args, coalesce(d.trace, '') AS trace, coalesce(d."outer", '') AS outer_run,
   d.budget AS budget, d.span AS span, d.scopes AS scopes, d.status AS said_status, d.type AS type, d.subject AS subject,
   d.degree AS degree, d.evidence AS evidence, d.version AS version, TRY_CAST(d.rules AS BIGINT) AS rules, d.files AS files,
-  d.guard AS guard, d.reason AS reason, d.pid AS pid, '' AS cause, d.tool.origins AS origins
+  d.guard AS guard, d.reason AS reason, d.pid AS pid, '' AS cause, d.tool.origins AS origins,
+  CASE WHEN k = 'agent.handed_over' THEN d."to" END AS taker
 FROM read_json($file, format = 'newline_delimited', maximum_object_size = $most, columns = {columns});
 
 -- name: new_calls
@@ -303,9 +304,9 @@ FROM (SELECT seq, version, happened, rules, unnest(files) AS f FROM fresh WHERE 
 
 -- name: events
 INSERT INTO books.events
-SELECT seq, happened, fact, run, call, customer, workflow, agent, coalesce(guard, nullif(rule, ''), version, ''),
+SELECT seq, happened, fact, run, call, customer, workflow, agent, coalesce(guard, nullif(rule, ''), version, taker, ''),
   coalesce(nullif(because, ''), reason, nullif(error, ''), CASE WHEN pid IS NOT NULL THEN 'process ' || pid END, ''), tenant
-FROM fresh WHERE fact IN ('ask', 'guard.failed', 'hold.expired', 'ledger.opened');
+FROM fresh WHERE fact IN ('ask', 'guard.failed', 'hold.expired', 'ledger.opened', 'agent.handed_over');
 
 -- name: told
 -- Outcomes, transactions and invoices: a second look at the slice, for what only these records have.

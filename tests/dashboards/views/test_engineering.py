@@ -14,6 +14,7 @@ pytest.importorskip("duckdb")
 from comptroller.dashboards import export
 from comptroller.dashboards.views import compare_rows
 from comptroller.testing.upstream import Upstream
+from comptroller.wrapper.context import current
 from comptroller.wrapper.desk import Desk, set_desk
 from comptroller.wrapper.run import Run
 from comptroller.wrapper.wrap import wrap
@@ -31,6 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         before = set_desk(desk)
         for name in ("run calm", "run broken"):
             found.ids[name] = greeted(up, breaks=name == "run broken")
+        found.ids["run handed"] = handed()
         set_desk(before)
     with connected(found.ledger, found.config):
         yield found
@@ -46,6 +48,20 @@ def greeted(up: Upstream, breaks: bool) -> str:
         if breaks:
             raise RuntimeError("out of ink")
     return run.id
+
+
+def handed() -> str:
+    """A run whose first agent gives up."""
+    run = Run("greeting")
+    with run:
+        run.attempt(["clerk", "senior"], fails_for_the_clerk)
+    return run.id
+
+
+def fails_for_the_clerk() -> None:
+    scope = current()
+    if scope is None or scope.identity.agent == "clerk":
+        raise ValueError("I cannot.")
 
 
 def shown(key: str, **query: str) -> AppTest:
@@ -222,3 +238,14 @@ def test_live_is_narrowed_and_paused_in_its_address(made: Town) -> None:
 
 def test_live_is_for_engineers(made: Town) -> None:
     assert "This page is not for your role." in html(look("live", somebody("compliance")))
+
+
+def test_the_trace_says_who_took_over_and_why(made: Town) -> None:
+    page = shown("run", id=made.ids["run handed"])
+    (trace,) = parts(page, "waterfall")
+    badges = {trace["names"][trace["name"][int(at)]]: found for at, found in trace["badges"].items()}
+    assert ["Handed over to senior", "asked", "clerk failed (ValueError)."] in badges["clerk"]
+    block = trace["prefix"] + trace["ids"][next(int(at) for at in trace["badges"])]
+    said = html(shown("run", id=made.ids["run handed"], span=block))
+    assert "Handed over to senior" in said
+    assert "clerk failed (ValueError)." in said
