@@ -5,10 +5,11 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from comptroller.core.errors import Denied
 from comptroller.core.memory import SHARES, STAMP, Share, Terms, Written
 from comptroller.core.origin import LABELS, SECRECY, Label, Origin, Secrecy, worst
 from comptroller.core.verdict import Action, Decision, Verdict, stricter
-from comptroller.dialects.memory.exchange import Batch, Exchange, Item
+from comptroller.dialects.memory.exchange import Batch, Exchange, Item, as_text
 from comptroller.guardrails.provenance import MOST_OF_ONE, Trust
 from comptroller.guardrails.stamp import State, digests_of, read_stamp, stamp
 from comptroller.wrapper import dataflow, shared
@@ -34,7 +35,7 @@ _WORDS: Mapping[str, str] = {
 
 def write_down(entry: Entry, exchange: Exchange, terms: Terms, redact: bool) -> Generator[Effect, Any, None]:
     """Trace what is written to where it came from, decide on poison, take out what guards find, and stamp each."""
-    origins = [origin_of(entry, item.text()) for item in exchange.items]
+    origins = [_of_item(entry, item) for item in exchange.items]
     tainted = [origin for origin in origins if origin.label == "untrusted"]
     if tainted and terms.tainted is not None:
         yield from _poison(entry, terms.tainted, tainted)
@@ -58,13 +59,24 @@ def poisonous(verdict: Verdict, tainted: Sequence[Origin]) -> Verdict:
     return replace(verdict, because=because)
 
 
+def _of_item(entry: Entry, item: Item) -> Origin:
+    """Where an entry came from. Its id and names of fields count where strangers said them; else programs make them."""
+    said = origin_of(entry, item.text())
+    traced = dataflow.origins_of(entry)
+    found = [traced.tracer.trace(label) for label in item.labels()] if traced is not None else []
+    theirs = [origin for origin in found if origin.label == "untrusted" and origin.sources != ("unknown",)]
+    sources = (name for origin in (said, *theirs) for name in origin.sources)
+    secrecy = max((origin.secrecy for origin in (said, *theirs)), key=lambda one: SECRECY[one])
+    return Origin(worst([one.label for one in (said, *theirs)]), tuple(dict.fromkeys(sources)), secrecy)
+
+
 def origin_of(entry: Entry, said: object) -> Origin:
     """Where a text came from, or arguments. A model's own words are tainted once it has read what is untrusted."""
     traced = dataflow.origins_of(entry)
     if traced is None:  # no policy asks for it any more: a book may change between two looks
         return Origin("untrusted", ("unknown",))
     found = [traced.tracer.trace(piece) for piece in (_pieces(said) if isinstance(said, str) else [said])]
-    label: Label = worst([origin.label for origin in found])
+    label: Label = worst([origin.label for origin in found]) if said != "" else "model"  # yes, no, or a small number
     secrecies: list[Secrecy] = [origin.secrecy for origin in found]
     if label == "model":
         label = "untrusted" if traced.tainted else label
@@ -79,8 +91,16 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _guarded(entry: Entry, item: Item, plan: Mapping[str, Action]) -> Generator[Effect, Any, None]:
+    labels = "\n".join(item.labels())
+    found = entry.desk.inspect(labels, plan) if labels else None
+    if found is not None:
+        entry.found("tool", found, entry.name)
+        yield from enforce_guard(entry, found)
+        if found.action == "redact":
+            because = f"{found.because}. It stands in an id or the name of a field, and cannot be taken out of those."
+            raise Denied(because, {"rule": "guards.redact"})
     for box, key in list(item.spots()):
-        found = entry.desk.inspect(box[key], plan)
+        found = entry.desk.inspect(as_text(box[key]), plan)
         if found is None:
             continue
         entry.found("tool", found, entry.name)
@@ -151,7 +171,9 @@ def judge(entry: Entry, item: Item, terms: Terms) -> Seen:
     state, written = read_stamp(item.holder.get(STAMP), item.id, item.content(), entry.desk.ledger.vouch)
     trusted = terms.returns == "trusted"
     if written is None:
-        gone: Why = ("unstamped" if state == "missing" else "forged") if terms.leaves_unstamped else ""
+        gone: Why = "unstamped" if terms.leaves_unstamped else ""
+        if state == "broken":  # of one without a stamp a policy may say that it was always everybody's; not of these
+            gone = "forged" if terms.share or terms.keep_ns else ""
         return Seen(state, None, gone, trusted, "public")
     if terms.returns == "as_written" and not written.loose:
         trusted = _is_trusted(entry, written)
@@ -222,7 +244,7 @@ def _take_in(entry: Entry, kept: Sequence[tuple[Item, Seen]]) -> None:
     """What the run has read now, each piece with the label it was written with."""
     texts: dict[Trust, dict[str, None]] = {}  # few sources of many pieces: each costs a look with every value traced
     for item, one in kept:
-        text = item.text() + (f"\n{item.id}" if item.id else "")
+        text = "\n".join(dict.fromkeys([item.text(), *item.labels(), item.id]))
         texts.setdefault(Trust("trusted" if one.trusted else "untrusted", one.secrecy), {})[text] = None
     pieces = [("\0".join(part), trust) for trust, said in texts.items() for part in _parts(list(said))]
     told = entry.tool.get("memory")
@@ -264,7 +286,7 @@ def _results(entry: Entry, items: Sequence[Item]) -> Generator[Effect, Any, None
             plan = redacting(plan)
     for item in items if plan else ():
         for box, key in list(item.spots()):
-            found = entry.desk.inspect(box[key], plan)
+            found = entry.desk.inspect(as_text(box[key]), plan)
             if found is not None:
                 entry.found("result", found, entry.name)
                 yield from enforce_guard(entry, found, matter)

@@ -21,13 +21,13 @@ Spot = tuple[Any, Any]  # a list or an object, and where in it a value stands
 Names = tuple[str, ...]
 
 
-def told(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A text or number as it is looked at; stores give whole numbers back as fractions."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _is_long(value: Any) -> bool:
-    return isinstance(value, (int, float)) and len(told(value)) >= LONG
+    return isinstance(value, (int, float)) and len(as_text(value)) >= LONG
 
 
 def _is_whole(value: Any) -> bool:
@@ -69,7 +69,7 @@ class Item:
 
     def text(self) -> str:
         """All its texts, a line each."""
-        return "\n".join(told(box[key]) for box, key in self.spots())
+        return "\n".join(as_text(box[key]) for box, key in self.spots())
 
     def labels(self) -> list[str]:
         """Its id and the names of its fields, where they say more than a plain word: text can be hidden there too."""
