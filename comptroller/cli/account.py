@@ -12,6 +12,7 @@ from comptroller.office.account import Row, Vault, bodies_of, cost_unknown, cost
 from comptroller.tracing.findings import Findings
 
 SHORT_VERSION = 8
+SHORT_CALL = 16  # of 32 digits: the time to the millisecond and a counter
 _IDENTITY = ("tenant", "workflow", "customer", "user", "agent", "key")
 
 
@@ -159,14 +160,15 @@ def _write_call(number: int, call: Row) -> None:
         _write_decision(decision)
     if call["error"]:
         screen.say(f"     error: {screen.short(failure(call), 300)}")
-    if under := _under(call):
-        screen.say(f"     {under}")
+    screen.say(f"     {_under(call)}")
 
 
 def _under(call: Row) -> str:
-    """The rules and prices in force at this call, and what its provider knows it by."""
+    """What other commands know this call by, the rules and prices in force at it, and what its provider knows it by."""
     policy, price, upstream = call["policy"], call["price"], call["upstream"]
-    parts = [f"policy {screen.clean(policy[:SHORT_VERSION])}"] if policy else []
+    parts = [f"call {screen.clean(call['call'][:SHORT_CALL])}"]
+    if policy:
+        parts.append(f"policy {screen.clean(policy[:SHORT_VERSION])}")
     if price:
         parts.append(f"price {screen.clean(price)}")
     if upstream["status"] and not call["error"]:

@@ -13,6 +13,9 @@ from comptroller.office import orders
 from comptroller.office.keylist import moment
 from comptroller.office.orders import Standing, Target, orders_of
 from comptroller.store.ledger import Ledger
+from comptroller.store.reader import Reader
+
+MOST_OPEN = 10_000  # calls under way that are looked through for the beginning of an id
 
 
 def kill(named: dict[str, str], because: str, revive: bool, ledger: str, as_json: bool) -> None:
@@ -23,7 +26,8 @@ def kill(named: dict[str, str], because: str, revive: bool, ledger: str, as_json
         return _list(standing(place), as_json)
     if len(wanted) != 1:
         raise Misuse("Name one of --call, --run, --agent, --key and --tenant.")
-    target = _target(place, wanted[0], named[wanted[0]])
+    scope, who = wanted[0], named[wanted[0]]
+    target = (_stopped(place, who) if revive and scope == "call" else None) or _target(place, scope, who)
     settings = settings_of(str(place))
     with contextlib.closing(Ledger.open(place, settings)) as journal:
         give = orders.revive if revive else orders.kill
@@ -31,7 +35,8 @@ def kill(named: dict[str, str], because: str, revive: bool, ledger: str, as_json
     if as_json:
         screen.say_json({"scope": target.scope, "who": target.who, "tenant": target.tenant, "killed": not revive})
     else:
-        said = "goes on" if revive else "is stopped: its calls are refused from now on"
+        stopped = "is stopped" if target.scope == "call" else "is stopped: its calls are refused from now on"
+        said = "goes on" if revive else stopped
         screen.say(f"{target.scope} {screen.clean(target.who)}  {said}")
 
 
@@ -47,10 +52,23 @@ def run_of(place: Path, named: str) -> dict[str, object]:
 def _call_of(place: Path, named: str) -> dict[str, object]:
     """The call under way that is meant."""
     with reading(place) as reader:
-        rows = reader.rows("console_open", call=named)
+        rows = reader.rows("console_open", call=named) or _begun(reader, named)
     if not rows:
-        raise Misuse(f"No call {named!r} is under way here. `comptroller runs tail RUN` shows those that are.")
+        raise Misuse(f"No call {named!r} is under way here. `comptroller runs show RUN` names a run's calls.")
+    if len(rows) > 1:
+        raise Misuse(f"{named!r} is the beginning of more than one call under way. Say more of it.")
     return rows[0]
+
+
+def _begun(reader: Reader, prefix: str) -> list[dict[str, object]]:
+    """The calls under way whose ids begin so."""
+    return [row for row in reader.rows("console_open", limit=MOST_OPEN) if str(row["call"]).startswith(prefix)]
+
+
+def _stopped(place: Path, named: str) -> Target | None:
+    """The call that was stopped, which has ended since; its tools may go on."""
+    stops = [one for one in standing(place).stops.values() if one.scope == "call" and one.who.startswith(named)]
+    return Target("call", stops[0].who, stops[0].tenant) if len(stops) == 1 else None
 
 
 def standing(place: Path) -> Standing:
@@ -60,7 +78,8 @@ def standing(place: Path) -> Standing:
 
 def _target(place: Path, scope: str, who: str) -> Target:
     if scope == "call":
-        return Target("call", who, str(_call_of(place, who)["tenant"]))
+        call = _call_of(place, who)
+        return Target("call", str(call["call"]), str(call["tenant"]))
     if scope == "run":
         return Target("run", who, str(run_of(place, who)["tenant"]))
     tenant = who if scope == "tenant" else settings_of(str(place)).tenant

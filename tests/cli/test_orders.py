@@ -9,7 +9,9 @@ pytest.importorskip("duckdb")
 pytest.importorskip("typer")
 
 from comptroller.cli.main import run as command
+from comptroller.wrapper.context import current
 from comptroller.wrapper.desk import Desk
+from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.run import Run
 
 Capture = pytest.CaptureFixture[str]
@@ -41,6 +43,22 @@ def test_a_run_is_killed_listed_and_revived(ledger: str, capsys: Capture) -> Non
     assert command(["kill", "--run", ledger, "--revive"]) == 0
     capsys.readouterr()
     assert told(capsys, "kill") == []
+
+
+def test_a_call_is_stopped_and_revived_by_the_beginning_of_its_id(tmp_path: Path, capsys: Capture) -> None:
+    with Desk.open(tmp_path / "ledger", {}) as desk, Run("loans", desk=desk):
+        scope = current()
+        assert scope is not None
+        entry = Entry(desk, scope.identity, scope.run, "model", name="gpt-4o")
+        desk.ledger.record(entry.opened())
+        at = ["--ledger", str(tmp_path / "ledger")]
+        for begun in (entry.id[:16], entry.id):
+            assert told(capsys, "kill", "--call", begun, *at)["who"] == entry.id  # type: ignore[index, call-overload]
+        entry.close()
+    assert command(["kill", "--call", entry.id[:16], *at]) == 2
+    assert "under way" in capsys.readouterr().err
+    assert told(capsys, "kill", "--call", entry.id[:16], "--revive", *at)["killed"] is False  # type: ignore[index, call-overload]
+    assert told(capsys, "kill", *at) == []
 
 
 def test_a_cap_set_by_hand_takes_the_place_of_the_policys(ledger: str, capsys: Capture) -> None:
