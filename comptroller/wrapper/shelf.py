@@ -76,7 +76,10 @@ def load_book(settings: Settings, sources: Sequence[str] | None = None, describe
     reach = reach_of(settings, with_client=sources is None)
     book = load_policies(named, currencies(settings), guards, described, frozenset(GUARD_OF), reach)
     if not book.files:
-        log.warning("No policies are loaded: every call is allowed. Name some under `policies` in comptroller.yaml.")
+        log.warning(
+            "No policies are loaded: every call is allowed. Name some under `policies` in comptroller.yaml, or in the "
+            "config given in code where there is one: it stands in place of the file."
+        )
     return book
 
 
