@@ -136,7 +136,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
             ),
             Fact("call.opened", "4", START + 4, RUN, "9" * 32, call),
             Fact("claim", "5", START + 5, RUN, data={**WHO, "type": "done", "subject": "s", "degree": "0.25"}),
-            Fact("agent.handed_over", "6", START + 5, RUN, data={**WHO, "to": "senior", "because": "It failed."}),
+            Fact("agent.handed_over", "66", START + 5, RUN, data={**WHO, "to": "senior", "because": "It failed."}),
             Fact("run.opened", "7", START + 5, INNER, data={**WHO, "workflow": "inner", "outer": RUN}),
             Fact("policy.loaded", "8", START + 5, data={"version": "v1", "rules": 1, "files": [FILE]}),
             Fact("agent.closed", "6", START + 6, RUN, data={**WHO, "span": "span", "status": "ok"}),
@@ -145,7 +145,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
             Fact("run.opened", "11", START + 10**6, BAD, data=FINE),
         ]
     ):
-        assert number < 12
+        assert number < 13
         ledger.record(fact)
     for fact in (*money(), *money()):  # told twice, they count once
         ledger.record(fact)
