@@ -1,10 +1,8 @@
 """Closing periods: drafts, and invoices with number, dates and credits, each period of each customer once."""
 
-import gc
 import re
 from calendar import monthrange
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 
@@ -15,6 +13,7 @@ from comptroller.metering.draw import dated, invoice_id
 from comptroller.metering.invoice import Invoice
 from comptroller.metering.periods import Period, midnight_ns, next_period, period_at, period_named, period_on
 from comptroller.office.bookkeeper import Bookkeeper
+from comptroller.office.collector import undisturbed
 from comptroller.office.gather import Gatherer
 from comptroller.office.invoices import digest_of, encode
 from comptroller.office.purse import available, burn
@@ -59,7 +58,7 @@ def close(
 
     `early` does not wait for the days of grace; `by` is who says so. What has an invoice already is left as it is.
     """
-    with keeper.alone(), _undisturbed():
+    with keeper.alone(), undisturbed():
         now, until = keeper.desk.clock.now_ns(), _until(period)
         keeper.records = keeper.records.anew()  # a bookkeeper may have looked at this time before it was over
         _open_grants(keeper)
@@ -79,18 +78,6 @@ def close(
         if made:  # synced with all that was written before it: what is answered now is durable
             keeper.invoices.tell("closed", f"closed:{made[-1].number}", now, {"count": len(made)})
         return made
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Without the collector: what is made here stays, and looking through it again and again took 0.3 of the CPU."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _round(

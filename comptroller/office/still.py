@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from comptroller.core.facts import Fact
 from comptroller.office.bookkeeper import Bookkeeper
+from comptroller.office.collector import undisturbed
 
 T = TypeVar("T")
 _CONTAINERS = (dict, list, set)
@@ -22,11 +23,11 @@ class Still(Bookkeeper):
 
     def __init__(self, keeper: Bookkeeper) -> None:
         self.desk, self.contracts = keeper.desk, keeper.contracts
-        with keeper.registry.turn:
+        with undisturbed(), keeper.registry.turn:
             self.registry = _copied(keeper.registry)
+            self.accounts, self.invoices = _copied(keeper.accounts), _copied(keeper.invoices)
         # Who writes holds the other one's for long, and tells the listeners of that one.
         self.registry.turn, self.registry.listeners = threading.RLock(), []
-        self.accounts, self.invoices = _copied(keeper.accounts), _copied(keeper.invoices)
         self.records = keeper.records.anew()
 
     @contextmanager
