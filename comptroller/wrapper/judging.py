@@ -53,6 +53,8 @@ def listen(entry: "Entry", request: Request) -> None:
 
 def hear(entry: "Entry", case: Case, unasked: Unasked) -> Generator[Effect, Any, Decision]:
     """The decision, with what the judges say."""
+    from comptroller.wrapper.orders import must_live  # which knows entries, as they know who judges
+
     rest = unasked.rest
     if entry.run.bench is not None:
         return rest  # a judge is not judged: there would be no end of it
@@ -62,6 +64,7 @@ def hear(entry: "Entry", case: Case, unasked: Unasked) -> Generator[Effect, Any,
     heard = entry.heard or entry.run.heard.get(entry.identity.agent) or NOTHING
     asked = [one for question in questions for one in put(question, case, heard, entry.id, entry.run)]
     opinions: list[Opinion] = yield Judge(Hearing(entry.desk.bench, asked))
+    must_live(entry)  # judges take their time, and what was stopped meanwhile goes no further
     said = results(questions, opinions)
     return joined(rest, [(question, verdict_of(question, result, own)) for question, result, own in said])
 

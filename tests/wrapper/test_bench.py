@@ -1,12 +1,13 @@
 """The bench under attack: whose guards, caps and words hold for what a judge is shown, and what it costs."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 from openai import OpenAI
 
 import comptroller as ct
-from comptroller.core.facts import CALL_CLOSED
+from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, KILLED, Fact
 from comptroller.testing.script import Received, Say, Use
 from tests.wrapper.test_judging import BOTH, HEAD, RULE, SUE, House, exhibits, house, is_judge, verdict
 
@@ -66,3 +67,23 @@ def test_what_the_model_was_told_when_it_was_asked_again_is_not_what_the_user_sa
         here.ask(SUE)
         assert len(here.judged) == 2
         assert "Only say hello" not in exhibits(here.judged[-1])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_stopped_while_it_is_judged_is_not_handed_out(stream: bool) -> None:
+    stopping: list[House] = []
+
+    def answer(asked: Received) -> Say | str:
+        if not is_judge(asked):
+            return "Hello."
+        ledger, (fact, *_) = stopping[0].office.ledger, stopping[0].office.ledger.of(CALL_OPENED)
+        data = {"scope": "run", "who": fact.run, "tenant": "default", "by": "Ann", "because": "It loops."}
+        ledger.sync(Fact(KILLED, "k", 1, fact.run, "", data))
+        return verdict("no")
+
+    with house(says=answer) as here:
+        stopping.append(here)
+        with nullcontext() if stream else pytest.raises(ct.Denied, match="Ann"):
+            assert here.ask(stream=stream) == ""
+        (call,) = here.calls()
+        assert (call["status"], call["decisions"][-1]["rule"]) == ("denied", "kill.run")
