@@ -31,7 +31,8 @@ def main() -> None:
     source, sink = _own_streams()
     hello = json.loads(_receive(source))
     _bound(int(hello["memory_mb"]))
-    guard, odd = _load(hello)
+    with _Alarm(float(hello["start_s"])):
+        guard, odd = _load(hello)
     _send(sink, json.dumps({"ready": guard is not None, **odd}).encode())
     myself, limit_s = os.getpid(), float(hello["limit_s"])
     while guard is not None:
@@ -134,7 +135,7 @@ def _told(error: BaseException) -> str:
 
 
 class _Alarm:
-    """Ends this process where it works on a text for too long and nobody is left to end it; the system keeps time."""
+    """Ends this process where it works for too long and nobody is left to end it; the system keeps time."""
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
@@ -143,6 +144,7 @@ class _Alarm:
         if sys.platform == "win32":
             faulthandler.dump_traceback_later(self._limit_s, exit=True)
         else:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # whatever the guard made of it before
             signal.setitimer(signal.ITIMER_REAL, self._limit_s)
 
     def __exit__(self, *_: object) -> None:

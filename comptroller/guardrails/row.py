@@ -56,10 +56,12 @@ class Row:
     def close(self) -> None:
         """End its processes; the next text starts one anew."""
         with self._turn:
-            seats = list(self._seats)
+            free, busy = list(self._free), [seat for seat in self._seats if seat not in self._free]
             self._seats.clear()
             self._free.clear()
-        for seat in seats:
+        for seat in busy:  # a pipe closed under a text would have it written to whatever is opened next
+            seat.kill()
+        for seat in free:
             seat.end()
 
     def _take(self) -> Seat:
@@ -86,13 +88,14 @@ class Row:
 
     def _give_back(self, seat: Seat, answered: bool = False) -> None:
         with self._turn:
-            if seat not in self._seats:  # closed meanwhile
+            if seat in self._seats:
+                self._free.append(seat)
+                self._answers += answered
+                if self._answers >= FORGIVEN:
+                    self._breaks = 0
+                self._turn.notify()
                 return
-            self._free.append(seat)
-            self._answers += answered
-            if self._answers >= FORGIVEN:
-                self._breaks = 0
-            self._turn.notify()
+        seat.end()  # closed meanwhile
 
     def _lose(self, seat: Seat, why: str) -> None:
         seat.end()

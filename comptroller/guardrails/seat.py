@@ -56,7 +56,8 @@ class Seat:
         self.was_ready = False
         self._asked = 0
         hello = {"name": guard.name, "value": guard.value, "group": GROUP, "memory_mb": memory_mb}
-        self._hello = json.dumps({**hello, "limit_s": limit_ms / 1000 + LINGER_S}).encode()
+        times = {"start_s": START_S + LINGER_S, "limit_s": limit_ms / 1000 + LINGER_S}
+        self._hello = json.dumps({**hello, **times}).encode()
 
     @property
     def process(self) -> int:
@@ -128,16 +129,22 @@ class Seat:
 
     def end(self) -> None:
         """Kill the process, and what it may have started; nothing it could still do counts."""
+        self.kill()
         if self._maker != os.getpid():
+            return
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(1.0)
+        self._pipe.close()
+
+    def kill(self) -> None:
+        """The process alone: whoever waits for its answer finds out, and lets go of the pipe when done with it."""
+        if self._maker != os.getpid() or self._process.returncode is not None:
             return
         if sys.platform == "win32":
             self._process.kill()
         else:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(1.0)
-        self._pipe.close()
 
     def leave(self) -> None:
         """This is a fork: the process is its parent's, and must see its pipe closed when that one ends."""

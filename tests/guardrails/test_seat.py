@@ -15,10 +15,11 @@ import pytest
 from comptroller.core.clock import FrozenClock
 from comptroller.core.verdict import Finding
 from comptroller.guardrails import pipe, row
+from comptroller.guardrails import seat as seats
 from comptroller.guardrails.bench import Bench, GuardFailed
 from comptroller.guardrails.chain import Chain
 from comptroller.guardrails.guard import Installed, installed_guards
-from comptroller.guardrails.seat import MOST_TEXT, surroundings
+from comptroller.guardrails.seat import MOST_TEXT, Broken, Seat, surroundings
 
 CODE = '''
 import ctypes, json, os, sys, time
@@ -315,6 +316,34 @@ def test_closing_ends_the_processes_and_the_next_text_starts_one(chain: Chain) -
     chain.close()
     assert seat._process.returncode is not None
     assert chain.inspect("find it", PLAN).action == "redact"  # type: ignore[arg-type]
+
+
+def test_closing_takes_no_pipe_from_under_a_text_that_is_on_its_way() -> None:
+    chain = Chain(installed_guards(), limit_ms=20_000, clock=FrozenClock(), memory_mb=128)
+    chain.inspect("find it", PLAN)  # type: ignore[arg-type]
+    made = chain._bench._rows["moody"]
+    seat = made._take()  # a text is on its way
+    chain.close()
+    assert not seat._pipe._files[0].closed  # type: ignore[attr-defined]
+    with pytest.raises(Broken, match="SIGKILL" if sys.platform != "win32" else "code"):
+        seat.ask("find it")
+    made._give_back(seat)
+    assert seat._pipe._files[0].closed  # type: ignore[attr-defined]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_guard_that_never_loads_ends_itself_where_nobody_is_left_to_end_it(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (package / "sleepy_guards.py").write_text("import time\ntime.sleep(600)\n")
+    monkeypatch.setattr(seats, "START_S", -seats.LINGER_S + 0.2)
+    seat = Seat(Installed("sleepy", "sleepy_guards:Sleepy"), 1000, 128)
+    seat._until += 30  # we are not who ends it
+    try:
+        with pytest.raises(Broken, match="SIGALRM"):
+            seat.ready(wait=True)
+    finally:
+        seat.end()
 
 
 PARENT = """
