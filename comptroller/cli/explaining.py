@@ -15,7 +15,7 @@ from comptroller.cli.place import ledger_of, reading
 from comptroller.cli.policy import load_named as load
 from comptroller.guardrails.chain import Chain
 from comptroller.guardrails.guard import installed_guards
-from comptroller.office.explaining import Asked, Unexplained, heard, of_record, told, written
+from comptroller.office.explaining import Asked, Unexplained, heard, of_given, of_record, told, written
 from comptroller.office.hearing import Heard, counts, remedy, strictest
 from comptroller.policies.reasons import Reason
 from comptroller.store.reader import Reader
@@ -61,7 +61,7 @@ def _is_file(call: str) -> bool:
 
 def _given(text: str, policies: Sequence[str] | None) -> Asked:
     case = written(text)  # its own mistakes are told before those of the policies
-    return Asked(load(policies, False), (case,))
+    return of_given(load(policies, False), case)
 
 
 def _of_ledger(call: str, policies: Sequence[str] | None, ledger: str) -> Asked:
@@ -85,22 +85,23 @@ def _meant(reader: Reader, call: str) -> Row:
 
 def _write(asked: Asked, said: Sequence[Heard]) -> None:
     if asked.row is not None:
-        _write_recorded(asked.row, asked.note)
+        _write_recorded(asked.row)
+    if asked.note:
+        screen.say(screen.clean(asked.note))
+        screen.say()
     for number, one in enumerate(said):
         if len(said) > 1 and number and not (one.stopped or any(r.says != "not matched" for r in one.reasons)):
             continue
         _write_heard(one)
 
 
-def _write_recorded(row: Row, note: str) -> None:
+def _write_recorded(row: Row) -> None:
     whose = f" of agent {screen.clean(row['agent'])}" if row["agent"] else ""
     screen.say(f"call {screen.clean(row['call'])}: {row['kind']} {screen.clean(row['name'])}{whose}")
     by = f" by {screen.clean(row['rule'])}" if row["rule"] else ""
     screen.say(f"on record: {screen.status(row['status'])}{by}, under policy version {screen.clean(row['policy'])}")
     if row["because"]:
         screen.say(f"  {screen.clean(row['because'])}")
-    if note:
-        screen.say(screen.clean(note))
     screen.say()
 
 

@@ -14,7 +14,7 @@ from comptroller.office.account import Vault
 from comptroller.office.hearing import Heard, as_json, hear, strictest
 from comptroller.office.recorded import Agents, Recorded, recorded
 from comptroller.office.versions import loaded
-from comptroller.policies.book import Book
+from comptroller.policies.book import Book, Policy
 from comptroller.policies.document import ExampleCall
 from comptroller.policies.explain import explain as in_words
 from comptroller.policies.load import load_policies
@@ -63,6 +63,27 @@ def given(values: Mapping[str, Any]) -> Case:
         raise Unexplained(str(error)) from None
 
 
+def of_given(book: Book, case: Case) -> Asked:
+    """A call that somebody made up, and which policies do not look at it because it does not say whose it is."""
+    return Asked(book, (case,), note=_aside(book, case))
+
+
+def _aside(book: Book, case: Case) -> str:
+    who = case.identity
+    unsaid = [name for name, said in (("workflow", who.workflow), ("agent", who.agent)) if not said]
+    elsewhere = [policy for policy in book.policies if not policy.applies(who.workflow, who.agent)]
+    if not unsaid or not elsewhere:
+        return ""
+    names = ", ".join(f"`{policy.name}` ({_reach(policy)})" for policy in elsewhere)
+    return f"The call says no {' and no '.join(unsaid)}, so these policies do not look at it: {names}."
+
+
+def _reach(policy: Policy) -> str:
+    applies = policy.document.applies
+    said = (("workflows", applies.workflows), ("agents", applies.agents))
+    return "; ".join(f"{name}: {', '.join(globs)}" for name, globs in said if list(globs) != ["*"])
+
+
 def of_record(reader: Reader, vault: Vault, call: Row, book: Book | None, otherwise: Callable[[], Book]) -> Asked:
     """A recorded call (a row of `calls_named`) under `book`, else under the version that decided on it.
 
@@ -71,9 +92,25 @@ def of_record(reader: Reader, vault: Vault, call: Row, book: Book | None, otherw
     rows: list[Row] = reader.rows("recorded_calls", run=call["run"])
     version = next(str(row["policy"]) for row in rows if row["call"] == call["call"])
     book, note = (book, "") if book is not None else _in_force(reader, version, otherwise)
+    note = " ".join(filter(None, (note, _untried(reader, call))))
     agents = Agents.of(reader.rows("recorded_agents", run=call["run"]))
     return _kept(
         book, next(one for one in recorded(rows, agents, vault, book) if one.row["call"] == call["call"]), note
+    )
+
+
+def _untried(reader: Reader, call: Row) -> str:
+    """What was decided where nobody can look again: a refused reply is kept nowhere."""
+    said: list[Row] = reader.rows("call_decisions", call=call["call"])
+    stopped = [
+        row for row in said if row["stage"] == "reply" and row["action"] in ("ask", "deny") and not row["shadow"]
+    ]
+    if not stopped:
+        return ""
+    rules = ", ".join(dict.fromkeys(f"`{row['rule']}`" for row in stopped))
+    return (
+        f"{rules} stopped its reply, and a reply that was stopped is kept nowhere, so that cannot be tried again. "
+        "What follows is about its request."
     )
 
 

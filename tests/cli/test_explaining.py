@@ -122,3 +122,20 @@ def test_arguments_that_were_not_kept_are_said_to_be_lost(cli: Cli, world: Any) 
     call = world.call(run, "tool", "issue_refund", 0, tool={"call_id": "c9", "args": "d"}, rule="r", because="B.")
     said = cli("policy", "explain", call, "--ledger", world.path, "--policies", "pack:tools")
     assert (said.code, "are on record as a digest only" in said.err) == (2, True)
+
+
+def test_a_call_that_says_no_workflow_names_the_policies_that_do_not_look_at_it(cli: Cli, policy: Path) -> None:
+    policy.write_text(POLICY + "applies: {workflows: [pay-*]}\n", encoding="utf-8")
+    given = {"tool": "send_money", "args": {"to": "x", "amount": 90.0}}
+    said = cli("policy", "explain", json.dumps(given), "--policies", policy)
+    assert (said.code, "these policies do not look at it: `money` (workflows: pay-*)." in said.out) == (0, True)
+    said = cli("policy", "explain", json.dumps({**given, "workflow": "pay-bills"}), "--policies", policy)
+    assert (said.code, "do not look" in said.out) == (1, False)
+
+
+def test_a_stopped_reply_is_said_to_be_beyond_another_try(cli: Cli, world: Any) -> None:
+    run = world.run()
+    decision = {"stage": "reply", "action": "deny", "rule": "no-promises", "because": "B.", "shadow": False}
+    call = world.call(run, "model", "gpt-4o", 0, status="denied", rule="no-promises", decisions=[decision])
+    said = cli("policy", "explain", call, "--ledger", world.path, "--policies", "pack:tools")
+    assert "`no-promises` stopped its reply, and a reply that was stopped is kept nowhere" in said.out

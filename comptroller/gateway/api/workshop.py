@@ -93,7 +93,7 @@ class RecordedCall(Told):
 
 
 class Explanation(Told):
-    """Which rules matched a call and why, and the least that would let it pass. `note`: other policies were asked."""
+    """Which rules matched a call and why, and the least that would let it pass. `note`: what was not asked, and why."""
 
     version: str
     decision: str
@@ -217,7 +217,7 @@ def explain_call(ask: Ask) -> Explanation:
 
 def _given(ask: Ask, said: Explaining) -> Asked:
     case = explaining.written(said.given) if isinstance(said.given, str) else explaining.given(said.given or {})
-    return Asked(_version(ask, said) or ask.bureau.book, (case,))
+    return explaining.of_given(_version(ask, said) or ask.bureau.book, case)
 
 
 def _recorded(ask: Ask, said: Explaining) -> Asked:
