@@ -36,6 +36,7 @@ MOST_IDS = 100  # told to rules and approvers
 # Letters and digits need no escape: some servers read `/%63ollections` as the route it is, others do not.
 _LETTER = "%2d|%2e|%3[0-9]|%[46][1-9a-f]|%5[0-9af]|%7[0-9a]"
 _ODD = re.compile(rf"//|;|\\|(?:^|/)\.{{1,2}}(?:/|$)|%2f|%5c|{_LETTER}", re.IGNORECASE)
+_FULL = re.compile(r"\.(:[0-9]+)?$")  # a host said in full is the same host
 KNOWN = 4_096  # collections whose names are remembered
 _NAMED: "WeakKeyDictionary[Desk, dict[str, str]]" = WeakKeyDictionary()
 
@@ -57,6 +58,7 @@ def place_of(desk: Desk, job: ExternalJob, base: str, target: str) -> Place | No
     """
     if "memories" not in desk.book.says:
         return None
+    base = _FULL.sub(r"\1", base)
     path, _, query = target.partition("?")
     meant = normpath(job.path)  # as a server may read it; the reader then refuses a path that was written otherwise
     for one in desk.settings.memories:
@@ -92,7 +94,7 @@ def _asked(job: ExternalJob, place: Place) -> Asked:
         raise Unreadable("its body is streamed, or larger than limits.body_mb")
     if _ODD.search(place.path):
         raise Unreadable("its path is written in a way that servers read differently")
-    return Asked(job.method, place.path, place.query, job.body or b"", job.host)
+    return Asked(job.method, place.path, place.query, job.body or b"", job.host.removesuffix("."))
 
 
 def _unread(job: ExternalJob, memories: Memories, place: Place, why: str) -> Flow:

@@ -46,6 +46,7 @@ def without(made: Exchange, reply: Any, *gone: int) -> Any:
     ("host", "path", "format"),
     [
         (PINECONE, "/vectors/upsert", "pinecone"),
+        (f"{PINECONE}.", "/vectors/upsert", "pinecone"),
         ("xyz.eu-central.aws.cloud.qdrant.io", "/collections/a/points", "qdrant"),
         ("localhost", "/collections/a/points/search", "qdrant"),
         ("api.trychroma.com", f"{CHROMA}/x/get", "chroma"),
@@ -358,6 +359,7 @@ def test_what_touches_no_entry_is_other_http(format: str, method: str, target: s
         ("pinecone", "POST", "/vectors/upsert", {"vectors": [1]}),
         ("pinecone", "POST", "/vectors/upsert", {"vectors": [{"id": "1", "metadata": "text"}]}),
         ("pinecone", "POST", "/vectors/update", {"filter": {}, "setMetadata": {"a": "b"}}),
+        ("pinecone", "POST", "/vectors/update", {"id": "1", "set_metadata": {"a": "b"}}),
         ("pinecone", "POST", "/records/namespaces/n/upsert", b'{"_id": "1"}\n['),
         ("qdrant", "POST", "/collections/n/snapshots", {}),
         ("qdrant", "POST", "/snapshots", {}),
@@ -366,6 +368,7 @@ def test_what_touches_no_entry_is_other_http(format: str, method: str, target: s
         ("qdrant", "POST", "/collections/n/points/payload", {"payload": {"a": "b"}, "filter": {}}),
         ("qdrant", "POST", "/collections/n/points/payload/delete", {"keys": [STAMP], "points": [1]}),
         ("qdrant", "POST", "/collections/n/points/batch", {"operations": [{"delete_payload": {"keys": [STAMP]}}]}),
+        ("qdrant", "PUT", "/collections/n/points", {"batch": {"ids": []}, "points": [{"id": 1}]}),
         ("qdrant", "POST", "/collections/aliases", {"actions": []}),
         ("qdrant", "PUT", "/collections/copy", {"init_from": {"collection": "n"}}),
         ("qdrant", "POST", "/%63ollections/n/points/scroll", {}),

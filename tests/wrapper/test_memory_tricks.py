@@ -5,6 +5,7 @@ import json
 from contextlib import nullcontext
 from typing import Any
 
+import httpx2
 import pytest
 
 import comptroller as ct
@@ -124,3 +125,15 @@ def test_a_path_spelt_with_escapes_for_letters_is_refused(path: str) -> None:
         with pytest.raises(ct.Denied, match="servers read differently"):
             Notes(stores).http.post(path, json={})
         assert stores.asked == []
+
+
+@pytest.mark.parametrize("host", ["vectors.example", "vectors.example."])
+def test_a_host_said_in_full_is_the_same_host(host: str) -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, json={"matches": []})
+
+    http = ct.wrap(httpx2.Client(transport=httpx2.MockTransport(answer), base_url=f"https://{host}"))
+    known = [{"name": "pc", "format": "pinecone", "url": "https://vectors.example"}]
+    policy = "policy: memory\nmemories: {pc: {read: {agents: [reader]}}}"
+    with process(policy, memories=known), pytest.raises(ct.Denied, match="not to be read"):
+        http.post("/query", json={"vector": [0.1], "topK": 1})

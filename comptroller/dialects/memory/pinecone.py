@@ -26,6 +26,7 @@ HOSTS = (".pinecone.io",)
 _RECORDS = re.compile(r"/records/namespaces/([^/]+)/(upsert|search)")
 _NAMESPACE = re.compile(r"/namespaces/([^/]+)")
 _IDS = frozenset({"_id", "id"})
+_UPDATES = frozenset({"id", "values", "sparseValues", "setMetadata", "namespace"})
 _QUIET = frozenset({"/describe_index_stats", "/vectors/list", "/namespaces"})
 
 
@@ -67,6 +68,8 @@ def _upsert(body: dict[str, Any], names: Names) -> Exchange:
 def _update(body: dict[str, Any], names: Names) -> Exchange:
     if "filter" in body:
         raise Unreadable("an update by a filter changes entries that nobody names")
+    if odd := body.keys() - _UPDATES:  # `set_metadata` is read by some of its servers
+        raise Unreadable(f"{min(odd)[:40]} of an update is not known here")
     items = []
     if body.get("setMetadata") is not None:
         items.append(Item(str(body.get("id", "")), as_object(body["setMetadata"])))

@@ -190,6 +190,8 @@ def _points(body: dict[str, Any]) -> list[Item]:
     """Points one by one, or as a column of each kind."""
     if "batch" not in body:
         return [_point(as_object(point)) for point in as_list(body.get("points"))]
+    if "points" in body:
+        raise Unreadable("it holds points one by one and as columns, of which a server takes only one kind")
     batch = as_object(body["batch"])
     ids = as_list(batch.get("ids"))
     payloads = batch["payloads"] = as_list(batch.get("payloads") or [None] * len(ids))

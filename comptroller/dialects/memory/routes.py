@@ -31,6 +31,7 @@ class Store:
 
 def store_at(host: str, path: str) -> Store | None:
     """The memory at a host or path that is known without being told."""
+    host = host.removesuffix(".")  # the same host, said in full
     for format, (hosts, _) in FORMATS.items():
         if host.endswith(hosts):
             # Pinecone's own host for making and listing indexes holds no entries.
