@@ -20,6 +20,7 @@ from comptroller.core.verdict import Case
 from comptroller.office.backtest import Outcome, Said, Turned, as_json, backtest, given, lines_of
 from comptroller.office.recorded import Agents
 from comptroller.office.versions import book_of
+from comptroller.office.votes import Votes
 from comptroller.policies.book import Book
 from comptroller.policies.compare import Difference, compare
 from comptroller.policies.document import ExampleCall
@@ -62,11 +63,17 @@ def _of_calls(ledger: str, since: str, until: str, before: Callable[[str], Book 
 
     place = ledger_of(ledger)
     with reading(place) as reader:
-        rows: list[Row] = reader.rows("recorded_calls", **_window(since, until), limit=MOST)
+        window = _window(since, until)
+        rows: list[Row] = reader.rows("recorded_calls", **window, limit=MOST)
         agents = Agents.of(reader.rows("recorded_agents"))
         if len(rows) >= MOST:
             sys.stderr.write(f"Only the runs of the latest {MOST:,} calls of this time are looked at.\n")
-        return backtest(rows, agents, Bodies.open(place), before or (lambda version: book_of(reader, version)), after)
+
+        def recorded_book(version: str) -> Book | None:
+            return book_of(reader, version)
+
+        votes = Votes(reader.rows("recorded_votes", **window, limit=MOST), recorded_book)
+        return backtest(rows, agents, Bodies.open(place), before or recorded_book, after, votes)
 
 
 def _window(since: str, until: str) -> Row:

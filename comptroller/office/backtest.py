@@ -17,6 +17,7 @@ from comptroller.metering.budget import lines_for
 from comptroller.office.account import Vault
 from comptroller.office.hearing import unknown
 from comptroller.office.recorded import Agents, Recorded, nanos, recorded
+from comptroller.office.votes import NONE, Votes
 from comptroller.policies.book import HARD, Book
 from comptroller.policies.judging import left_open
 
@@ -89,17 +90,18 @@ class Outcome:
 class Side:
     """One book, and what its caps have counted so far."""
 
-    def __init__(self, book: Book) -> None:
-        self.book = book
+    def __init__(self, book: Book, votes: Votes = NONE) -> None:
+        self.book, self.votes = book, votes
         self._used: Counter[tuple[str, str]] = Counter()
 
     def say(self, one: Recorded) -> Said | None:
         """What it says of a call; None where it asks for what nobody can tell any more."""
-        if any(unknown(self.book, case, one.lacks) for case in one.cases):
+        cases = self.votes.told(one, self.book) if self.book.judged else one.cases
+        if any(unknown(self.book, case, one.lacks) for case in cases):
             return None
-        if any(self.book.judged and left_open(_decision(self.book, case)) for case in one.cases):
+        if any(self.book.judged and left_open(_decision(self.book, case)) for case in cases):
             return UNJUDGED
-        said = max((decided(self.book, case) for case in one.cases), key=lambda each: STRICTNESS[each.action])
+        said = max((decided(self.book, case) for case in cases), key=lambda each: STRICTNESS[each.action])
         return said if said.stops else self._capped(one) or said
 
     def _capped(self, one: Recorded) -> Said | None:
@@ -137,15 +139,21 @@ def _decision(book: Book, case: Case) -> Decision:
 
 
 def backtest(
-    rows: list[Row], agents: Agents, vault: Vault, before: Callable[[str], Book | None], after: Book
+    rows: list[Row],
+    agents: Agents,
+    vault: Vault,
+    before: Callable[[str], Book | None],
+    after: Book,
+    votes: Votes = NONE,
 ) -> Outcome:
     """Put whole runs to two sides. `before` gives the book for the version a call was recorded under, if there is one.
 
-    Where a version can no longer be loaded, what is on record of the call stands for it.
+    Where a version can no longer be loaded, what is on record of the call stands for it. Judges who said something of
+    a call are not asked the same again.
     """
     outcome = Outcome()
     sides: dict[int, Side] = {}
-    new = Side(after)
+    new = Side(after, votes)
     olds = _by_version(rows, agents, vault, before)
     for one in recorded(rows, agents, vault, after):
         outcome.calls += 1
@@ -156,7 +164,7 @@ def backtest(
         if old is None:
             said: Said | None = Said(one.row["action"] or "allow", one.row["rule"] or "", one.row["because"] or "")
         else:
-            said = sides.setdefault(id(old), Side(old)).say(was or one)
+            said = sides.setdefault(id(old), Side(old, votes)).say(was or one)
         now = new.say(one)
         if said is None or now is None:
             outcome.untold["a rule asks for what is not on record"] += 1

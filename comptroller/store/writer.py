@@ -49,7 +49,8 @@ _RECORD = """{n: 'BIGINT', k: 'VARCHAR', i: 'VARCHAR', t: 'BIGINT', r: 'VARCHAR'
   kind VARCHAR, name VARCHAR, dialect VARCHAR, stream BOOLEAN, policy VARCHAR, started BIGINT, first BIGINT,
   ended BIGINT, status VARCHAR, action VARCHAR, rule VARCHAR, because VARCHAR, decisions STRUCT(stage VARCHAR,
   action VARCHAR, rule VARCHAR, policy VARCHAR, because VARCHAR, place VARCHAR, tool VARCHAR,
-  findings STRUCT(kind VARCHAR, count VARCHAR)[], shadow BOOLEAN, error BOOLEAN)[],
+  findings STRUCT(kind VARCHAR, count VARCHAR)[], shadow BOOLEAN, error BOOLEAN,
+  judged STRUCT(votes STRUCT(judge VARCHAR, vote VARCHAR)[]))[],
   usage STRUCT(input BIGINT, output BIGINT, cache_read BIGINT, cache_write_5m BIGINT, cache_write_1h BIGINT,
   reasoning BIGINT), cost BIGINT, currency VARCHAR, worst BIGINT, price VARCHAR, estimated BOOLEAN, unpriced BOOLEAN,
   overrun BIGINT, opaque BOOLEAN, cached VARCHAR, saved BIGINT,
@@ -233,7 +234,7 @@ class Writer:
         runs = [str(row[0]) for row in self._rows("SELECT DISTINCT run FROM displaced")]
         if runs:
             self._do("forget_displaced", eldest)
-        for name in ("ended", "calls", "texts", "decisions", "origins"):
+        for name in ("ended", "calls", "texts", "decisions", "votes", "origins"):
             self._do(name)
         return runs
 

@@ -164,3 +164,70 @@ def test_arguments_nested_beyond_reason_are_no_object_and_stop_nothing(cli: Cli,
     (tmp_path / "draft.yaml").write_text(POLICY, encoding="utf-8")
     told = json.loads(cli("policy", "backtest", tmp_path / "draft.yaml", "--ledger", world.path, "--json").out)
     assert [row["after"] for row in told["decisions"]] == ["deny"]  # a rule that cannot look refuses
+
+
+JUDGED = """policy: p
+judges: {careful: {model: gpt-4o}, strict: {model: o3}}
+rules:
+  - {id: advice, on: reply, judge: {says: It advises., by: [careful, strict], votes: 1}, then: deny, because: No.}
+"""
+
+
+@pytest.fixture
+def judged(world: Any) -> Any:
+    """A reply that one judge of two objected to, one that none did, and a tool call that was not judged."""
+    files = [{"path": "p.yaml", "digest": "d", "text": JUDGED}]
+    world.fact("policy.loaded", "", version="v1", rules=1, files=files)
+    run = world.run()
+    for action, words in (("deny", ("yes", "no")), ("allow", ("no", "no"))):
+        votes = [
+            {"judge": name, "vote": word, "ms": 3} for name, word in zip(("careful", "strict"), words, strict=True)
+        ]
+        row = {"stage": "reply", "action": action, "rule": "advice", "because": "No.", "judged": {"votes": votes}}
+        status = {"status": "denied", "action": "deny", "rule": "advice"} if action == "deny" else {}
+        world.call(run, policy="v1", cost=300_000_000, decisions=[row], **status)
+    world.fact("run.closed", run, status="ok")
+    return world
+
+
+def tried(cli: Cli, world: Any, tmp_path: Path, *change: str) -> dict[str, Any]:
+    draft = tmp_path / "draft.yaml"
+    draft.write_text(JUDGED.replace(*change), encoding="utf-8")
+    said = cli("policy", "backtest", draft, "--ledger", world.path, "--json")
+    assert said.code == 0, said.err
+    told: dict[str, Any] = json.loads(said.out)
+    return told
+
+
+def test_votes_on_record_are_not_asked_for_again(cli: Cli, judged: Any, tmp_path: Path) -> None:
+    told = tried(cli, judged, tmp_path, "then: deny", "then: note")
+    assert (told["calls"], told["untold"]) == (2, {})
+    assert told["decisions"] == [{"before": "deny", "after": "note", "calls": 1}]
+
+
+def test_votes_on_record_are_counted_as_the_draft_counts(cli: Cli, judged: Any, tmp_path: Path) -> None:
+    told = tried(cli, judged, tmp_path, "votes: 1", "votes: unanimous")
+    assert (told["untold"], told["decisions"]) == ({}, [{"before": "deny", "after": "ask", "calls": 1}])
+    told = tried(cli, judged, tmp_path, "by: [careful, strict], votes: 1", "by: [strict]")
+    assert (told["untold"], told["decisions"]) == ({}, [{"before": "deny", "after": "allow", "calls": 1}])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("It advises.", "It gives advice."),
+        ("model: o3", "model: o1"),
+        ("says: It advises.", "constitution: [It advises.]"),
+        ("votes: 1", "votes: 1, sees: [reply]"),
+    ],
+)
+def test_votes_on_another_question_say_nothing(cli: Cli, judged: Any, tmp_path: Path, change: tuple[str, str]) -> None:
+    assert tried(cli, judged, tmp_path, *change)["untold"] == {"judges decide on it, and were not asked": 2}
+
+
+def test_two_drafts_are_told_apart_by_votes_on_record(cli: Cli, judged: Any, tmp_path: Path) -> None:
+    one, two = tmp_path / "one.yaml", tmp_path / "two.yaml"
+    one.write_text(JUDGED, encoding="utf-8")
+    two.write_text(JUDGED.replace("then: deny", "then: ask"), encoding="utf-8")
+    told = json.loads(cli("policy", "diff", one, two, "--calls", judged.path, "--json").out)["calls"]
+    assert (told["untold"], told["decisions"]) == ({}, [{"before": "deny", "after": "ask", "calls": 1}])

@@ -26,6 +26,7 @@ ANSWERS = {
     "runs_named": {"prefix": "0000"},
     "calls_named": {"prefix": "0000"},
     "run_origins": {"run": GOOD},
+    "recorded_votes": {"run": RUN},
     "run_tree": {"run": RUN},
     "run_decisions": {"run": RUN},
     "run_texts": {"run": RUN},
@@ -110,7 +111,8 @@ def money() -> list[Fact]:
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
     path = tmp_path_factory.mktemp("filled") / "ledger"
     ledger = Ledger.open(path, Settings(), FrozenClock())
-    said = {"stage": "model", "action": "deny", "rule": "r", "policy": "p", "because": "b"}
+    votes = [{"judge": "careful", "vote": "yes"}]
+    said = {"stage": "model", "action": "deny", "rule": "r", "policy": "p", "because": "b", "judged": {"votes": votes}}
     call = {**WHO, "parent": "span", "kind": "model", "name": "gpt-4o"}
     ended = {
         "started": START,

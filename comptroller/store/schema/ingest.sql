@@ -143,6 +143,17 @@ SELECT seq, happened, call, run, customer, workflow, agent, kind, name, coalesce
 FROM (SELECT seq, happened, call, run, tenant, customer, workflow, agent, kind, name, policy, unnest(decisions) AS v
   FROM fresh WHERE fact = 'call.closed' AND len(decisions) > 0);
 
+-- name: votes
+-- A model call repeats what was decided on a tool call it asked for: that call has the votes itself.
+INSERT INTO books.votes
+SELECT seq, happened, call, run, tenant, customer, coalesce(stage, ''), coalesce(rule, ''), coalesce(o.judge, ''),
+  coalesce(o.vote, '')
+FROM (SELECT seq, happened, call, run, tenant, customer, v.stage AS stage, v.rule AS rule, unnest(v.judged.votes) AS o
+  FROM (SELECT seq, happened, call, run, tenant, customer, kind, unnest(decisions) AS v
+    FROM fresh WHERE fact = 'call.closed' AND len(decisions) > 0)
+  WHERE len(v.judged.votes) > 0
+    AND (kind <> 'model' OR coalesce(v.tool, '') = '' OR coalesce(v.stage, '') IN ('model', 'result', 'reply')));
+
 -- name: origins
 INSERT INTO books.origins
 SELECT seq, happened, call, run, tenant, customer, name, coalesce(o.arg, ''), coalesce(o.label, ''), o.sources, o.tools
