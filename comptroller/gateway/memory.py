@@ -31,6 +31,7 @@ async def remember(gate: Gate, asked: Asked, send: Send) -> int:
         gate.desk, place.identity, place.state, asked.method, target.origin.host, plain_path(unquote(beneath)),
         asked.body, place.refusal(), asked.header(b"content-type"),
     )  # fmt: skip
+    job.unled = not place.state.flow.made + place.state.flow.live
     flow = memory_call(job, Place(store, beneath, asked.query))
     if "memories" not in gate.desk.book.says:
         flow = external_call(job)

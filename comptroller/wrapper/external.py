@@ -45,6 +45,7 @@ class ExternalJob:
     body: bytes | None
     conflict: Denied | None = None  # a reason to refuse that was found before the flow began
     kind_of_body: str = ""
+    unled: bool = False  # no call to a model was seen in this run so far: nothing says what led to this one
     to_model: bool = False  # whoever gets it runs models, though this asks none: tokens are counted, files are kept
 
 

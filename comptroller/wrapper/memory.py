@@ -37,6 +37,7 @@ MOST_IDS = 100  # told to rules and approvers
 _LETTER = "%2d|%2e|%3[0-9]|%[46][1-9a-f]|%5[0-9af]|%7[0-9a]"
 _ODD = re.compile(rf"//|;|\\|(?:^|/)\.{{1,2}}(?:/|$)|%2f|%5c|{_LETTER}", re.IGNORECASE)
 _FULL = re.compile(r"\.(:[0-9]+)?$")  # a host said in full is the same host
+UNLED = "it writes to a memory before any call to a model passed here, so nothing says what led to that"
 KNOWN = 4_096  # collections whose names are remembered
 _NAMED: "WeakKeyDictionary[Desk, dict[str, str]]" = WeakKeyDictionary()
 
@@ -145,6 +146,8 @@ def governed_call(job: ExternalJob, store: Store, exchange: Exchange, terms: Ter
     try:
         if job.conflict is not None:
             yield from settle(entry, job.conflict)
+        if job.unled and exchange.does == "write":
+            job.run.flow.lose(UNLED)
         body = yield from _decided(entry, store, exchange, terms)
         yield from toolgate.hold_tool(entry)
         if entry.passes:

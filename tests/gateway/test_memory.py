@@ -1,5 +1,7 @@
 """Memories behind the gateway, each under a name of its own."""
 
+import base64
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -140,6 +142,19 @@ def test_what_is_not_known_of_a_memory_is_refused() -> None:
         answer = ask(there, "POST", "qdrant/collections/notes/snapshots", {}, ACME)
         assert (answer.status_code, answer.json()["error"]["rule"]) == (403, "memories.unread")
         assert stores.asked == []
+
+
+def label(stores: Stores) -> str:
+    stamp = stores.rows("qdrant", "notes")["1"]["payload"][STAMP]
+    return str(json.loads(base64.urlsafe_b64decode(stamp.split(".")[1]))["label"])
+
+
+@pytest.mark.parametrize(("run", "said"), [("", "untrusted"), ("r2", "untrusted"), ("r1", "model")])
+def test_what_is_written_in_a_run_of_which_nothing_is_known_is_a_strangers(run: str, said: str) -> None:
+    with behind() as (there, stores):
+        there.post(headers={"comptroller-run": "r1"})
+        assert write(there, "qdrant", "likes tea", {"comptroller-run": run} if run else {}).status_code == 200
+        assert label(stores) == said
 
 
 def test_a_memory_that_nobody_named_is_not_found() -> None:
