@@ -13,6 +13,15 @@ Returns = Literal["trusted", "as_written", "untrusted"]
 SHARES: Mapping[str, int] = {"run": 0, "agent": 1, "customer": 2, "tenant": 3}  # fewest readers first
 STAMP = "comptroller_stamp"  # the field of an entry that says who wrote it; a name that every store accepts
 CALLS: Mapping[str, Doing] = {"memory.write": "write", "memory.read": "read", "memory.delete": "delete"}
+# Where one tool does it all, its call says what: the words of Anthropic's memory tool.
+COMMANDS: Mapping[object, Doing] = {
+    "view": "read",
+    "create": "write",
+    "str_replace": "write",
+    "insert": "write",
+    "rename": "write",
+    "delete": "delete",
+}
 
 
 @dataclass(frozen=True, slots=True)

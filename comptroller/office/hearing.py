@@ -12,6 +12,7 @@ from comptroller.guardrails.chain import Chain, Inspection
 from comptroller.policies.book import Book
 from comptroller.policies.plan import Plan
 from comptroller.policies.reasons import Passing, Reason, in_words, passing, reasons
+from comptroller.policies.recollection import decided
 from comptroller.wrapper import tokens
 
 Row = dict[str, Any]
@@ -57,7 +58,7 @@ class Heard:
 
 def hear(book: Book, case: Case, chain: Chain, lacks: frozenset[str] = frozenset()) -> Heard:
     """What rules, tables, profiles and guards say of one case."""
-    decision = book.decide(case)
+    decision = decided(book, case)
     found = _guarded(book, case, chain)
     ways = tuple(passing(book, case))
     why = tuple(_without_secrets(one, chain) for one in reasons(book, case))

@@ -13,6 +13,7 @@ from comptroller.core.verdict import STRICTNESS, Action, Case, Decision, Verdict
 from comptroller.guardrails.chain import Chain, Inspection
 from comptroller.guardrails.provenance import Flow
 from comptroller.policies.book import Book
+from comptroller.policies.recollection import decided
 from comptroller.wrapper import tokens
 from comptroller.wrapper.dataflow import sources_of, trust_of
 
@@ -130,7 +131,7 @@ class Examiner:
         told.calls += 1
         told.tools[call] = tool
         case = self._case("tool", told, identity, tool, args or {})
-        decision = self.book.decide(case)
+        decision = decided(self.book, case)
         text = msgspec.json.encode(args or {}).decode()
         row = self._guarded(identity, text, "out", decision, always=True, as_json=True)
         assert row is not None

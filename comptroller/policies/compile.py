@@ -315,6 +315,7 @@ def _bind(
         said=said,
         ask=ask if rule.on_error == "ask" else None,
         question=question_of(rule, said, bench),
+        when=" ".join(rule.when.split()),
     )
 
 

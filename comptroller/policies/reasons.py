@@ -12,6 +12,7 @@ from comptroller.policies.book import Book
 from comptroller.policies.judging import KNOWN, matched, tried
 from comptroller.policies.plan import Plan
 from comptroller.policies.profile import OURS, Judge
+from comptroller.policies.recollection import decided, of_memory
 from comptroller.policies.rule import Rule, gather, spoken
 from comptroller.policies.tree import read_tree
 from comptroller.policies.values import ABSENT
@@ -63,12 +64,14 @@ def reasons(book: Book, case: Case) -> list[Reason]:
     found += [_always(None, verdict) for scope, verdict in plan.needs if held is not None and scope not in held]
     judged = ((judge, judge.judge(case)) for judge in plan.judges)
     found += [_always(judge, verdict) for judge, verdict in judged if verdict is not None]
+    remembered = of_memory(book, case)
+    found += [_always(None, remembered)] if remembered is not None else []
     return sorted(found, key=lambda reason: (reason.says == "not matched", -STRICTNESS[reason.action]))
 
 
 def passing(book: Book, case: Case) -> list[Passing]:
     """The fewest changes of a call after which it would pass, each tried by deciding on the changed call."""
-    decision = book.decide(case)
+    decision = decided(book, case)
     if STRICTNESS[decision.action] < _STOPS:
         return []
     found: list[tuple[frozenset[Change], Passing]] = []
@@ -93,7 +96,7 @@ def _try(book: Book, case: Case, way: Way) -> Passing | None:
     changed = altered(case, way)
     if changed is None:
         return None
-    decision = book.decide(changed)
+    decision = decided(book, changed)
     told = tuple(dict.fromkeys(change.told for change in way))
     if STRICTNESS[decision.action] < _STOPS:
         return Passing(told)
@@ -225,7 +228,7 @@ def _judged(rule: Rule, question: Question, case: Case, plan: Plan) -> Reason:
 
 
 def _written(rule: Rule) -> str:
-    return rule.condition.text if rule.condition is not None else ""
+    return rule.when if rule.condition is not None else ""
 
 
 def _always(rule: Rule | Judge | None, verdict: Verdict) -> Reason:

@@ -24,6 +24,7 @@ class Rule:
     said: Verdict  # when it matches
     ask: AskFor | None  # for an on_error of ask
     question: Question | None = None  # for judges, once the condition holds
+    when: str = ""  # the condition as it was written
 
     def judge(self, case: Case, scopes: Scopes) -> Verdict | None:
         """What this rule alone says of a case."""

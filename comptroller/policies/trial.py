@@ -15,6 +15,7 @@ from comptroller.policies.book import Book, Policy
 from comptroller.policies.document import Example, ExampleCall
 from comptroller.policies.globs import Matches
 from comptroller.policies.judging import KNOWN, left_open, matched
+from comptroller.policies.recollection import decided
 
 _SET = re.compile(r"\[(!?[^\]]+)\]")
 
@@ -104,7 +105,7 @@ def _run(book: Book, policy: Policy, number: int, example: Example) -> TestOutco
         case = case_of(_presumed(policy, example.call))
     except ValueError as error:
         return TestOutcome(policy.name, place, example.expect, "error", "", False, str(error))
-    decision = book.decide(case)
+    decision = decided(book, case)
     rule = decision.verdict.rule if decision.verdict else ""
     why = _unjudged(decision) or _why(example, decision, rule)
     said = (decision.verdict, *decision.notes, *decision.shadows)

@@ -7,23 +7,13 @@ policy says that nobody else writes there.
 from collections.abc import Generator, Mapping
 from typing import Any
 
-from comptroller.core.memory import Doing, Terms
+from comptroller.core.memory import COMMANDS, Doing, Terms
 from comptroller.core.verdict import Action, Decision, Verdict, stricter
 from comptroller.policies.memories import memories_for
 from comptroller.wrapper.effects import Effect
 from comptroller.wrapper.entries import origin_of, poisonous
 from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.shared import enforce
-
-# Where one tool does it all, its call says what: the words of Anthropic's memory tool.
-COMMANDS: Mapping[object, Doing] = {
-    "view": "read",
-    "create": "write",
-    "str_replace": "write",
-    "insert": "write",
-    "rename": "write",
-    "delete": "delete",
-}
 
 
 def way_of(entry: Entry, name: str, args: Mapping[str, object] | None) -> tuple[Doing, Terms] | None:

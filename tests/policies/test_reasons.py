@@ -125,3 +125,8 @@ def test_a_changed_call_leaves_the_call_as_it_was() -> None:
 
 def test_what_cannot_be_changed_is_not_a_way() -> None:
     assert altered(case(), [Change("now", 1, "")]) is None
+
+
+def test_a_condition_is_told_as_it_was_written() -> None:
+    told = {reason.rule: reason.when for reason in reasons(BOOK, case(text="x"))}
+    assert told["long"] == 'text.matches("sec") || model.max_tokens > 10'
