@@ -46,6 +46,13 @@ def write_down(entry: Entry, exchange: Exchange, terms: Terms, redact: bool) -> 
         item.holder[STAMP] = _stamp(entry, item, origin, terms, exchange.loose)
 
 
+def keep_others(entry: Entry, exchange: Exchange, terms: Terms) -> None:
+    """Refuse to overwrite or delete what was written for somebody else, where it is at hand to be looked at."""
+    if any(judge(entry, item, terms).gone == "not shared" for item in exchange.instead):
+        because = f"What stands there in {terms.name} is not shared with this run. Take another key."
+        raise Denied(because, {"rule": f"memories.{terms.name}.share", "policy": terms.policy, "place": terms.place})
+
+
 def _poison(entry: Entry, verdict: Verdict, tainted: Sequence[Origin]) -> Generator[Effect, Any, None]:
     said = poisonous(verdict, tainted)
     entry.note("tool", Decision(said.action, said), entry.name)

@@ -25,7 +25,7 @@ from comptroller.wrapper import toolgate
 from comptroller.wrapper.asking import settle, use
 from comptroller.wrapper.desk import Desk
 from comptroller.wrapper.effects import Answer, Effect, Head, Read, Send, UpstreamFault
-from comptroller.wrapper.entries import look_through, write_down
+from comptroller.wrapper.entries import keep_others, look_through, write_down
 from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.external import ExternalJob, Flow, external_call, refusal
 from comptroller.wrapper.shared import enforce, plan_for
@@ -189,6 +189,7 @@ def _decided(entry: Entry, store: Store, exchange: Exchange, terms: Terms) -> Ge
     if allowed is not None:
         entry.note("tool", Decision(allowed.action, allowed), entry.name)
         yield from enforce(entry, Decision(allowed.action, allowed))
+    keep_others(entry, exchange, terms)
     # What is found in entries that are written is taken out of just these, further down.
     plan = {} if exchange.items else plan_for(entry, "out")
     ruling = yield from toolgate.judge(entry, entry.name, args, text, plan)

@@ -37,8 +37,10 @@ class Memory(MutableMapping[str, Any]):
         self.name, self._store = name, store
 
     def __setitem__(self, key: str, value: Any) -> None:
+        if not isinstance(key, str):
+            raise TypeError(f"Keys of a memory are texts, and {key!r} is none.")
         entry = {VALUE: msgspec.json.decode(msgspec.json.encode(value))}  # as it is read again; refuses what cannot be
-        exchange = Exchange("write", (), [key], [Item(key, entry)], body=entry)
+        exchange = Exchange("write", (), [key], [Item(key, entry)], instead=self._there(key), body=entry)
         if not self._govern(exchange, [key]):
             self._store[key] = value
 
@@ -48,7 +50,7 @@ class Memory(MutableMapping[str, Any]):
 
     def __delitem__(self, key: str) -> None:
         self._store[key]
-        if not self._govern(Exchange("delete", (), [key]), [key]):
+        if not self._govern(Exchange("delete", (), [key], instead=self._there(key)), [key]):
             del self._store[key]
 
     def __iter__(self) -> Iterator[str]:
@@ -56,6 +58,9 @@ class Memory(MutableMapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._read(list(self._store)))
+
+    def _there(self, key: str) -> list[Item]:
+        return [Item(key, _opened(self._store[key]))] if key in self._store else []
 
     def _read(self, keys: list[str]) -> dict[str, Any]:
         """The values of all that this reader may see."""

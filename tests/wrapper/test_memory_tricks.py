@@ -137,3 +137,26 @@ def test_a_host_said_in_full_is_the_same_host(host: str) -> None:
     policy = "policy: memory\nmemories: {pc: {read: {agents: [reader]}}}"
     with process(policy, memories=known), pytest.raises(ct.Denied, match="not to be read"):
         http.post("/query", json={"vector": [0.1], "topK": 1})
+
+
+def test_what_is_shared_with_somebody_else_is_neither_overwritten_nor_deleted() -> None:
+    kept: dict[str, Any] = {}
+    with process(rules("{share: customer}")):
+        notes = ct.memory("notes", kept)
+        with ct.run("one", customer="acme"):
+            notes["tea"] = "likes it"
+            notes["tea"] = "likes it a lot"
+        with ct.run("other", customer="globex"):
+            with pytest.raises(ct.Denied, match="not shared"):
+                notes["tea"] = "hates it"
+            with pytest.raises(ct.Denied, match="not shared"):
+                del notes["tea"]
+        with ct.run("one", customer="acme"):
+            assert notes["tea"] == "likes it a lot"
+            del notes["tea"]
+    assert kept == {}
+
+
+def test_a_key_that_is_no_text_is_said_to_be_none() -> None:
+    with pytest.raises(TypeError, match="5 is none"):
+        ct.memory("notes")[5] = "x"  # type: ignore[index]

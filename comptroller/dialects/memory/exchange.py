@@ -100,6 +100,7 @@ class Exchange:
     names: Names | None = ()  # of the collection and what is beneath it; None where it cannot be told
     ids: list[str] = field(default_factory=list)
     items: list[Item] = field(default_factory=list)  # that are written
+    instead: list[Item] = field(default_factory=list)  # what is known to be overwritten or deleted
     asks: str = ""  # what a search says in words
     body: Any = None  # as it goes on; changed in place
     pack: Callable[[Any], bytes] | None = None  # else JSON
