@@ -54,5 +54,6 @@ class Written:
     at: int
     until: int = 0  # 0 is for ever
     share: str = ""
+    user: str = ""  # as the customer; who is meant where no customer is said
     loose: bool = False  # the store rewrites what it is given, so nothing binds the stamp to the words
     fields: frozenset[str] = frozenset()  # name and digest of each piece of its content

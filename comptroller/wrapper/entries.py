@@ -128,6 +128,7 @@ def _stamp(entry: Entry, item: Item, origin: Origin, terms: Terms, loose: bool) 
         at=now,
         until=now + terms.keep_ns if terms.keep_ns else 0,
         share=terms.share or "",
+        user=_whose(entry, "user", who.user),
         loose=loose,
         fields=frozenset() if loose else digests_of(item.id, item.content()),
     )
@@ -190,7 +191,9 @@ def judge(entry: Entry, item: Item, terms: Terms) -> Seen:
 def _is_trusted(entry: Entry, written: Written) -> bool:
     """What a user said is that user's word: to those who serve somebody else it is a stranger's."""
     if written.label == "user":
-        return written.customer == _whose(entry, "customer", entry.identity.customer)
+        who = entry.identity
+        same = written.customer == _whose(entry, "customer", who.customer)
+        return same and (bool(who.customer) or written.user == _whose(entry, "user", who.user))
     return LABELS[written.label] < LABELS["untrusted"]
 
 

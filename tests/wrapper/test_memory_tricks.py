@@ -11,7 +11,7 @@ import pytest
 import comptroller as ct
 from comptroller.core.memory import STAMP
 from comptroller.testing.stores import Stores
-from tests.wrapper.test_memory import IBAN, POLICY, Notes, last, process, rules, said_of
+from tests.wrapper.test_memory import IBAN, POLICY, Notes, here, last, process, rules, said_of
 
 NUMBER = 4711081512
 
@@ -160,3 +160,20 @@ def test_what_is_shared_with_somebody_else_is_neither_overwritten_nor_deleted() 
 def test_a_key_that_is_no_text_is_said_to_be_none() -> None:
     with pytest.raises(TypeError, match="5 is none"):
         ct.memory("notes")[5] = "x"  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("writer", "reader", "passes"), [("ann", "ann", True), ("ann", "eve", False), ("", "", True)])
+def test_without_customers_a_users_word_is_that_users_alone(writer: str, reader: str, passes: bool) -> None:
+    said = "policy: memory\ntools: {pay: {effect: write, args: {to: string}}}\nmemories: {notes: {}}\nrules:\n  - "
+    rule = (
+        "{id: theirs, on: tool, tool: pay, when: 'provenance.args.to == \"untrusted\"', then: deny, because: Theirs.}"
+    )
+    kept: dict[str, Any] = {}
+    with process(said + rule):
+        with ct.run("writes", user=writer):
+            here().run.flow.user(f"Pay to {IBAN}.")
+            ct.memory("notes", kept)["to"] = f"Pay to {IBAN}."
+        with ct.run("reads", user=reader):
+            ct.memory("notes", kept)["to"]
+            with nullcontext() if passes else pytest.raises(ct.Denied, match=r"Theirs\."):
+                pay(IBAN)
