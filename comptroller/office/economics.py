@@ -11,16 +11,13 @@ from typing import Literal
 
 from comptroller.core.books import Txn
 from comptroller.core.outcome import Outcome
-from comptroller.metering.periods import Calendar, period_at
 from comptroller.metering.postings import CLAWBACK, DEFERRED
 from comptroller.office.costs import in_currency, nanos_of
+from comptroller.office.unit_costs import UNPAID, Place, Reached, month_of, place_of
 from comptroller.office.work import Rates
 
 By = Literal["type", "customer", "workflow"]
-Place = tuple[str, str, str]  # customer, workflow and type of outcome; no type where nothing was reached
-UNPAID = "USD"  # what outcomes are told in of customers who pay for none
 _BACK = ("reversed", "clawed_back")
-_UTC = Calendar()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,15 @@ class Unit:
         return self.spent // self.outcomes if self.outcomes else None
 
     def __add__(self, other: "Unit") -> "Unit":
-        return Unit(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+        return Unit(
+            self.outcomes + other.outcomes,
+            self.fees + other.fees,
+            self.back + other.back,
+            self.cost + other.cost,
+            self.vain + other.vain,
+            self.runs + other.runs,
+            self.unknown + other.unknown,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,29 +96,36 @@ class Months:
         return {(place, unit): found for (at, place, unit), found in self.units.items() if at == month}
 
 
-def month_of(at: int) -> str:
-    """The month (UTC) of an instant."""
-    return period_at(_UTC, at).label
-
-
 def measured(
-    outcomes: Sequence[Outcome], txns: Iterable[Txn], rows: Iterable[Mapping[str, object]], rates: Rates
+    outcomes: Sequence[Outcome],
+    txns: Iterable[Txn],
+    rows: Iterable[Mapping[str, object]],
+    rates: Rates,
+    reached: Reached | None = None,
 ) -> Months:
-    """All months, out of outcomes, the books, and the rows of the query `unit_runs`."""
-    months, known, main = Months(), {one.key: one for one in outcomes}, _currencies(outcomes)
-    sharing: dict[str, list[Outcome]] = {}
-    for one in outcomes:
-        if one.verified_at and one.state != "duplicate":
-            sharing.setdefault(one.run, []).append(one)
-            fee = one.fee.nanos if one.fee is not None else 0
-            months.add(month_of(one.verified_at), _place(one), main.get(one.customer, UNPAID), Unit(1, fee))
+    """All months, out of outcomes, the books, and the rows of the query `unit_runs`, or what they were merged to."""
+    months, known, reached = Months(), {one.key: one for one in outcomes}, reached or Reached.of(outcomes)
+    _earn(months, reached)
     for txn in txns:
         taken = known.get(txn.about.get("outcome", "")) if txn.kind in _BACK else None
         if taken is not None and taken.fee is not None:
-            months.add(month_of(txn.at), _place(taken), taken.fee.currency, Unit(back=_back(txn)))
+            months.add(month_of(txn.at), place_of(taken), taken.fee.currency, Unit(back=_back(txn)))
     for row in rows:
-        _spend(months, row, sharing.get(str(row["run"]), []) if row["run"] else [], main, rates)
+        sharing = reached.by_run.get(str(row["run"]), []) if row["run"] else []
+        _spend(months, row, sharing, reached.currencies, rates)
     return months
+
+
+def _earn(months: Months, reached: Reached) -> None:
+    """Outcomes and their fees: added up first, as there are many of few kinds."""
+    sums: dict[tuple[str, Place], list[int]] = {}
+    for sharing in reached.by_run.values():
+        for one in sharing:
+            found = sums.setdefault((month_of(one.verified_at), place_of(one)), [0, 0])
+            found[0] += 1
+            found[1] += one.fee.nanos if one.fee is not None else 0
+    for (month, place), (count, fees) in sums.items():
+        months.add(month, place, reached.currencies.get(place[0], UNPAID), Unit(count, fees))
 
 
 def taken_back(txns: Iterable[Txn], month: str) -> frozenset[str]:
@@ -152,15 +164,6 @@ def moved(before: Unit, now: Unit) -> Movers:
     return Movers(price, now.margin - before.margin - price - cost - disputes, cost, disputes)
 
 
-def _place(one: Outcome) -> Place:
-    return one.customer, one.workflow, one.type
-
-
-def _currencies(outcomes: Iterable[Outcome]) -> dict[str, str]:
-    """What each customer pays in: a contract has one currency."""
-    return {one.customer: one.fee.currency for one in outcomes if one.fee is not None}
-
-
 def _spend(
     months: Months, row: Mapping[str, object], sharing: Sequence[Outcome], main: Mapping[str, str], rates: Rates
 ) -> None:
@@ -168,12 +171,12 @@ def _spend(
     currency = main.get(customer, UNPAID if sharing else base)
     amount = in_currency(nanos_of(row["cost"]), base, currency, rates)
     if amount is None:
-        place = _place(sharing[0]) if sharing else (customer, str(row["workflow"]), "")
+        place = place_of(sharing[0]) if sharing else (customer, str(row["workflow"]), "")
         months.add(str(row["month"]), place, currency, Unit(unknown=1))
         return
     for number, one in enumerate(sharing):
         part = amount * (number + 1) // len(sharing) - amount * number // len(sharing)
-        months.add(month_of(one.verified_at), _place(one), currency, Unit(cost=part))
+        months.add(month_of(one.verified_at), place_of(one), currency, Unit(cost=part))
     if not sharing:
         place = customer, str(row["workflow"]), ""
         months.add(str(row["month"]), place, currency, Unit(vain=amount, runs=int(str(row["runs"]))))

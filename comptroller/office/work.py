@@ -9,7 +9,7 @@ from comptroller.core.errors import SettingsError
 from comptroller.core.money import NANOS
 from comptroller.core.outcome import Outcome
 from comptroller.metering.draw import Spent, Work
-from comptroller.metering.rating.line import nanos
+from comptroller.metering.rating.rounding import round_ratio
 from comptroller.office.books import Books
 
 Cost = tuple[str, str, str, str, int]  # provider, agent, run, currency, nanos
@@ -96,7 +96,7 @@ def converted(amount: int, base: str, quote: str, rates: Rates) -> int:
             f"Model calls were paid in {base} and the contract is in {quote}. "
             f'Say what one is worth in the other under `fx`, like "{base}/{quote}": "0.92".'
         )
-    return nanos(Fraction(amount, NANOS) * rate)
+    return round_ratio(amount * rate.numerator, rate.denominator)
 
 
 def _cost(row: dict[str, Any]) -> Cost:

@@ -1,5 +1,7 @@
 """Unit economics: what a success costs with failed attempts in it, and what moved a margin, to the nano."""
 
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -7,18 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from comptroller.core.books import Posting, Txn
-from comptroller.core.money import Money
+from comptroller.core.money import NANOS, Money
 from comptroller.core.outcome import Outcome
 from comptroller.metering.periods import Calendar, period_named
-from comptroller.office.economics import Movers, Unit, compared, measured, moved
+from comptroller.metering.rating.line import nanos
+from comptroller.office.economics import Months, Movers, Unit, compared, measured, moved
+from comptroller.office.unit_costs import Reached, merged
+from comptroller.office.work import converted
 
 OCTOBER, NOVEMBER = (period_named(Calendar(), label).start for label in ("2026-10", "2026-11"))
 UNITS = st.builds(Unit, *[st.integers(0, 50), *[st.integers(0, 10**12)] * 4])
 
 
 def outcome(key: str, at: int, run: str, **more: Any) -> Outcome:
-    told = {"customer": "acme", "workflow": "refunds", "fee": Money(2_000, "USD"), **more}
-    return Outcome(key, "ours", type="refund", subject=key, state="verified", claim=key, run=run, agents=(),
+    told = {"customer": "acme", "workflow": "refunds", "type": "refund", "fee": Money(2_000, "USD"), **more}
+    return Outcome(key, "ours", subject=key, state="verified", claim=key, run=run, agents=(),
                    claimed_at=at, verified_at=at, **told)  # fmt: skip
 
 
@@ -69,3 +74,77 @@ def test_a_cost_without_a_rate_is_told_as_unknown(rates: Any, cost: int, unknown
     row = {**spent("r", "2026-11", "0.0000003"), "currency": "EUR"}
     unit = compared(measured([outcome("a", NOVEMBER, "r")], [], [row], rates), "2026-11", "2026-10", "type")[0].now
     assert (unit.cost, unit.unknown) == (cost, unknown)
+
+
+# -- many rows made few
+
+
+@given(st.integers(0, 10**20), st.fractions(min_value="1/900", max_value=1000, max_denominator=997))
+def test_an_amount_in_another_currency_is_rounded_to_the_nano_half_up(amount: int, rate: Fraction) -> None:
+    made = converted(amount, "EUR", "USD", {("EUR", "USD"): rate})
+    assert 2 * abs(made - amount * rate) <= 1
+    assert made == nanos(Fraction(amount, NANOS) * rate)
+
+
+CUSTOMERS, CURRENCIES = ("acme", "bolt", "cora", "dora"), ("USD", "EUR", "JPY")
+VERIFIED = st.tuples(st.sampled_from(CUSTOMERS), st.sampled_from(("refund", "loan")), st.integers(0, 4),
+                     st.sampled_from((OCTOBER, NOVEMBER)), st.booleans())  # fmt: skip
+SPENT = st.tuples(st.integers(-1, 6), st.sampled_from(CUSTOMERS), st.sampled_from(("refunds", "", None)),
+                  st.sampled_from(("2026-10", "2026-11")), st.sampled_from((*CURRENCIES, "", None)), st.integers(0, 3),
+                  st.none() | st.integers(0, 10**13) | st.just(10**22 + 1))  # fmt: skip
+PAID = st.dictionaries(st.sampled_from(CUSTOMERS), st.sampled_from(CURRENCIES))
+RATES = st.dictionaries(
+    st.tuples(st.sampled_from(CURRENCIES), st.sampled_from(CURRENCIES)),
+    st.fractions(min_value="1/900", max_value=1000, max_denominator=997),
+)
+
+
+@given(st.lists(VERIFIED, max_size=12), PAID, st.lists(SPENT, max_size=30), RATES)
+def test_what_many_rows_are_merged_to_comes_to_the_same_to_the_nano(
+    verified: Any, paid: Any, spent: Any, rates: Any
+) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    known = [
+        outcome(f"o{number}", at, f"r{run}" if run else "", customer=customer, type=type,
+                fee=Money(700, paid[customer]) if customer in paid and priced else None)
+        for number, (customer, type, run, at, priced) in enumerate(verified)
+    ]  # fmt: skip
+    rows = [
+        {"run": f"r{run}" if run >= 0 else "", "customer": customer, "workflow": workflow, "month": month,
+         "currency": currency, "runs": runs, "cost": None if nanos is None else Decimal(nanos).scaleb(-9)}
+        for run, customer, workflow, month, currency, runs, nanos in spent
+    ]  # fmt: skip
+    told = pyarrow.Table.from_pylist(rows, pyarrow.schema([(name, kind(pyarrow)) for name, kind in COLUMNS.items()]))
+    few = merged(told, Reached.of(known), rates)
+    assert len(few) <= len(rows)
+    assert _counted(measured(known, [], few, rates)) == _counted(measured(known, [], rows, rates))
+
+
+def test_runs_that_reached_the_same_and_those_that_reached_nothing_are_one_row_each() -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    known = [outcome(f"o{number}", NOVEMBER, f"r{number}") for number in range(50)]
+    rows = [{**spent(f"r{number}", "2026-11", ""), "cost": Decimal("0.000000001")} for number in range(80)]
+    told = pyarrow.Table.from_pylist(rows, pyarrow.schema([(name, kind(pyarrow)) for name, kind in COLUMNS.items()]))
+    few = merged(told, Reached.of(known), {})
+    assert sorted((row["cost"], row["runs"]) for row in few) == [(Decimal("3E-8"), 30), (Decimal("5.0E-8"), 50)]
+
+
+def test_a_run_of_several_outcomes_keeps_its_own_parts_beside_others_like_it() -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    kinds = (("r1", "refund"), ("r1", "loan"), ("r2", "refund"), ("r2", "visa"))
+    known = [outcome(f"o{number}", NOVEMBER, run, type=type) for number, (run, type) in enumerate(kinds)]
+    rows = [{**spent(run, "2026-11", ""), "cost": Decimal(cost).scaleb(-9)} for run, cost in (("r1", 3), ("r2", 8))]
+    told = pyarrow.Table.from_pylist(rows, pyarrow.schema([(name, kind(pyarrow)) for name, kind in COLUMNS.items()]))
+    found = compared(measured(known, [], merged(told, Reached.of(known), {}), {}), "2026-11", "2026-10", "type")
+    assert {row.name: row.now.cost for row in found} == {"refund": 5, "loan": 2, "visa": 4}
+
+
+def _counted(months: Months) -> dict[Any, Unit]:
+    return {key: unit for key, unit in months.units.items() if unit != Unit()}
+
+
+COLUMNS: dict[str, Any] = {
+    **dict.fromkeys(("run", "customer", "workflow", "month", "currency"), lambda arrow: arrow.string()),
+    "runs": lambda arrow: arrow.int64(),
+    "cost": lambda arrow: arrow.decimal128(38, 9),
+}

@@ -13,6 +13,7 @@ from comptroller.gateway.api.rights import READ
 from comptroller.gateway.api.shapes import Money, Name, Said, Told
 from comptroller.metering.periods import Calendar, Period, period_at, period_before, period_named
 from comptroller.office.economics import Months, Movers, Row, Unit, compared, measured
+from comptroller.office.unit_costs import Reached, merged
 
 MONTH = r"^2[01][0-9]{2}-(0[1-9]|1[0-2])$"  # what the books can compare: an instant has 64 bits
 LATE = 3  # months before those asked for in which a run may have begun whose outcome was verified later
@@ -97,11 +98,10 @@ def show_economics(ask: Ask) -> Economics:
         txns, rates = list(keeper.accounts.txns.values()), keeper.desk.fx
     spans = _before(month, said.months)
     since = _before(spans[0], LATE + 1)[0].start
-    rows = ask.bureau.reader.rows(
-        "unit_runs", tenant=who.tenant, customer=customer or None, since=since, until=month.end
-    )
-    wanted = [row for row in rows if said.workflow in (None, row["workflow"])]
-    months = measured(mine, txns, wanted, rates)
+    whose = {"tenant": who.tenant, "customer": customer or None, "workflow": said.workflow}
+    told = ask.bureau.reader.query("unit_runs", **whose, since=since, until=month.end)
+    reached = Reached.of(mine)
+    months = measured(mine, txns, merged(told, reached, rates), rates, reached)
     found = compared(months, month.label, spans[-2].label, said.by)
     if said.type is not None:
         found = [row for row in found if said.by != "type" or row.name]

@@ -36,15 +36,16 @@ def round_to(amount: Fraction, places: int, mode: Mode = "half_up") -> Fraction:
     unit = 10**places
     if unit % amount.denominator == 0:  # it has no more than these, as most have: 0.7 us instead of 1.7
         return amount
-    return Fraction(_rounded(amount.numerator * unit, amount.denominator, mode), unit)
+    return Fraction(round_ratio(amount.numerator * unit, amount.denominator, mode), unit)
 
 
 def round_whole(amount: Fraction, mode: Mode = "half_up") -> int:
     """The whole number that a mode makes of an amount."""
-    return _rounded(amount.numerator, amount.denominator, mode)
+    return round_ratio(amount.numerator, amount.denominator, mode)
 
 
-def _rounded(numerator: int, denominator: int, mode: Mode) -> int:
+def round_ratio(numerator: int, denominator: int, mode: Mode = "half_up") -> int:
+    """The whole number that a mode makes of a fraction, without making the fraction."""
     whole, rest = divmod(abs(numerator), denominator)
     if rest and _goes_up(mode, 2 * rest - denominator, bool(whole % 2), numerator < 0):
         whole += 1

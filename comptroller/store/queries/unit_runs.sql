@@ -3,6 +3,7 @@
 WITH mine AS (
   SELECT run, customer, workflow, currency, cost, strftime(make_timestamp(epoch_us(started)), '%Y-%m') AS month
   FROM runs WHERE ($tenant::VARCHAR IS NULL OR tenant = $tenant::VARCHAR) AND ($customer::VARCHAR IS NULL OR customer = $customer::VARCHAR)
+    AND ($workflow::VARCHAR IS NULL OR workflow = $workflow::VARCHAR)
     AND started >= make_timestamptz(coalesce($since::BIGINT, 0) // 1000)
     AND ($until::BIGINT IS NULL OR started < make_timestamptz($until::BIGINT // 1000))),
 spent AS (
