@@ -51,6 +51,7 @@ class Scope:
 
     identity: Identity
     run: RunState
+    inside: tuple[str, ...] = ()  # the calls of tools it is part of, outermost first
 
 
 _scope: contextvars.ContextVar[Scope | None] = contextvars.ContextVar("comptroller_scope", default=None)

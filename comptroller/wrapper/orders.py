@@ -7,6 +7,7 @@ from comptroller.core.errors import Denied
 from comptroller.core.facts import Line, Shortfall
 from comptroller.core.verdict import Cap, Verdict
 from comptroller.metering.orders import account_of, found
+from comptroller.wrapper.context import current
 from comptroller.wrapper.entry import Entry
 from comptroller.wrapper.patience import key_of
 
@@ -24,8 +25,8 @@ def must_live(entry: Entry) -> None:
 
 def found_stopped(entry: Entry) -> Denied | None:
     """The refusal of a call that was stopped, put on its record; None for one that was not."""
-    who, run = entry.identity, entry.run
-    calls = (entry.id, who.parent)
+    who, run, here = entry.identity, entry.run, current()
+    calls = (entry.id, who.parent, *(here.inside if here is not None else ()))
     stop = found(entry.desk.ledger.stops, calls, (run.id, run.trace), who.tenant, who.agent, who.key)
     return None if stop is None else stopped(entry, stop.shortfall)
 

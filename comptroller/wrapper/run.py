@@ -134,7 +134,7 @@ class Run(_Span):
             data["trace"] = trace
         opened = Fact(RUN_OPENED, desk.clock.new_id(), desk.clock.now_ns(), self.id, data=data)
         desk.note(opened, must=desk.must_record(is_hard((*state.caps, *desk.caps(identity)))))
-        return Scope(identity, state)
+        return Scope(identity, state, outer.inside if outer else ())
 
     def _close(self, error: BaseException | None) -> None:
         assert self.scope is not None
@@ -199,7 +199,7 @@ class Agent(_Span):
         _note(data, decision)
         opened = Fact(AGENT_OPENED, self.id, desk.clock.now_ns(), identity.run, data=data)
         desk.note(opened, must=desk.must_record(is_hard((*outer.run.caps, *desk.caps(identity)))))
-        scope = Scope(identity, outer.run)
+        scope = Scope(identity, outer.run, outer.inside)
         try:
             loops.end_run_of(desk, identity, decision)
             carry_out(desk, identity, decision, agent_matter(identity))

@@ -93,7 +93,7 @@ def tool_call(
     entry = asked.entry if asked else Entry(desk, where.identity, where.run, "tool", name=name)
     entry.tool.update(effect=effect, args=digest)
     entry.started = desk.clock.now_ns()
-    inner = Scope(replace(where.identity, parent=entry.id), where.run)
+    inner = Scope(replace(where.identity, parent=entry.id), where.run, (*where.inside, entry.id))
     try:
         _within_scope(entry, scope)  # the boundary knows the tool tables, not what the function itself asks for
         if asked is None:
