@@ -181,6 +181,7 @@ def _write_decision(decision: Row) -> None:
     rule = f" by {screen.short(decision['rule'], 60)}" if decision["rule"] else ""
     about = f" on {screen.short(decision['tool'], 40)}" if decision["tool"] else ""
     found = f" [{screen.short(decision['findings'], 80)}]" if decision["findings"] else ""
+    found += f" [{screen.short(decision['votes'], 120)}]" if decision["votes"] else ""
     because = f": {screen.short(decision['because'], 300)}" if decision["because"] else ""
     screen.say(f"     {word}{rule}{about}{found}{because}")
 

@@ -387,3 +387,14 @@ def test_a_ledger_nobody_may_write_in_is_read_without_a_trace(
 def test_the_tree_of_a_run_without_a_workflow_still_begins_with_a_word(cli: Cli, world: Any) -> None:
     run = world.run(workflow="", customer="")
     assert cli("runs", "tree", run, "--ledger", world.path).out.startswith("run  ")
+
+
+def test_the_votes_of_judges_stand_with_what_came_of_them(cli: Cli, world: Any) -> None:
+    run = world.run()
+    votes = [{"judge": "careful", "vote": "yes", "ms": 3}, {"judge": "quick", "vote": "unsure", "ms": 2}]
+    said = {"stage": "reply", "action": "deny", "rule": "advice", "because": "No.", "judged": {"votes": votes}}
+    call = world.call(run, decisions=[said, {**said, "rule": "other", "judged": None}])
+    out = cli("runs", "show", run, "--ledger", world.path).out
+    assert "deny by advice [careful yes, quick unsure]: No." in out
+    assert "deny by other: No." in out
+    assert f"call {call[:16]}" in out

@@ -9,7 +9,7 @@ from comptroller.dashboards.views import audit, runs
 from comptroller.dashboards.views.run_look import Looked
 
 EXPORTED = (
-    "happened", "agent", "kind", "name", "stage", "action", "shadow", "rule", "policy", "because", "findings",
+    "happened", "agent", "kind", "name", "stage", "action", "shadow", "rule", "policy", "because", "findings", "votes",
     "version", "call",
 )  # fmt: skip
 
@@ -44,7 +44,9 @@ def columns(run: str) -> list[Column]:
         Column("happened", "When", lambda row: runs.when(row["happened"])),
         Column("action", "Decision", audit.action),
         Column("rule", "Rule", lambda row: _rule(row)),
-        Column("because", "Because", lambda row: Cell(row["because"], below=row["findings"] or ""), wide=True),
+        Column(
+            "because", "Because", lambda row: Cell(row["because"], below=row["findings"] or row["votes"]), wide=True
+        ),
         Column("stage", "At", lambda row: Cell(row["stage"])),
         Column("agent", "Agent", lambda row: Cell(row["agent"])),
         Column("name", "Call", lambda row: Cell(row["tool"] or row["name"], row["call"], _call(run, row))),

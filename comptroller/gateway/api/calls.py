@@ -72,6 +72,7 @@ class DecisionRow(Told):
     place: str
     tool: str
     findings: str
+    votes: str
     shadow: bool
     error: bool
     version: str
