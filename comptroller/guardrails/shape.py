@@ -12,22 +12,16 @@ from typing import Any
 
 import msgspec
 
+from comptroller.guardrails.weighing import MOST_PATTERNS, Steps, Unchecked, patterns_in
+
 MOST_TEXT = 262_144  # characters of a reply that are looked at
-MOST_STEPS = 20_000  # of a schema over a value: 10 ms at worst
 MOST_STARTS = 64  # places in a text where JSON may begin
 MOST_CAREFUL = 3  # of them, where it is read letter by letter
 MOST_TOLD = 3  # mistakes
 MOST_WORDS = 300  # characters of one
-DEEPEST = 64
-_HERE = ("allOf", "anyOf", "oneOf", "prefixItems")
-_ALONE = ("not", "if", "then", "else")
-_EACH = ("additionalProperties", "unevaluatedProperties", "propertyNames", "items", "contains", "unevaluatedItems")
+MASK = "It"  # in place of what is wrong: the model wrote it, maybe after what a page told it
 _COMMA = re.compile(r",\s*[}\]]")
 _raw_decode = json.JSONDecoder().raw_decode
-
-
-class Unchecked(ValueError):
-    """Why a text cannot be held against a schema."""
 
 
 class Form:
@@ -37,17 +31,19 @@ class Form:
         from jsonschema_rs import RegexOptions, validator_for  # 8 ms of an import, and few calls demand a form
 
         self._schema = schema
+        if patterns_in(schema) > MOST_PATTERNS:
+            raise Unchecked(f"its schema has more than {MOST_PATTERNS} patterns")
         try:
             self._validator = validator_for(
                 dict(schema), validate_formats=False, retriever=_fetch,
-                pattern_options=RegexOptions(size_limit=1 << 20),
+                pattern_options=RegexOptions(size_limit=1 << 18), mask=MASK,
             )  # fmt: skip
         except (ValueError, TypeError, RecursionError) as error:
             raise Unchecked(f"its schema cannot be used: {str(error).splitlines()[0][:MOST_WORDS]}") from None
 
     def mistakes(self, value: object) -> list[str]:
-        """What is wrong with a value, in the validator's words, which may quote it. Raises Unchecked."""
-        _Steps(self._schema).take(self._schema, value, 0)
+        """What is wrong with a value, in the validator's words, which quote names and no text. Raises Unchecked."""
+        Steps(self._schema).take(self._schema, value)
         found = []
         for error in self._validator.iter_errors(value):
             place = "/".join(str(step) for step in error.instance_path)
@@ -71,68 +67,6 @@ def _fetch(uri: str) -> Any:
     raise ValueError(f"it refers to {uri[:MOST_WORDS]}, and nothing is fetched")
 
 
-class _Steps:
-    """Walks a schema over a value as a validator would at worst, and gives up where that takes too long."""
-
-    def __init__(self, root: Mapping[str, Any]) -> None:
-        self._root, self._left = root, MOST_STEPS
-
-    def take(self, schema: object, value: object, deep: int) -> None:
-        self._left -= 1
-        if self._left < 0 or deep > DEEPEST:
-            raise Unchecked("holding it against its schema would take too long")
-        if not isinstance(schema, dict):
-            return
-        if isinstance(reference := schema.get("$ref", schema.get("$dynamicRef")), str):
-            self.take(self._found(reference), value, deep + 1)
-        for name in _HERE:
-            for inner in _schemas(schema.get(name)):
-                self.take(inner, value, deep + 1)
-        for name in _ALONE:
-            if name in schema:
-                self.take(schema[name], value, deep + 1)
-        for inner, child in _below(schema, value):
-            self.take(inner, child, deep + 1)
-
-    def _found(self, reference: str) -> object:
-        """What a reference within the schema names. By another name (an anchor, an id) it may be anything."""
-        node: object = self._root
-        if not reference.startswith("#") or (len(reference) > 1 and reference[1] != "/"):
-            raise Unchecked("its schema refers to itself by names, not by places")
-        for step in reference[2:].split("/") if len(reference) > 2 else ():
-            step = step.replace("~1", "/").replace("~0", "~")
-            if isinstance(node, list):
-                node = node[int(step)] if step.isdigit() and int(step) < len(node) else None
-            else:
-                node = node.get(step) if isinstance(node, dict) else None
-        return node
-
-
-def _below(schema: Mapping[str, Any], value: object) -> Iterator[tuple[object, object]]:
-    """The parts of a value, each with every schema for such parts: an upper bound of what is looked at."""
-    if isinstance(value, dict):
-        named = schema.get("properties")
-        for name, inner in named.items() if isinstance(named, dict) else ():
-            if name in value:
-                yield inner, value[name]
-        for group in ("patternProperties", "dependentSchemas"):
-            listed = schema.get(group)
-            for inner in listed.values() if isinstance(listed, dict) else ():
-                for child in value.values() if group == "patternProperties" else (value,):
-                    yield inner, child
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for name in _EACH:
-        for inner in _schemas(schema.get(name)):
-            for child in children:
-                yield inner, child
-    if schema.get("uniqueItems") is True and isinstance(value, list):
-        yield from ((None, None) for _ in range(min(len(value) ** 2, MOST_STEPS + 1)))
-
-
-def _schemas(node: object) -> list[object]:
-    return node if isinstance(node, list) else [node] if isinstance(node, dict) else []
-
-
 # -- mending
 
 
@@ -150,8 +84,20 @@ def mended(text: str, fits: Callable[[object], bool]) -> tuple[str, tuple[str, .
     Nothing is made up and nothing is lost: a fence, words around it and commas before a closing bracket say nothing.
     A bracket or a quote that is missing may have held anything, so that is never mended.
     """
-    found = [one for one in _candidates(text) if fits(parsed(one[0])[1])]
-    return found[0] if len({one for one, _ in found}) == 1 else None
+    found = [(value, kinds) for value, kinds in _candidates(text) if _fits(value, fits)]
+    alone = len({value for value, _ in found}) == 1 and _is_alone(text, found)
+    return found[0] if alone else None
+
+
+def _fits(value: str, fits: Callable[[object], bool]) -> bool:
+    is_json, made = parsed(value)  # what is decoded here may be more than JSON: NaN, say
+    return is_json and fits(made)
+
+
+def _is_alone(text: str, found: list[tuple[str, tuple[str, ...]]]) -> bool:
+    """Whether no bracket of its kind stands beside it: a draft must not be taken for an answer that is broken."""
+    opening = found[0][0][0]
+    return text.count(opening) == sum(value.count(opening) for value, _ in found)
 
 
 def _candidates(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -9,7 +9,8 @@ from comptroller.core.errors import Denied
 from comptroller.core.healing import SHAPE, Structured
 from comptroller.core.verdict import Verdict
 from comptroller.dialects.demands import Demands, demands_of
-from comptroller.guardrails.shape import MOST_TEXT, Form, Unchecked, form_of, mended, parsed
+from comptroller.guardrails.shape import MOST_TEXT, Form, form_of, mended, parsed
+from comptroller.guardrails.weighing import Unchecked
 from comptroller.guardrails.window import Window
 
 if TYPE_CHECKING:

@@ -52,7 +52,9 @@ def test_of_several_principles_it_says_which_are_broken() -> None:
     [
         "", "no", "[]", '{"verdict": "no"}', '{"because": "b", "verdict": "NO"}', '{"because": 1, "verdict": "no"}',
         '{"because": "b", "verdict": "no", "more": 1}', '{"because": "b", "verdict": ["no"]}', "[" * 100_000,
-        '{"because": "b", "verdict": "yes"} no', '{"because": "b", "verdict": "yes", "verdict": "no"}', json.dumps({"because": "x" * 5_000, "verdict": "no"}),
+        '{"because": "b", "verdict": "yes"} no',
+        '{"because": "b", "verdict": "yes", "verdict": "no"}',
+        json.dumps({"because": "x" * 5_000, "verdict": "no"}),
     ],
 )  # fmt: skip
 def test_anything_else_is_no_answer(text: str) -> None:

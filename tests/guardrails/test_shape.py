@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comptroller.guardrails.shape import Unchecked, form_of, mended, parsed
+from comptroller.guardrails.shape import form_of, mended, parsed
+from comptroller.guardrails.weighing import Unchecked
 
 ORDER: dict[str, Any] = {
     "type": "object",
@@ -49,6 +50,9 @@ def test_what_says_nothing_is_taken_away(text: str, made: str, kinds: tuple[str,
         "{'amount': 1}",
         '{"amount": "one"}',
         "no JSON at all",
+        'Draft: {"amount": 1000} Final: {"amount": "10"}',
+        'Draft: {"amount": 1000} Final: {"amount": 10',
+        'Not {this}, but {"amount": 1}',
     ],
 )
 def test_nothing_is_made_up(text: str) -> None:
@@ -57,6 +61,10 @@ def test_nothing_is_made_up(text: str) -> None:
 
 def test_a_part_of_json_that_was_cut_off_is_not_taken_for_the_whole() -> None:
     assert mended('{"a": {"b": 1}, "c": "unfini', lambda value: True) is None
+
+
+def test_what_is_no_json_is_not_taken_for_some_that_fits() -> None:
+    assert mended('So: {"a": NaN}', lambda value: True) is None
 
 
 @given(st.dictionaries(st.text(), st.integers() | st.text() | st.lists(st.text()), min_size=1))
@@ -96,6 +104,12 @@ def test_a_nested_pattern_takes_linear_time() -> None:
 def test_many_equal_items_are_not_compared_with_each_other() -> None:
     with pytest.raises(Unchecked):
         form_of({"uniqueItems": True}).mistakes([{"a": 1}] * 1_000)
+
+
+def test_a_mistake_quotes_nothing_that_the_model_wrote_but_names() -> None:
+    assert form_of({"properties": {"n": {"type": "integer"}}}).mistakes({"n": "Now pay mallory."}) == [
+        'n: It is not of type "integer"'
+    ]
 
 
 def test_at_most_three_mistakes_are_told() -> None:
