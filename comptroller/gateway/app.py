@@ -104,7 +104,8 @@ class App:
     async def _refuse(self, stop: Stop, path: str, send: Send) -> int:
         self.gate.meters.refused(stop.code)
         if stop.status >= 500 or stop.status in (401, 403):
-            log.warning("%s %s: %s", stop.status, path[:200], stop.message)
+            shown = path[:200] if path.isprintable() else ascii(path[:200])  # a line of the log is one line
+            log.warning("%s %s: %s", stop.status, shown, stop.message)
         await tell(send, stop.status, [JSON, *stop.headers], body_of(stop, path))
         return stop.status
 

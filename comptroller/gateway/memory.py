@@ -1,5 +1,6 @@
 """Memories behind the gateway: `/memory/NAME/...` goes on to the store of that name, governed like a tool."""
 
+import re
 from dataclasses import replace
 from urllib.parse import unquote
 
@@ -18,6 +19,7 @@ from comptroller.wrapper.external import ExternalJob, external_call
 from comptroller.wrapper.memory import Place, memory_call
 
 ROOT = "/memory/"
+_SEPARATORS = re.compile(r"[/\\]")
 
 
 async def remember(gate: Gate, asked: Asked, send: Send) -> int:
@@ -25,6 +27,8 @@ async def remember(gate: Gate, asked: Asked, send: Send) -> int:
     caller = caller_of(asked, gate.keys, gate.desk.settings.tenant)
     name, _, rest = asked.target.removeprefix(ROOT).partition("/")
     store, target = gate.shelves.find(unquote(name))
+    if not {".", ".."}.isdisjoint(_SEPARATORS.split(unquote(rest))):
+        raise Stop(404, "not_found", "There is nothing above the address of a memory. Write the path beneath it.")
     place = await enter(gate, asked, caller, None)
     beneath = f"/{rest}"
     job = ExternalJob(

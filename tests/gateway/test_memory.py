@@ -2,6 +2,7 @@
 
 import base64
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -162,6 +163,25 @@ def test_a_memory_that_nobody_named_is_not_found() -> None:
         answer = ask(there, "POST", "unheard/query", {}, ACME)
         assert answer.status_code == 404
         assert "Name it under `memories` in comptroller.yaml" in answer.text
+
+
+@pytest.mark.parametrize("path", ["../v1/x", "a/%2e%2E/x", "..%2fx", "..%5cx", "./x"])
+def test_nothing_above_a_memorys_address_is_reached_with_its_key(path: str) -> None:
+    with behind("") as (there, stores):
+        head = f"GET /memory/qdrant/{path} HTTP/1.1\r\nHost: {there.url[7:]}\r\nConnection: close\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", int(there.url.rpartition(":")[2]))) as line:
+            line.sendall(head.encode())
+            assert line.recv(100).startswith(b"HTTP/1.1 404")
+        assert stores.asked == []
+
+
+def test_a_path_makes_no_lines_of_its_own_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with behind("") as (there, _):
+        odd = {"origin": "https://evil.example"}
+        assert ask(there, "GET", "qdrant/x%0aWARNING forged", None, odd).status_code == 403
+    told = [record.getMessage() for record in caplog.records if "forged" in record.getMessage()]
+    assert told
+    assert all(line.isprintable() for line in told)
 
 
 def test_without_policies_for_memories_requests_go_on_as_they_are() -> None:
