@@ -45,19 +45,25 @@ class Shape:
             if self.demands.text is not None and not reply.calls and not _declined(reply):
                 self._texts(found, reply, form_of(self.demands.text))
             for number, call in enumerate(reply.calls):
-                if (made := self.call(call, found)) is not call:
+                if (made := self._call(call, found)) is not call:
                     reply.calls[number] = made
                     found.texts[call.path] = made.text
         except Unchecked as why:
             found.unchecked = str(why)
         return found
 
-    def call(self, call: ToolCall, found: Look | None = None) -> ToolCall:
+    def call(self, call: ToolCall) -> ToolCall:
         """A tool call with its arguments mended; the same where they need not, or cannot be."""
+        try:
+            return self._call(call, Look())
+        except Unchecked:
+            return call  # what becomes of it is said of the whole reply
+
+    def _call(self, call: ToolCall, found: Look) -> ToolCall:
         schema = self.demands.tools.get(call.name)
         if schema is None:
             return call
-        text = self._one(call.text, form_of(schema), found or Look(), f"In the call of {call.name}: ")
+        text = self._one(call.text, form_of(schema), found, f"In the call of {call.name}: ")
         if text is None:
             return call
         made = parsed(text)[1]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.wrapper.bodies import ask, reply
+from tests.wrapper.bodies import DONE, ask, event, reply
 from tests.wrapper.healing_model import model, stream, text_of, told
 
 FORM = {
@@ -100,6 +100,18 @@ def test_a_schema_nobody_can_use_is_told_of(otherwise: str, refused: bool) -> No
         answer = it.call(reply("{}"), body=ask(max_tokens=20, response_format=odd))
         assert (answer.refused is not None) is refused
         assert it.records[-1]["rule"] == "structured.unchecked"
+
+
+@pytest.mark.parametrize(("otherwise", "refused"), [("pass", False), ("deny", True)])
+def test_a_strict_tool_in_a_stream_with_a_schema_nobody_can_use_is_told_of(otherwise: str, refused: bool) -> None:
+    tool = {"type": "function", "function": {"name": "f", "strict": True, "parameters": {"$ref": "#named"}}}
+    call = {"index": 0, "id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
+    came = event({"role": "assistant"}) + event({"tool_calls": [call]}) + event({}, "tool_calls") + DONE
+    with model(structured(f"otherwise: {otherwise}") + "unlisted: allow\n") as it:
+        it.call(came, body=ask(stream=True, max_tokens=20, tools=[tool]))
+        (record,) = it.records
+        assert (record["status"], record["rule"]) == ("denied" if refused else "ok", "structured.unchecked")
+        assert (b'"arguments"' in b"".join(it.pieces)) is not refused
 
 
 def test_nothing_is_looked_at_where_nothing_is_demanded() -> None:
