@@ -7,8 +7,10 @@ import logging
 import re
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import lru_cache
 from posixpath import normpath
 from typing import Any
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -36,7 +38,7 @@ MOST_IDS = 100  # told to rules and approvers
 # Letters and digits need no escape: some servers read `/%63ollections` as the route it is, others do not.
 _LETTER = "%2d|%2e|%3[0-9]|%[46][1-9a-f]|%5[0-9af]|%7[0-9a]"
 _ODD = re.compile(rf"//|;|\\|(?:^|/)\.{{1,2}}(?:/|$)|%2f|%5c|{_LETTER}", re.IGNORECASE)
-_FULL = re.compile(r"\.(:[0-9]+)?$")  # a host said in full is the same host
+_PORTS = {"http": 80, "https": 443}
 UNLED = "it writes to a memory before any call to a model passed here, so nothing says what led to that"
 KNOWN = 4_096  # collections whose names are remembered
 _NAMED: "WeakKeyDictionary[Desk, dict[str, str]]" = WeakKeyDictionary()
@@ -59,14 +61,25 @@ def place_of(desk: Desk, job: ExternalJob, base: str, target: str) -> Place | No
     """
     if "memories" not in desk.book.says:
         return None
-    base = _FULL.sub(r"\1", base)
+    base = _origin(base)
     path, _, query = target.partition("?")
     meant = normpath(job.path)  # as a server may read it; the reader then refuses a path that was written otherwise
     for one in desk.settings.memories:
-        if _is_beneath(base + path, one.url) or _is_beneath(base + meant, one.url):
-            return Place(Store(one.name, one.format), (base + path).removeprefix(one.url) or "/", query)
+        root = _origin(one.url) + urlsplit(one.url).path
+        if _is_beneath(base + path, root) or _is_beneath(base + meant, root):
+            return Place(Store(one.name, one.format), (base + path).removeprefix(root) or "/", query)
     store = store_at(job.host, meant)
     return None if store is None else Place(store, path, query)
+
+
+@lru_cache(1_024)
+def _origin(url: str) -> str:
+    """Scheme, host and port in one spelling: people write capitals, the usual port, a dot at the end."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").removesuffix(".")
+    host = f"[{host}]" if ":" in host else host if host.isascii() else host.encode("idna").decode()
+    usual = parts.port in (None, _PORTS.get(parts.scheme))
+    return f"{parts.scheme}://{host}" + ("" if usual else f":{parts.port}")
 
 
 def _is_beneath(address: str, url: str) -> bool:

@@ -127,13 +127,24 @@ def test_a_path_spelt_with_escapes_for_letters_is_refused(path: str) -> None:
         assert stores.asked == []
 
 
-@pytest.mark.parametrize("host", ["vectors.example", "vectors.example."])
-def test_a_host_said_in_full_is_the_same_host(host: str) -> None:
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("vectors.example", "https://vectors.example"),
+        ("vectors.example.", "https://vectors.example"),
+        ("vectors.example", "HTTPS://Vectors.example.:443/"),
+        ("vectors.example:443", "https://vectors.example"),
+        ("vectors.example:8443", "https://vectors.example:8443"),
+        ("xn--bcher-kva.example", "https://bücher.example"),
+        ("[::1]", "https://[::1]:443"),
+    ],
+)
+def test_a_memory_is_known_however_its_address_is_spelt(host: str, url: str) -> None:
     def answer(request: httpx2.Request) -> httpx2.Response:
         return httpx2.Response(200, json={"matches": []})
 
     http = ct.wrap(httpx2.Client(transport=httpx2.MockTransport(answer), base_url=f"https://{host}"))
-    known = [{"name": "pc", "format": "pinecone", "url": "https://vectors.example"}]
+    known = [{"name": "pc", "format": "pinecone", "url": url}]
     policy = "policy: memory\nmemories: {pc: {read: {agents: [reader]}}}"
     with process(policy, memories=known), pytest.raises(ct.Denied, match="not to be read"):
         http.post("/query", json={"vector": [0.1], "topK": 1})
