@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from comptroller.cli import screen
+from comptroller.cli import item, screen
 from comptroller.cli.main import Json, Ledger, Misuse
 from comptroller.cli.people import caller
 from comptroller.cli.place import desk_of, ledger_of, reading
@@ -27,7 +27,6 @@ Who = Annotated[str, typer.Option("--as", metavar="NAME", help="Who answers; els
 Digest = Annotated[
     str, typer.Option("--digest", metavar="HEX", help="Of the call you have looked at; another one is not answered.")
 ]
-SHORT = 16
 
 
 @app.command("ls")
@@ -52,13 +51,9 @@ def ls(
     with office(ledger) as desk:
         known = asked_within(desk.all(), *span_of(since, until))
         found = [each for each in known if state in ("", each.state) and rule in ("", each.rule)]
-    if as_json:
-        screen.say_json([described(each) for each in found[:limit]])
-    elif not found:
-        screen.say("No approvals that match." if state or rule else "Nothing was asked yet.")
-    else:
-        heads = ("APPROVAL", "ASKED (UTC)", "RULE", "WHAT", "AGENT", "CUSTOMER", "STATE", "BY", "UNTIL (UTC)")
-        screen.table(heads, [_listed(each) for each in found[:limit]])
+    heads = ("APPROVAL", "ASKED (UTC)", "RULE", "WHAT", "AGENT", "CUSTOMER", "STATE", "BY", "UNTIL (UTC)")
+    none = "No approvals that match." if state or rule else "Nothing was asked yet."
+    item.say_list(found[:limit], heads, _listed, described, none, as_json)
 
 
 @app.command("show")
@@ -69,16 +64,11 @@ def show(id: Id, ledger: Ledger = "", as_json: Json = False) -> None:
     if as_json:
         screen.say_json(whole)
         return
-    for name in ("approval", "state", "ended", "rule", "because", "policy", "place", "stage", "name", "run", "agent"):
-        _line(name, whole[name])
-    for name in ("customer", "user", "workflow", "key", "of", "quorum", "until", "otherwise", "digest", "used_in"):
-        _line(name, whole[name])
+    item.say_fields(whole, *_TOLD)
     if whole["outdated"]:
         screen.say("The policies have changed since it was asked for, so no answer counts any more.")
     _say_request(whole)
-    rows = [[_cell(event[name]) for name in _EVENT] for event in whole["history"]]
-    screen.say()
-    screen.table(("AT (UTC)", "EVENT", "BY", "BECAUSE", "IGNORED"), rows)
+    item.say_history(whole["history"], "event", "by")
 
 
 @app.command("approve")
@@ -153,13 +143,7 @@ def office(ledger: str) -> Iterator[ApprovalDesk]:
 
 def meant(desk: ApprovalDesk, named: str) -> Approval:
     """The one that is meant."""
-    found = desk.meant(named)
-    if not found:
-        raise Misuse(f"No approval is called {named!r}. List them with `comptroller approvals ls`.")
-    if len(found) > 1:
-        some = ", ".join(each.id for each in found[:3])
-        raise Misuse(f"{named!r} means more than one approval ({some}{', ...' * (len(found) > 3)}). Say more of it.")
-    return found[0]
+    return item.meant(desk.meant(named), named, "approval", "approvals", lambda each: each.id)
 
 
 def _approver(desk: ApprovalDesk, named: str) -> Approver:
@@ -185,14 +169,7 @@ _LIKE = """{"order": "1", "amount": 80}"""
 
 def _tell(heard: Heard, as_json: bool) -> None:
     approval = heard.approval
-    if as_json:
-        screen.say_json({**described(approval), "not_done": heard.not_done or None})
-    elif heard.not_done:
-        screen.say(f"{approval.id}  {screen.status(approval.state)}  not done: {screen.clean(heard.not_done)}.")
-    else:
-        screen.say(f"{approval.id}  {screen.status(approval.state)}{_left(approval)}")
-    if heard.not_done:
-        raise typer.Exit(1)
+    item.say_done(approval.id, approval.state, heard.not_done, described(approval), as_json, _left(approval))
 
 
 def _left(approval: Approval) -> str:
@@ -251,24 +228,17 @@ def _seconds(said: int | None) -> str:
     return "-" if said is None else f"{said} s" if said < 120 else f"{said // 60} min"
 
 
-def _line(name: str, value: object) -> None:
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value or "")
-    if text:
-        screen.say(f"{name:<12}{screen.clean(text)}")
-
-
-_EVENT = ("at", "event", "by", "because", "ignored")
-
-
-def _cell(value: object) -> str:
-    return screen.clean(str(value or ""))
+_TOLD = (
+    "approval", "state", "ended", "rule", "because", "policy", "place", "stage", "name", "run", "agent", "customer",
+    "user", "workflow", "key", "of", "quorum", "until", "otherwise", "digest", "used_in",
+)  # fmt: skip
 
 
 def _listed(approval: Approval) -> list[str]:
     row = described(approval)
     by = ", ".join(vote.person for vote in approval.votes)
     return [
-        approval.id[:SHORT],
+        approval.id[: item.SHORT],
         str(row["asked"])[:19].replace("T", " "),
         screen.short(approval.rule, 28),
         screen.short(approval.name or approval.stage, 28),

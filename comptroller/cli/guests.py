@@ -1,16 +1,15 @@
 """`comptroller people`: invite people to the console, list them, change what they are, remove them."""
 
-import contextlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from comptroller.cli import screen
-from comptroller.cli.main import Json, Misuse
+from comptroller.cli import item, screen
+from comptroller.cli.main import Json
 from comptroller.cli.main import Ledger as LedgerName
 from comptroller.cli.people import caller
-from comptroller.cli.place import ledger_of, settings_of
+from comptroller.cli.place import journal_of, ledger_of, settings_here
 from comptroller.core.clock import SYSTEM
 from comptroller.core.settings import Settings
 from comptroller.dashboards.process import address_of, address_shown
@@ -18,7 +17,6 @@ from comptroller.office import people
 from comptroller.office.follower import Follower
 from comptroller.office.keylist import moment
 from comptroller.office.people import HOUR_NS, Entry, Person, Register
-from comptroller.store.ledger import Ledger
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Say who may look at the console, and as what.")
 PersonName = Annotated[str, typer.Argument(metavar="NAME", help="Their name, or the id that `people ls` shows.")]
@@ -37,10 +35,10 @@ def invite(
     as_json: Json = False,
 ) -> None:
     """Make a link that lets somebody into the console, once. For somebody who is in already it is a new link."""
-    settings, place = _settings(ledger), ledger_of(ledger)
+    settings, place = settings_here(ledger, "people are let in"), ledger_of(ledger)
     wanted = Person("", name, role, tenant or settings.tenant, customer)
-    with contextlib.closing(Ledger.open(settings.ledger, settings)) as journal:
-        register = Register().fold(Follower(place, people.KINDS).read())
+    with journal_of(settings) as journal:
+        register = _register(place)
         made, token = people.invite(journal, SYSTEM, register, wanted, hours * HOUR_NS, caller())
     until, link = moment(SYSTEM.now_ns() + hours * HOUR_NS), f"{_address(settings, place)}/enter/{token}"
     if as_json:
@@ -58,14 +56,10 @@ def ls(
     as_json: Json = False,
 ) -> None:
     """List who may look at the console, the newest first."""
-    found = list(reversed(Register().fold(Follower(ledger_of(ledger), people.KINDS).read()).entries.values()))[:limit]
-    if as_json:
-        screen.say_json([_told(entry) for entry in found])
-    elif not found:
-        screen.say("Nobody yet. Invite somebody with `comptroller people invite NAME --role viewer`.")
-    else:
-        heads = ("NAME", "ROLE", "FOR", "STATUS", "INVITED (UTC)", "LAST IN (UTC)", "ID")
-        screen.table(heads, [_listed(entry) for entry in found])
+    found = list(reversed(_register(ledger_of(ledger)).entries.values()))[:limit]
+    heads = ("NAME", "ROLE", "FOR", "STATUS", "INVITED (UTC)", "LAST IN (UTC)", "ID")
+    none = "Nobody yet. Invite somebody with `comptroller people invite NAME --role viewer`."
+    item.say_list(found, heads, _listed, _told, none, as_json)
 
 
 @app.command("change")
@@ -77,9 +71,9 @@ def change(
     as_json: Json = False,
 ) -> None:
     """Give somebody another role; what they have open has it at once."""
-    settings, place = _settings(ledger), ledger_of(ledger)
-    with contextlib.closing(Ledger.open(settings.ledger, settings)) as journal:
-        entry = _meant(Register().fold(Follower(place, people.KINDS).read()), name, tenant)
+    settings, place = settings_here(ledger, "people are let in"), ledger_of(ledger)
+    with journal_of(settings) as journal:
+        entry = _meant(_register(place), name, tenant)
         people.change(journal, SYSTEM, entry, role, caller())
     _done(entry, as_json, f"is {role} from now on", role=role)
 
@@ -87,16 +81,16 @@ def change(
 @app.command("remove")
 def remove(name: PersonName, tenant: Tenant = "", ledger: LedgerName = "", as_json: Json = False) -> None:
     """Let somebody in no more; what they have open ends at once."""
-    settings, place = _settings(ledger), ledger_of(ledger)
-    with contextlib.closing(Ledger.open(settings.ledger, settings)) as journal:
-        entry = _meant(Register().fold(Follower(place, people.KINDS).read()), name, tenant)
+    settings, place = settings_here(ledger, "people are let in"), ledger_of(ledger)
+    with journal_of(settings) as journal:
+        entry = _meant(_register(place), name, tenant)
         if not entry.removed:
             people.remove(journal, SYSTEM, entry, caller())
     _done(entry, as_json, "was removed before" if entry.removed else "is removed", status="removed")
 
 
-def _settings(ledger: str) -> Settings:
-    return settings_of(ledger)
+def _register(ledger: Path) -> Register:
+    return Register().fold(Follower(ledger, people.KINDS).read())
 
 
 def _address(settings: Settings, place: Path) -> str:
@@ -106,13 +100,8 @@ def _address(settings: Settings, place: Path) -> str:
 
 
 def _meant(register: Register, named: str, tenant: str) -> Entry:
-    found = register.meant(named, tenant)
-    if not found:
-        raise Misuse(f"Nobody is called {named!r}. List them with `comptroller people ls`.")
-    if len(found) > 1:
-        some = ", ".join(f"{entry.person.id} of {entry.person.tenant}" for entry in found[:3])
-        raise Misuse(f"{named!r} means more than one person ({some}). Say --tenant, or the id.")
-    return found[0]
+    found, remedy = register.meant(named, tenant), "Say --tenant, or the id."
+    return item.meant(found, named, "person", "people", lambda one: f"{one.person.id} of {one.person.tenant}", remedy)
 
 
 def _done(entry: Entry, as_json: bool, what: str, **told: str) -> None:
@@ -141,13 +130,10 @@ def _told(entry: Entry) -> dict[str, object]:
 
 def _listed(entry: Entry) -> list[str]:
     person = entry.person
-    whose = [f"customer {person.customer}"] if person.customer else []
-    if person.tenant != "default":
-        whose.insert(0, f"tenant {person.tenant}")
     return [
         screen.short(person.name, 40),
         screen.clean(person.role),
-        screen.short(", ".join(whose), 40) or "all",
+        screen.short(", ".join(item.whose(person, "customer")), 40) or "all",
         screen.clean(entry.status),
         moment(entry.invited) or "-",
         moment(entry.entered) or "-",

@@ -1,26 +1,22 @@
 """`comptroller keys`: give out Comptroller keys, list them, renew their secrets, end them."""
 
-import contextlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from comptroller.cli import screen
+from comptroller.cli import item, screen
 from comptroller.cli.main import Json, Misuse
 from comptroller.cli.main import Ledger as LedgerName
 from comptroller.cli.people import caller
-from comptroller.cli.place import ledger_of, settings_of
+from comptroller.cli.place import journal_of, ledger_of, settings_here
 from comptroller.core.clock import SYSTEM
-from comptroller.core.settings import Settings
 from comptroller.office import keys
 from comptroller.office.follower import Follower
 from comptroller.office.keylist import amount, described, moment
 from comptroller.office.keys import Entry, Key, Register
 from comptroller.policies.amounts import read_duration
-from comptroller.store.ledger import Ledger
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Give out keys to the gateway, and end them.")
 KeyId = Annotated[str, typer.Argument(metavar="KEY", help="An id, a unique beginning of one, or the key's name.")]
@@ -50,7 +46,7 @@ def issue(
     as_json: Json = False,
 ) -> None:
     """Give out a key. Its secret is shown now and never again."""
-    settings = _settings(ledger)
+    settings = settings_here(ledger, "keys are given out")
     wanted = Key(
         id="",
         tenant=tenant or settings.tenant,
@@ -63,7 +59,7 @@ def issue(
         expires=SYSTEM.now_ns() + _nanos("--expires", expires) if expires else 0,
         name=name,
     )
-    with _opened(settings) as journal:
+    with journal_of(settings) as journal:
         made, secret = keys.issue(journal, SYSTEM, wanted, caller())
     _show_secret(made, secret, as_json, described(Entry(made, SYSTEM.now_ns(), caller(), ()), SYSTEM.now_ns()))
 
@@ -76,13 +72,9 @@ def ls(
 ) -> None:
     """List the keys, the newest first. Secrets are not kept, so none is shown."""
     found = list(reversed(_register(ledger_of(ledger)).entries.values()))[:limit]
-    if as_json:
-        screen.say_json([described(entry, SYSTEM.now_ns()) for entry in found])
-    elif not found:
-        screen.say("No keys yet. Give one out with `comptroller keys issue`.")
-    else:
-        heads = ("KEY", "NAME", "STATUS", "FOR", "BUDGETS", "ISSUED (UTC)", "EXPIRES (UTC)")
-        screen.table(heads, [_listed(entry) for entry in found])
+    heads = ("KEY", "NAME", "STATUS", "FOR", "BUDGETS", "ISSUED (UTC)", "EXPIRES (UTC)")
+    none = "No keys yet. Give one out with `comptroller keys issue`."
+    item.say_list(found, heads, _listed, lambda entry: described(entry, SYSTEM.now_ns()), none, as_json)
 
 
 @app.command("rotate")
@@ -97,7 +89,7 @@ def rotate(
     """Give a key a new secret; the old one works on for a while. Budgets and identity stay."""
     place, time = ledger_of(ledger), _nanos("--overlap", overlap)
     entry = _meant(place, key)
-    with _opened(_settings(ledger)) as journal:
+    with journal_of(settings_here(ledger, "keys are given out")) as journal:
         secret, until = keys.rotate(journal, SYSTEM, entry, time, caller())
     _show_secret(entry.key, secret, as_json, {"old_secret_until": moment(until)})
 
@@ -107,26 +99,12 @@ def revoke(key: KeyId, ledger: LedgerName = "", as_json: Json = False) -> None:
     """End a key and every secret of it, at once and for good."""
     entry = _meant(ledger_of(ledger), key)
     if not entry.revoked:
-        with _opened(_settings(ledger)) as journal:
+        with journal_of(settings_here(ledger, "keys are given out")) as journal:
             keys.revoke(journal, SYSTEM, entry, caller())
     if as_json:
         screen.say_json({"key": entry.key.id, "status": "revoked"})
     else:
         screen.say(f"{entry.key.id}  {'was revoked before' if entry.revoked else 'revoked'}")
-
-
-def _settings(ledger: str) -> Settings:
-    settings = settings_of(ledger)
-    if "://" in settings.ledger:
-        raise Misuse(f"{settings.ledger}: keys are given out where the ledger is. Name its directory with --ledger.")
-    return settings
-
-
-@contextmanager
-def _opened(settings: Settings) -> Iterator[Ledger]:
-    """The ledger, for writing: through the process that owns it where there is one."""
-    with contextlib.closing(Ledger.open(settings.ledger, settings)) as journal:
-        yield journal
 
 
 def _register(ledger: Path) -> Register:
@@ -137,12 +115,7 @@ def _meant(ledger: Path, named: str) -> Entry:
     if keys.is_secret(named):
         raise Misuse("That is a secret; it should not stand in a shell's history. Name the key by its id or name.")
     found = _register(ledger).meant(named)
-    if not found:
-        raise Misuse(f"No key is called {named!r}. List them with `comptroller keys ls`.")
-    if len(found) > 1:
-        some = ", ".join(entry.key.id for entry in found[:3])
-        raise Misuse(f"{named!r} means more than one key ({some}{', ...' * (len(found) > 3)}). Say more of the id.")
-    return found[0]
+    return item.meant(found, named, "key", "keys", lambda entry: entry.key.id, "Say more of the id.")
 
 
 def _show_secret(key: Key, secret: str, as_json: bool, more: dict[str, object]) -> None:
@@ -159,9 +132,7 @@ def _show_secret(key: Key, secret: str, as_json: bool, more: dict[str, object]) 
 
 def _listed(entry: Entry) -> list[str]:
     key = entry.key
-    fixed = [f"{what} {value}" for what in ("agent", "customer", "user", "workflow") if (value := getattr(key, what))]
-    if key.tenant != "default":
-        fixed.insert(0, f"tenant {key.tenant}")
+    fixed = item.whose(key, "agent", "customer", "user", "workflow")
     if key.scopes is not None:
         fixed.append(f"scopes {' '.join(sorted(key.scopes)) or 'none'}")
     return [

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from comptroller.cli import screen
+from comptroller.cli import item, screen
 from comptroller.cli.main import Json, Ledger, Misuse
 from comptroller.cli.outcomes_findings import findings
 from comptroller.cli.people import caller
@@ -19,7 +19,7 @@ from comptroller.office.books import Books
 from comptroller.office.links import LIVES_NS, write_link
 from comptroller.office.outcome_desk import OutcomeDesk
 from comptroller.office.outcome_list import described, told
-from comptroller.office.saying import More, Said, Speaker, say
+from comptroller.office.saying import More, Speaker, say
 from comptroller.policies.amounts import read_duration
 from comptroller.store.reader import Reader
 from comptroller.wrapper.boundary import Boundary
@@ -34,7 +34,6 @@ Key = Annotated[str, typer.Argument(metavar="OUTCOME", help="Its id (the claim's
 Because = Annotated[str, typer.Option("--because", metavar="TEXT", help="Why; it goes on record.")]
 Who = Annotated[str, typer.Option("--as", metavar="NAME", help="Who says so; else the user of this machine.")]
 Amount = Annotated[str, typer.Option("--amount", metavar="MONEY", help="Of the fee: `1.50 USD`; else all of it.")]
-SHORT = 16
 _LIKE = """'{"decision": "approved"}'"""
 
 
@@ -53,13 +52,9 @@ def ls(
         found = [each for each in desk.registry.outcomes.values() if _fits(each, wanted)]
         found = sorted(found, key=lambda each: (each.claimed_at, each.key), reverse=True)[:limit]
         unknown = sorted({str(fact.data.get("type")) for fact in desk.examiner.intake.unknown.values()})
-    if as_json:
-        screen.say_json([described(outcome) for outcome in found])
-    elif not found:
-        screen.say("No outcomes that match." if any(wanted.values()) else "No outcomes yet.")
-    else:
-        heads = ("OUTCOME", "CLAIMED (UTC)", "TYPE", "SUBJECT", "CUSTOMER", "STATE", "BY", "FEE")
-        screen.table(heads, [_listed(outcome) for outcome in found], right=(7,))
+    heads = ("OUTCOME", "CLAIMED (UTC)", "TYPE", "SUBJECT", "CUSTOMER", "STATE", "BY", "FEE")
+    none = "No outcomes that match." if any(wanted.values()) else "No outcomes yet."
+    item.say_list(found, heads, _listed, described, none, as_json, right=(7,))
     if unknown and not as_json:
         names = ", ".join(screen.clean(name) for name in unknown)
         screen.say(f"Claimed, but no outcome type of `outcomes` in comptroller.yaml: {names}.")
@@ -74,17 +69,9 @@ def show(key: Key, ledger: Ledger = "", as_json: Json = False) -> None:
     if as_json:
         screen.say_json(whole)
         return
-    for name in ("outcome", "type", "subject", "customer", "run", "state", "because", "method", "attestor"):
-        if whole[name]:
-            screen.say(f"{name:<12}{screen.clean(str(whole[name]))}")
-    for name in ("fee", "price", "contract", "invoice", "claimed", "verified", "billed", "due"):
-        if whole[name]:
-            more = f" {whole['currency']}" if name == "fee" else ""
-            screen.say(f"{name:<12}{screen.clean(str(whole[name]))}{more}")
-    screen.say()
+    item.say_fields(whole, *_TOLD, fee=f" {whole['currency']}")
     events: Any = whole["events"]
-    rows = [[screen.clean(str(event[name] or "")) for name in _EVENT] for event in events]
-    screen.table(("AT (UTC)", "EVENT", "BY", "BECAUSE", "IGNORED"), rows)
+    item.say_history(events, "type", "actor")
 
 
 @app.command("claim")
@@ -230,13 +217,7 @@ def office(ledger: str) -> Iterator[OutcomeDesk]:
 
 def meant(desk: OutcomeDesk, named: str) -> Outcome:
     """The one outcome that is meant."""
-    found = desk.meant(named)
-    if not found:
-        raise Misuse(f"No outcome is called {named!r}. List them with `comptroller outcomes ls`.")
-    if len(found) > 1:
-        some = ", ".join(outcome.key for outcome in found[:3])
-        raise Misuse(f"{named!r} means more than one outcome ({some}{', ...' * (len(found) > 3)}). Say more of it.")
-    return found[0]
+    return item.meant(desk.meant(named), named, "outcome", "outcomes", lambda outcome: outcome.key)
 
 
 def _say(word: str, key: str, who: Speaker, more: More, ledger: str, as_json: bool) -> None:
@@ -244,18 +225,7 @@ def _say(word: str, key: str, who: Speaker, more: More, ledger: str, as_json: bo
         said = say(desk.registry, word, meant(desk, key).key, who, more)
         desk.work()
         now = desk.registry.outcomes[said.outcome.key]
-    _tell(said, now, as_json)
-    if said.ignored:
-        raise typer.Exit(1)
-
-
-def _tell(said: Said, now: Outcome, as_json: bool) -> None:
-    if as_json:
-        screen.say_json({**described(now), "event": said.event, "not_done": said.ignored or None})
-    elif said.ignored:
-        screen.say(f"{now.key}  {screen.status(now.state)}  not done: {screen.clean(said.ignored)}.")
-    else:
-        screen.say(f"{now.key}  {screen.status(now.state)}")
+    item.say_done(now.key, now.state, said.ignored, {**described(now), "event": said.event}, as_json)
 
 
 def _make_link(key: str, expires: str, ledger: str, as_json: bool) -> None:
@@ -303,13 +273,16 @@ def _fits(outcome: Outcome, wanted: dict[str, str]) -> bool:
     return all(not said or getattr(outcome, name) == said for name, said in wanted.items())
 
 
-_EVENT = ("at", "type", "actor", "because", "ignored")
+_TOLD = (
+    "outcome", "type", "subject", "customer", "run", "state", "because", "method", "attestor", "fee", "price",
+    "contract", "invoice", "claimed", "verified", "billed", "due",
+)  # fmt: skip
 
 
 def _listed(outcome: Outcome) -> list[str]:
     fee = outcome.fee
     return [
-        screen.clean(outcome.key[:SHORT]),
+        screen.clean(outcome.key[: item.SHORT]),
         str(described(outcome)["claimed"])[:19].replace("T", " "),
         screen.short(outcome.type, 28),
         screen.short(outcome.subject, 28),

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from comptroller.store.reader import Reader
 
 if TYPE_CHECKING:  # most commands only read
     from comptroller.policies.book import Book
+    from comptroller.store.ledger import Ledger
     from comptroller.wrapper.desk import Desk
 
 
@@ -40,6 +42,23 @@ def reading(ledger: Path) -> Reader:
 def settings_of(named: str) -> Settings:
     """The settings that go with the ledger a command names: of this folder, or those that lie beside it."""
     return load_settings(_config_of(named), named or None)
+
+
+def settings_here(named: str, what: str) -> Settings:
+    """The settings of a ledger that has to lie on this machine for something to be done at it."""
+    settings = settings_of(named)
+    if "://" in settings.ledger:
+        raise Misuse(f"{settings.ledger}: {what} where the ledger is. Name its directory with --ledger.")
+    return settings
+
+
+@contextmanager
+def journal_of(settings: Settings) -> "Iterator[Ledger]":
+    """The ledger of settings, for writing: through the process that owns it where there is one."""
+    from comptroller.store.ledger import Ledger
+
+    with closing(Ledger.open(settings.ledger, settings)) as journal:
+        yield journal
 
 
 def desk_of(named: str) -> "Desk":
