@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 
 from comptroller.testing.script import Received
-from tests.gateway.house import House, house
+from tests.gateway.house import HI, House, house
 from tests.wrapper.healing_model import NO_PROMISES
 
 JUDGED = """
@@ -33,21 +33,23 @@ class Waiting:
             assert self.go.wait(30)
         return json.dumps({"because": "", "verdict": "no"}) if judging else self.replies.pop(0)
 
-    def leave(self, at: House) -> None:
+    def leave(self, at: House, stream: bool = False) -> None:
         """A client asks, and is gone before what it waits for comes."""
-        with at.caller():
+        with at.caller(body={"model": "gpt-4o-mini", "messages": HI, "max_tokens": 50, "stream": stream}):
             assert self.asked.wait(30)
         self.go.set()
 
 
-def test_a_refused_reply_is_not_asked_for_again_once_its_client_has_left() -> None:
+@pytest.mark.parametrize("hedge_ms", [0, 60_000])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_refused_reply_is_not_asked_for_again_once_its_client_has_left(stream: bool, hedge_ms: int) -> None:
     model = Waiting("I promise.", "We try.")
-    with house(model, NO_PROMISES) as at:
-        model.leave(at)
+    with house(model, NO_PROMISES, gateway={"drain_s": 30, "hedge_ms": hedge_ms}) as at:
+        model.leave(at, stream)
         until(lambda: len(at.calls) == 2)
         first, second = at.calls
         assert (first["status"], second["status"], second["cost"]) == ("denied", "cancelled", 0)
-        assert "estimated" not in first
+        assert stream or "estimated" not in first  # a stream is cut before its usage comes
         assert second["retry_of"]["rule"] == "no-promises"
         assert second["error"]["message"] == "The client left."
         assert (len(at.up.requests), at.live_holds) == (1, 0)
