@@ -346,6 +346,7 @@ def test_a_query_that_might_tell_more_than_its_entries_is_not_read(query: str) -
         ("weaviate", "GET", "/v1/nodes"),
         ("weaviate", "POST", "/v1/schema"),
         ("mem0", "GET", "/v1/ping/"),
+        ("mem0", "GET", "/v1/entities/"),
     ],
 )
 def test_what_touches_no_entry_is_other_http(format: str, method: str, target: str) -> None:
@@ -388,6 +389,7 @@ def test_what_touches_no_entry_is_other_http(format: str, method: str, target: s
         ("weaviate", "POST", "/v1/backups/s3", {}),
         ("mem0", "GET", "/v1/memories/?user_id=mine&user_id=theirs", None),
         ("mem0", "GET", "/v1/events/", None),
+        ("mem0", "GET", "/v2/entities/user/theirs/profile/", None),
         ("mem0", "GET", "/v1/api-keys/", None),
         ("mem0", "POST", "/v1/exports/", {}),
         ("mem0", "GET", "/v1/exports/", None),

@@ -24,7 +24,8 @@ TEXT = "#memory"
 _VERSIONS = ("old_memory", "new_memory", "memory", "input")
 _OWNERS = ("user_id", "agent_id", "app_id", "run_id")
 _ROUTE = re.compile(r"/v[123]/memories(?:/([^/]+))?(?:/(history))?")
-_QUIET = re.compile(r"/v[12]/(?:ping|entities|users|organizations|projects)(?:/.*)?")
+# A user's profile, beneath the entities, is made of that user's memories.
+_QUIET = re.compile(r"/v[12]/(?:ping|entities|users|(?:organizations|projects)(?:/.*)?)")
 _MOST_FILTERS = 1_000
 
 
