@@ -83,6 +83,11 @@ class Approval:
         return tuple(vote.person for vote in said if not (self.undecided and vote.seat))
 
     @property
+    def is_silent(self) -> bool:
+        """Nobody has said no, and the rule takes silence for a yes."""
+        return self.otherwise == "allow" and not self.decided and all(vote.answer != "deny" for vote in self.votes)
+
+    @property
     def denier(self) -> Vote | None:
         """Who denied what is denied; of votes that were counted, the last."""
         denied = [vote for vote in self.votes if vote.answer == "deny"]
@@ -113,4 +118,5 @@ def told(approval: Approval, state: State) -> Told:
     denied = approval.denier if state == "denied" else None
     people = (denied.person,) if denied is not None else approval.people
     because = denied.because if denied is not None else ""
-    return Told(approval.id, state, approval.until, approval.edit, people, because, approval.otherwise)
+    otherwise = approval.otherwise if approval.is_silent else "deny"
+    return Told(approval.id, state, approval.until, approval.edit, people, because, otherwise)

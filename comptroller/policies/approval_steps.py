@@ -69,7 +69,7 @@ def holds(approval: Approval, run: str) -> bool:
 
 def is_let_pass(approval: Approval, now_ns: int) -> bool:
     """Whether nobody answered in time and the rule lets the call pass then."""
-    if approval.otherwise != "allow" or approval.decided:
+    if not approval.is_silent:
         return False
     if approval.state == "pending":  # overdue, and not on record as expired yet
         return approval.until <= now_ns < approval.until + approval.within
@@ -190,7 +190,7 @@ def _voided(approval: Approval, fact: Fact) -> tuple[Approval, str]:
 
 def _used(approval: Approval, fact: Fact) -> tuple[Approval, str]:
     # The owner looked at the time before it wrote this: a clock that differs must not make it passable once more.
-    unanswered = approval.otherwise == "allow" and not approval.decided and approval.state in ("pending", "expired")
+    unanswered = approval.is_silent and approval.state in ("pending", "expired")
     if approval.state != "approved" and not unanswered:
         return approval, f"it is {approval.state}"
     return replace(approval, state="used", used_by=fact.id, used_in=fact.call, used_run=fact.run), ""

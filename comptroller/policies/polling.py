@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from comptroller.core.approval import Approval, Vote
+from comptroller.core.settings import ROLES
 
 
 def voted(approval: Approval, vote: Vote, names: Sequence[str], is_person: bool) -> tuple[Approval, str]:
@@ -27,7 +28,9 @@ def voted(approval: Approval, vote: Vote, names: Sequence[str], is_person: bool)
 
 def _seat(approval: Approval, vote: Vote, names: Sequence[str]) -> tuple[str, str]:
     """Whose vote it is; nothing, and why, where it is nobody's."""
-    mine = [seat for seat in approval.seats if seat in names]
+    mine = sorted(
+        (seat for seat in approval.seats if seat in names), key=ROLES.__contains__
+    )  # a seat of one's own first
     cast = {each.seat: each for each in approval.votes if each.seat}
     own = next((seat for seat, each in cast.items() if each.person == vote.person), "")
     if own:  # nobody has two votes, whatever they go by

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comptroller.core.approval import Approval
+from comptroller.core.approval import Approval, told
 from comptroller.core.clock import FrozenClock
 from comptroller.core.facts import APPROVAL_ANSWERED, APPROVAL_DELEGATED, APPROVAL_ESCALATED, ASK, Fact
+from comptroller.policies.approval_steps import is_let_pass
 from comptroller.policies.approvals import Approvals
 from comptroller.policies.load import load_policies
 from comptroller.policies.people import ask_for, needed
@@ -28,8 +29,8 @@ class Poll:
     def fact(self, kind: str, **data: object) -> Fact:
         fact = Fact(kind, self.clock.new_id(), self.clock.now_ns(), "r", "c", data)
         self.register.apply(fact)
-        for told in list(self.register.due(self.clock.now_ns(), self.clock)):
-            self.register.apply(told)
+        for due in list(self.register.due(self.clock.now_ns(), self.clock)):
+            self.register.apply(due)
         return fact
 
     def vote(self, name: str, answer: str = "approve", **more: object) -> "Poll":
@@ -110,6 +111,21 @@ def test_two_keys_of_one_name_have_one_vote() -> None:
 def test_nobody_has_two_votes_whatever_they_go_by() -> None:
     poll = Poll().vote("a", roles=["a", "b"]).vote("a", roles=["a", "b"])
     assert (poll.now.state, poll.ignored) == ("pending", "key:a has said so already")
+
+
+def test_who_has_a_seat_of_their_own_leaves_that_of_their_role_to_others() -> None:
+    poll = Poll("unanimous", of=["finance", "jane"], quorum=2)
+    poll.say("jane", "approve", "finance").say("kim", "approve", "finance")
+    assert poll.now.state == "approved"
+
+
+def test_silence_lets_nothing_pass_that_somebody_voted_against() -> None:
+    for answer, passes in (("approve", True), ("deny", False)):
+        until = FrozenClock().now_ns() + 100
+        now = Poll(otherwise="allow", within=100, until=until).vote("a", answer).now
+        assert now.state == "pending"
+        assert is_let_pass(now, until + 1) is passes
+        assert told(now, "expired").passes is passes
 
 
 def test_votes_are_on_the_call_as_it_is() -> None:
