@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from comptroller.core.errors import SettingsError
+from comptroller.core.errors import NotApproved, SettingsError
 from comptroller.core.facts import AGENT_HANDED_OVER, Fact
 from comptroller.metering.orders import found
 from comptroller.wrapper.context import current
@@ -53,8 +53,10 @@ class _Turn:
         self.why = ""
 
     def failed(self, error: Exception) -> bool:
-        """Put on record that the next one takes over; False where nobody does: none is left, or the run was stopped."""
-        if not self.following or isinstance(error, SettingsError) or self._is_stopped():
+        """Put on record that the next one takes over; False where nobody does: none is left, a person was asked, or
+        the run was stopped.
+        """
+        if not self.following or isinstance(error, (SettingsError, NotApproved)) or self._is_stopped():
             return False
         # Only the kind of the error: its text may quote what an agent read, and has not passed the guards.
         self.why = f"{self.agent.name} failed ({type(error).__name__})."

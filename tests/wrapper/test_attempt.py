@@ -113,3 +113,19 @@ def test_an_agent_told_to_hand_over_hands_over() -> None:
         assert run.attempt(["junior", "senior"], work) == "Hello"
         assert {data["to"] for data in made.facts(AGENT_HANDED_OVER)} == {"senior"}
         assert len(up.requests) == 1
+
+
+def test_nobody_goes_past_what_waits_for_a_person() -> None:
+    policy = (
+        "policy: p\nunlisted: allow\nrules:\n  - {id: r, on: tool, tool: pay, when: agent == 'junior', then: ask}\n"
+    )
+    paid: list[str] = []
+
+    @ct.tool
+    def pay() -> None:
+        paid.append(who())
+
+    with desk(policy), ct.run("w") as run:
+        with pytest.raises(ct.NotApproved):
+            run.attempt(["junior", "senior"], pay)
+        assert paid == []
