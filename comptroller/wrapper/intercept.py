@@ -90,11 +90,13 @@ def _flow(
     other = ExternalJob(desk, where.identity, where.run, method, url.host, path, body, conflict)
     other.kind_of_body = headers.get("content-type", "")
     other.to_model = sdk or path.endswith(("/count_tokens", "/input_tokens"))
-    if is_model_route(method, path) or (sdk and is_provider_work(method, path)):
-        return unread_model_call(other)
     base = f"{url.scheme}://{url.netloc.decode('latin-1')}"
     memory = place_of(desk, other, base, url.raw_path.decode("latin-1"))
-    return external_call(other) if memory is None else memory_call(other, memory)
+    if memory is not None:  # first: a header that SDKs of models send is no way round
+        return memory_call(other, memory)
+    if is_model_route(method, path) or (sdk and is_provider_work(method, path)):
+        return unread_model_call(other)
+    return external_call(other)
 
 
 def _envelope(request: Any) -> Envelope:

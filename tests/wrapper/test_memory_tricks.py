@@ -188,3 +188,13 @@ def test_without_customers_a_users_word_is_that_users_alone(writer: str, reader:
             ct.memory("notes", kept)["to"]
             with nullcontext() if passes else pytest.raises(ct.Denied, match=r"Theirs\."):
                 pay(IBAN)
+
+
+def test_a_header_of_a_models_sdk_makes_no_model_of_a_memory() -> None:
+    stores = Stores()
+    with process(rules("{read: {agents: [reader]}}")):
+        headers = {"x-stainless-lang": "python"}
+        answer = Notes(stores).http.post("/collections/notes/points/scroll", json={}, headers=headers)
+    assert answer.status_code == 403
+    assert "not to be read" in answer.text
+    assert stores.asked == []

@@ -38,7 +38,8 @@ _GROUPS = {f"{name}/groups" for name in _SEARCHES}
 _BATCHES = {f"{name}/batch" for name in _SEARCHES}
 _QUIET = frozenset({"points/count", "index", "exists", "cluster", "aliases", "optimizations"})
 # Of the server itself. Anything else may be a spelling of a path that it knows and we do not.
-_SERVER = re.compile(r"/(?:(?:collections|aliases|telemetry|metrics|healthz|livez|readyz|cluster|issues|quotas)(?:/[^/]*)?)?")
+_OF_SERVER = "collections|aliases|telemetry|metrics|healthz|livez|readyz|cluster|issues|quotas"
+_SERVER = re.compile(rf"/(?:(?:{_OF_SERVER})(?:/[^/]*)?)?")
 _MOST_DEEP = 8  # levels of a reply that points are looked for in
 
 
