@@ -65,7 +65,7 @@ class Findings:
 
 def find(run: Run, steps: Sequence[Step], handovers: Sequence[Handover] = ()) -> Findings:
     """Look into a run. `steps` are its agents and calls in the order in which they began, inner runs among them."""
-    case = _Case(run, steps)
+    case = _Case(run, steps, handovers)
     cause = case.first_bad()
     path = path_of(cause, case.known, case.homes) if cause else ()
     reason, place, remedy = _words(run, cause, path)
@@ -90,19 +90,26 @@ def find(run: Run, steps: Sequence[Step], handovers: Sequence[Handover] = ()) ->
 class _Case:
     """A run laid out for looking into it."""
 
-    def __init__(self, run: Run, steps: Sequence[Step]) -> None:
+    def __init__(self, run: Run, steps: Sequence[Step], handovers: Sequence[Handover] = ()) -> None:
         self.run, self.steps = run, steps
         self.known = {step.id: step for step in steps}
         self.homes = homes_of(steps)
         self.calls = [step for step in steps if step.kind not in ("agent", "run")]
         self.bad = [step for step in steps if step.status in TROUBLE]
         self.recovered = _recovered(steps, self.homes) if self.bad else []
-        self._good = {one.failed.id for one in self.recovered}
+        self._good = {one.failed.id for one in self.recovered} | {one.at for one in handovers if self._taken(one)}
         self._kids: dict[str, list[Step]] = {}
         for step in steps:
             # An agent nobody closed may be what failed: what is in it counts where it stands.
             if step.status in TROUBLE or (step.status == "open" and step.kind == "agent"):
                 self._kids.setdefault(self.homes[step.id], []).append(step)
+
+    def _taken(self, one: Handover) -> bool:
+        """Whether somebody did take over: the end of the run follows from what came of that."""
+        gave_up = self.known.get(one.at)
+        return gave_up is not None and any(
+            step.agent == one.to and step.started >= gave_up.started and step is not gave_up for step in self.steps
+        )
 
     def number(self, cause: Step | None) -> int:
         return next((n for n, step in enumerate(self.calls, 1) if step is cause), 0)
@@ -204,7 +211,12 @@ def _fits(error: str, step: Step) -> bool:
 
 def message_of(step: Step) -> str:
     """What a step that went wrong has to say."""
-    return step.error or step.because or step.status.replace("_", " ")
+    return step.error or _said_of(step) or step.status.replace("_", " ")
+
+
+def _said_of(step: Step) -> str:
+    """What was said of its end; of an agent that was let in it is why it began."""
+    return step.because if step.kind != "agent" or step.status in REFUSED else ""
 
 
 def _words(run: Run, cause: Step | None, path: Sequence[Step]) -> tuple[str, str, str]:
@@ -218,7 +230,7 @@ def _words(run: Run, cause: Step | None, path: Sequence[Step]) -> tuple[str, str
 
 
 def _reason(run: Run, cause: Step, path: Sequence[Step]) -> str:
-    if cause.kind == "agent" and not (cause.error or cause.because):
+    if cause.kind == "agent" and not (cause.error or _said_of(cause)):
         return run.error or "it ended in error by itself"
     said = message_of(cause)
     # A bare status code says too little: what it happened in may have read the answer.

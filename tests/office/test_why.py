@@ -154,6 +154,22 @@ def test_who_took_over_is_found_with_where_it_happened(house: House) -> None:
     assert found.remedy.startswith("Let the agent it names go on")
 
 
+def test_who_gave_up_is_not_the_cause_where_somebody_took_over(house: House) -> None:
+    run = house.clock.new_id()
+    house.fact("run.opened", run, workflow="refunds")
+    for agent in ("junior", "senior"):
+        began = (
+            {"action": "note", "rule": "attempt", "because": "Took over: junior failed."} if agent == "senior" else {}
+        )
+        block = house.fact("agent.opened", run, agent=agent, **began)
+        if agent == "junior":
+            house.fact("agent.handed_over", run, agent=agent, to="senior", because="junior failed (ValueError).")
+        house.fact("agent.closed", run, span=block, status="error")
+    house.fact("run.closed", run, status="error", error={"type": "ValueError"})
+    found = why.why(house.books.rows, run)
+    assert (found.place, found.reason) == ("agent senior", "ValueError")
+
+
 def test_a_tree_says_who_took_over_where_it_happened(house: House) -> None:
     run, block, call = handing(house)
     root = tree_of(house.books, run)
