@@ -177,5 +177,6 @@ def _named(row: Row) -> Cell:
 
 def _by(row: Row) -> Cell:
     names = ", ".join(dict.fromkeys(vote["person"] for vote in row["votes"]))
+    names += ", with other arguments" if names and row["edited"] else ""
     because = next((vote["because"] for vote in reversed(row["votes"]) if vote["because"]), row["ended"])
     return Cell(names or "–", below=because)

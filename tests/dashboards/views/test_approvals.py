@@ -191,6 +191,7 @@ def test_an_edit_shows_what_changes_and_goes_on_record_with_it(house: Here) -> N
     page = press(page, f"ap_yes_{id}")
     done = house.bureau.approvals.catch_up().register.approvals[id]
     assert house.bureau.approvals.edit_of(done.edit) == {"set": {"amount": 180.5}, "drop": []}
+    assert "jane, with other arguments" in texts(look("approvals", CORA, view="all"))
 
 
 def test_an_edit_that_the_policies_deny_is_answered_in_words(house: Here) -> None:
