@@ -92,7 +92,7 @@ def _handed(handovers: Sequence[Handover]) -> dict[str, list[Badge]]:
     """Where agents handed over, by the call or block that says so."""
     badges: dict[str, list[Badge]] = {}
     for one in handovers:
-        badges.setdefault(one.at, []).append(Badge(f"Handed over to {cut(one.to)}", "asked", cut(one.because)))
+        badges.setdefault(one.at, []).append(Badge(f"Handed over to {cut(one.to)}", "plain", cut(one.because)))
     return badges
 
 

@@ -244,7 +244,7 @@ def test_the_trace_says_who_took_over_and_why(made: Town) -> None:
     page = shown("run", id=made.ids["run handed"])
     (trace,) = parts(page, "waterfall")
     badges = {trace["names"][trace["name"][int(at)]]: found for at, found in trace["badges"].items()}
-    assert ["Handed over to senior", "asked", "clerk failed (ValueError)."] in badges["clerk"]
+    assert ["Handed over to senior", "plain", "clerk failed (ValueError)."] in badges["clerk"]
     block = trace["prefix"] + trace["ids"][next(int(at) for at in trace["badges"])]
     said = html(shown("run", id=made.ids["run handed"], span=block))
     assert "Handed over to senior" in said
