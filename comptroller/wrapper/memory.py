@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from posixpath import normpath
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -114,6 +114,7 @@ def _asked(job: ExternalJob, place: Place) -> Asked:
 def _unread(job: ExternalJob, memories: Memories, place: Place, why: str) -> Flow:
     """What cannot be read is refused, where a policy speaks of the store or may do."""
     if memories.of(job.identity.agent, None) is not None:
+        why = _clean(job.desk, unquote(why))
         because = f"This request to the memory {place.store.name} cannot be governed: {why}."
         job.conflict = job.conflict or Denied(because, {"rule": "memories.unread"})
     return (yield from external_call(job))
@@ -196,7 +197,7 @@ def _decided(entry: Entry, store: Store, exchange: Exchange, terms: Terms) -> Ge
     entry.tool.update(
         effect="read" if exchange.does == "read" else "write",
         args=toolgate.digest_of(entry.desk, entry.name, args, text),
-        memory={"store": store.name, "collection": args["collection"], "count": args["count"]},
+        memory={"store": store.name, "collection": _for_record(entry.desk, exchange), "count": args["count"]},
     )
     allowed = terms.may_read if exchange.does == "read" else terms.may_write
     if allowed is not None:
@@ -225,11 +226,21 @@ def _args(store: Store, exchange: Exchange) -> dict[str, object]:
     said = exchange.names or ()
     return {
         "store": store.name,
-        "collection": "/".join(said) if store.format != "chroma" else "".join(said),
+        "collection": "/".join(said),
         "ids": exchange.ids[:MOST_IDS],
         "count": len(exchange.items) or len(exchange.ids),
         "text": "\n".join(texts) if exchange.items else exchange.asks,
     }
+
+
+def _for_record(desk: Desk, exchange: Exchange) -> str:
+    return _clean(desk, "/".join(exchange.names or ()))
+
+
+def _clean(desk: Desk, text: str) -> str:
+    """A text as the journal may hold it, from which nothing is erased: whose memory it is may be told by an address."""
+    found = desk.chain.inspect(text, {"secrets": "redact", "privacy": "redact"})
+    return "[...]" if found.failed else found.text
 
 
 def _answered(entry: Entry, exchange: Exchange, terms: Terms, head: Head) -> Flow:

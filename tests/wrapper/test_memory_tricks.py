@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 import comptroller as ct
+from comptroller.core.facts import CALL_CLOSED
 from comptroller.core.memory import STAMP
 from comptroller.testing.stores import Stores
 from tests.wrapper.test_memory import IBAN, POLICY, Notes, here, last, process, rules, said_of
@@ -198,3 +199,17 @@ def test_a_header_of_a_models_sdk_makes_no_model_of_a_memory() -> None:
     assert answer.status_code == 403
     assert "not to be read" in answer.text
     assert stores.asked == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/v1/memories/?user_id=jane@acme.com"), ("GET", "/v2/x/jane%40acme.com/")]
+)
+def test_the_record_does_not_tell_by_an_address_whose_memory_it_is(method: str, path: str) -> None:
+    http = httpx2.Client(
+        transport=httpx2.MockTransport(lambda _: httpx2.Response(200, json=[])), base_url="https://api.mem0.ai"
+    )
+    with process('policy: memory\nmemories: {"*": {}}') as at, ct.run("w", customer="acme"):
+        with nullcontext() if "v1" in path else pytest.raises(ct.Denied):
+            ct.wrap(http).request(method, path)
+        assert "jane" not in str(at.facts(CALL_CLOSED))
+        assert "[email]" in str(at.facts(CALL_CLOSED))
