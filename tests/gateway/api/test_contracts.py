@@ -10,7 +10,7 @@ pytest.importorskip("duckdb")
 pytest.importorskip("starlette")
 
 from comptroller.core.clock import SYSTEM
-from comptroller.office.economics import month_of
+from comptroller.office.unit_costs import month_of
 from tests.gateway.api.books import books
 from tests.gateway.api.house import OURS, THEIRS, Api
 
