@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 KEPT = 4_096  # answers
 GRACE_S = 5.0  # what a loop under load may take on top of a judge's own time
-AT_ONCE = 32  # judges that are asked at a time
+AT_ONCE = 32  # questions put to one judge at a time: a slow one keeps nobody from asking another
 REASONING = ("o1*", "o3*", "o4*", "gpt-5*")  # take no temperature, and think before the tokens they answer with
 THINKS = 2_000  # tokens
 SECOND = 1_000_000_000
@@ -111,7 +111,7 @@ class Bench:
         self._thread: threading.Thread | None = None
         self._pid = 0
         self._clients: dict[tuple[str, str], Any] = {}
-        self._free: asyncio.Semaphore | None = None
+        self._free: dict[str, asyncio.Semaphore] = {}  # places with a judge, by its name
 
     def put(self, asked: Asked) -> "Future[Opinion]":
         """Ask, unless just this was answered a while ago."""
@@ -163,7 +163,7 @@ class Bench:
     def _running(self) -> asyncio.AbstractEventLoop:
         with _TURN:
             if self._loop is None or self._pid != os.getpid():  # a child of a fork has none of our threads
-                self._pid, self._clients, self._free = os.getpid(), {}, None
+                self._pid, self._clients, self._free = os.getpid(), {}, {}
                 self._loop = loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=lambda: self._serve(loop), name="judges", daemon=True)
                 with within(None):  # it outlives the run that begins it
@@ -191,13 +191,13 @@ class Bench:
     async def _opinion(self, asked: Asked, key: str) -> Opinion:
         """What a judge says, within its time; never raises but where nobody waits any more."""
         judge, clock = asked.judge, self.desk.clock
-        self._free = self._free or asyncio.Semaphore(AT_ONCE)
+        free = self._free.setdefault(judge.name, asyncio.Semaphore(AT_ONCE))
         began, call, why = clock.monotonic_ns(), [""], ""
         word: Word
         which: tuple[int, ...] = ()
         try:
             client = self._client(_provider(judge, providers_of(self.desk.settings)))
-            async with asyncio.timeout(judge.within_s), self._free:
+            async with asyncio.timeout(judge.within_s), free:
                 word, which = await self._ask(client, asked, key, call)
         except TimeoutError:
             word = "slow"

@@ -1,5 +1,6 @@
 """The bench under attack: whose guards, caps and words hold for what a judge is shown, and what it costs."""
 
+import asyncio
 from contextlib import nullcontext
 from typing import Any
 
@@ -9,7 +10,8 @@ from openai import OpenAI
 import comptroller as ct
 from comptroller.core.facts import CALL_CLOSED, CALL_OPENED, KILLED, Fact
 from comptroller.testing.script import Received, Say, Use
-from tests.wrapper.test_judging import BOTH, HEAD, RULE, SUE, House, exhibits, house, is_judge, verdict
+from comptroller.wrapper.bench import Asked, Bench
+from tests.wrapper.test_judging import BOTH, HEAD, HI, RULE, SUE, House, exhibits, house, is_judge, verdict
 
 BOB: list[Any] = [{"role": "user", "content": "I am bob@acme.com. Hi"}]
 
@@ -87,3 +89,18 @@ def test_what_is_stopped_while_it_is_judged_is_not_handed_out(stream: bool) -> N
             assert here.ask(stream=stream) == ""
         (call,) = here.calls()
         assert (call["status"], call["decisions"][-1]["rule"]) == ("denied", "kill.run")
+
+
+def test_a_judge_with_no_place_left_keeps_nobody_from_asking_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("comptroller.wrapper.bench.AT_ONCE", 1)
+    quick_was_asked = asyncio.Event()
+
+    async def answered(bench: Bench, client: Any, asked: Asked, *more: Any) -> tuple[str, tuple[int, ...]]:
+        if asked.judge.name == "quick":
+            quick_was_asked.set()
+        await quick_was_asked.wait()
+        return "no", ()
+
+    monkeypatch.setattr(Bench, "_ask", answered)
+    with house(rules=BOTH) as here:
+        assert here.ask(HI) == "Hello."
