@@ -119,8 +119,7 @@ class Emit:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """Look up what the vault keeps for a subject. Answered with bytes; None where it has no such body, or not any more.
-    """
+    """Look up what the vault keeps for a subject. Answered with bytes; None where it has no such body any more."""
 
     digest: str
     tenant: str
