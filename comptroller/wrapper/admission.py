@@ -241,6 +241,8 @@ class Admission:
         """Have another model asked, at its price."""
         if self.request.earlier is not None:
             return False  # nobody knows what another model would count the kept conversation at
+        if self.entry.run.bench is not None:
+            return False  # a judge is the model a rule relies on: who spends much must not get a weaker one
         self.model = to
         self.price_it()
         return True

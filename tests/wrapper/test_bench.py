@@ -44,6 +44,15 @@ def test_a_cap_for_whom_a_judge_judges_holds_for_what_judging_costs() -> None:
         assert len(here.judged) == 1
 
 
+def test_who_spends_much_does_not_get_a_weaker_judge() -> None:
+    more = "budgets: [{per: run, cap: 0.001 USD, over: downgrade}]\ndowngrade: {to: gpt-4o-mini}"
+    with house(head=HEAD.replace("policy: p", f"policy: p\n{more}")) as here:
+        with pytest.raises(ct.Denied):
+            here.ask(HI, max_tokens=10)
+        assert here.rows()[-1]["judged"]["votes"][0]["why"] == "its call was refused: over_budget"
+        assert here.judged == []
+
+
 def test_a_cap_on_an_agent_counts_what_that_agent_spends_and_not_its_judges() -> None:
     with house(head=head_for("desk", "budgets: [{per: agent, cap: 1 calls, over: deny}]")) as here:
         assert ask_as(here, "desk", BOB) == "Hello."
