@@ -17,6 +17,9 @@ from comptroller.policies.book import Book
 
 def judge(book: Book, agent: str, workflow: str) -> None:
     """Judge standard input line by line; each row is out before the next line is read, for whoever waits for it."""
+    if not workflow and (elsewhere := [f"`{policy.name}`" for policy in book.policies if not policy.workflows("")]):
+        said = f"No --workflow is said, so these policies do not look at these runs: {', '.join(elsewhere)}."
+        typer.echo(said, err=True)
     examiner = Examiner(book, Chain(installed_guards()), agent, workflow)
     out, encode = sys.stdout.buffer, msgspec.json.encode
     unread = 0

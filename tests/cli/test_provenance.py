@@ -62,6 +62,18 @@ def test_the_transcript_of_a_run_is_judged_as_the_run_was(
     assert judged[1]["sources"]["args.to"] == ["result:c0"]
 
 
+def test_policies_that_look_at_no_run_of_a_transcript_are_named(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "p.yaml").write_text("policy: pay\napplies: {workflows: [pay-*]}\n", encoding="utf-8")
+    (tmp_path / "told.ndjson").write_text("", encoding="utf-8")
+    for more, named in (((), True), (("--workflow", "pay-bills"), False)):
+        with (tmp_path / "told.ndjson").open(encoding="utf-8") as stdin:
+            monkeypatch.setattr("sys.stdin", stdin)
+            said = cli("policy", "judge", "--policies", tmp_path / "p.yaml", *more)
+        assert (said.code, "these policies do not look at these runs: `pay`." in said.err) == (0, named)
+
+
 def test_a_draft_is_learned_from_good_runs_and_holds_nothing_that_was_said(cli: Cli, run: tuple[str, Path]) -> None:
     out = cli("policy", "learn", "--from", run[0], "--name", "invoices", "--ledger", run[1]).out
     book = load_policies([("learned.yaml", out)])
