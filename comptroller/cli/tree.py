@@ -57,6 +57,8 @@ def _line(group: list[Node]) -> str:
     for node in group:
         costs.update(node.costs)
     words = [_name(row), screen.status(row["status"])]
+    if len(group) == 1 and (row.get("attempt") or 1) > 1:
+        words.append(f"try {row['attempt']}")
     if len(group) > 1:
         words.append(f"x{len(group)}")
     if cost_unknown(row):

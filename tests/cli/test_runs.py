@@ -155,6 +155,17 @@ def test_who_took_over_is_shown_and_drawn(cli: Cli, world: Any) -> None:
     assert drawn[at + 1].strip() == "junior handed over to senior: junior failed (ValueError)."
 
 
+def test_a_further_try_says_in_the_tree_which_it_is_whatever_came_of_it(cli: Cli, world: Any) -> None:
+    run = world.run()
+    world.call(run)
+    world.call(run, status="denied", action="deny", rule="no-promises", because="It promises.", attempt=1)
+    world.fact("run.closed", run, status="ok")
+    first, second = [
+        line for line in cli("runs", "tree", run, "--ledger", world.path).out.splitlines() if "gpt" in line
+    ]
+    assert ("try" in first, "try 2" in second, "no-promises" in second) == (False, True, True)
+
+
 def test_a_tree_for_machines_has_every_call(cli: Cli, world: Any, refund: str) -> None:
     root = json.loads(cli("runs", "tree", "last", "--json", "--ledger", world.path).out)
     (desk,) = root["children"]
