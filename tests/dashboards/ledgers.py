@@ -50,12 +50,13 @@ def tiny(place: Path) -> Town:
     """One run with one call."""
     made = Town(place / "ledger", {})
     with Upstream("Hello.") as up, Desk.open(made.ledger, {}) as desk:
-        with (
-            Run("greeting", desk=desk) as run,
-            wrap(httpx.Client(base_url=up.url, trust_env=False, timeout=60)) as client,
-        ):
-            asked = {"model": "gpt-4o", "max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}]}
-            client.post("/v1/chat/completions", json=asked).raise_for_status()
+        before = set_desk(desk)  # wrapped clients go by the process's own
+        try:
+            with Run("greeting") as run, wrap(httpx.Client(base_url=up.url, trust_env=False, timeout=60)) as client:
+                asked = {"model": "gpt-4o", "max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}]}
+                client.post("/v1/chat/completions", json=asked).raise_for_status()
+        finally:
+            set_desk(before)
         made.ids["run"] = run.id
     return made
 
