@@ -14,7 +14,8 @@ from examples.clients.environment import KEPT, make, python_in
 from examples.clients.manifest import Client
 
 FORMATS = ("pinecone", "qdrant", "chroma", "mem0")
-POLICY = 'policy: memories\nmemories: {"*": {share: customer}}\n'
+# A program that fills a store calls no model, so nothing says what led to what it writes: it passes, and is noted.
+POLICY = 'policy: memories\nmemories: {"*": {write: {when_tainted: note}, share: customer}}\n'
 CLIENT = Client("memories", "python", "qdrant-client", "its address", {}, "", python=("3.11", "3.12"))
 NOTE = "likes tea"
 LIMIT_S = 60
