@@ -36,6 +36,7 @@ class Stop(NamedTuple):  # it travels between processes, and is its own row of a
         """What its caller is told."""
         why = f": {self.because.rstrip('.')}" if self.because else ""
         remedy = f"`comptroller kill --{self.scope} {self.who} --revive` lets it go on."
+        remedy = "Its run goes on without it." if self.scope == "call" else remedy
         return f"The {self.scope} {self.who!r} was stopped by {self.by or 'somebody'}{why}. {remedy}"
 
     @property

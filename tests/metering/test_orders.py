@@ -23,7 +23,8 @@ def test_each_scope_stops_its_own_calls_and_no_others() -> None:
         purse.apply(order(KILLED, scope, who))
         stop = purse.orders.stopping(opened())
         assert stop is not None
-        assert (stop.shortfall.line.key, "Ann: Too much. `" in stop.said) == (f"kill.{scope}", True)
+        assert (stop.shortfall.line.key, "Ann: Too much. " in stop.said) == (f"kill.{scope}", True)
+        assert ("--revive" in stop.said) == (scope != "call"), "a call that was stopped does not go on"
         other = opened("r2", "c2", tenant="t2", agent="a", key="k2")
         assert purse.orders.stopping(other) is None, "an agent of another tenant is another one"
         purse.apply(order(REVIVED, scope, who))
