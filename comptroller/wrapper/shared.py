@@ -113,11 +113,18 @@ def enforce(
     if verdict is None or decision.action not in STOPPING:
         return decision.action
     if decision.action == "deny":
-        raise Denied(verdict.because, _details(verdict))
+        raise Denied(verdict.because, {**_details(verdict), "remedy": _remedy(entry, verdict)})
     for said in (verdict, *decision.notes):
         if said.action == "ask" and said.rule != cleared:
             yield from ask(entry, said, _details(said), matter)
     return strictest([said.action for said in decision.notes if said.action != "ask"])
+
+
+def _remedy(entry: Entry, verdict: Verdict) -> str:
+    """What to do about a refusal; to work out what would let just this call pass is a command's work, not a call's."""
+    if verdict.rule.startswith("guards."):
+        return "Take out what was found, or change `guards` in the policy."
+    return f"`comptroller policy explain {entry.id}` says what would let it pass."
 
 
 def _details(verdict: Verdict) -> dict[str, object]:
