@@ -224,6 +224,7 @@ def test_the_exit_code_is_the_programs_and_its_run_ended_in_error(place: Place) 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_reaches_the_program_and_the_account_is_still_told(place: Place) -> None:
+    (place.path / "comptroller.yaml").write_text("gateway: {stop_s: 1}\n")  # as long a whole reply under way may take
     program = (
         ASK
         + "try:\n    print('asking', flush=True)\n    ask('wait')\nexcept KeyboardInterrupt:\n    raise SystemExit(3)"
