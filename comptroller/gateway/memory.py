@@ -4,17 +4,15 @@ import re
 from dataclasses import replace
 from urllib.parse import unquote
 
-from comptroller.core.errors import UpstreamError
 from comptroller.dialects.routes import plain_path
 from comptroller.gateway.asked import Asked, Send
 from comptroller.gateway.caller import caller_of
 from comptroller.gateway.gate import Gate
 from comptroller.gateway.hands import Hands
+from comptroller.gateway.passing import carry
 from comptroller.gateway.relay import enter
-from comptroller.gateway.reply import tell_answer
 from comptroller.gateway.stop import Stop
 from comptroller.gateway.upstream import Target
-from comptroller.wrapper.drive import Awaiting
 from comptroller.wrapper.external import ExternalJob, external_call
 from comptroller.wrapper.memory import Place, memory_call
 
@@ -40,21 +38,7 @@ async def remember(gate: Gate, asked: Asked, send: Send) -> int:
     if "memories" not in gate.desk.book.says:
         flow = external_call(job)
     hands = Hands(gate.client, gate.upstreams, target, _onward(asked, target, beneath), "")
-    drive = Awaiting(gate.desk, flow, hands)
-    place.run.busy += 1
-    try:
-        answer = await drive.start()
-        assert answer is not None, "no memory streams"
-        if answer.refused is not None:
-            gate.meters.refused(answer.refused.code)
-        return await tell_answer(send, hands, answer, gate.desk.settings.gateway.over_budget_status)
-    except UpstreamError as error:
-        gate.meters.failed(target.name, type(error).__name__)
-        raise Stop(502, "upstream_error", str(error), headers=()) from None
-    finally:
-        place.run.busy -= 1
-        drive.flow.close()
-        await hands.close()
+    return await carry(gate, place, flow, hands, send)
 
 
 def _onward(asked: Asked, target: Target, beneath: str) -> Asked:

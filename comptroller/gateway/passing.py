@@ -9,9 +9,10 @@ from comptroller.gateway.gate import Gate
 from comptroller.gateway.hands import Hands
 from comptroller.gateway.relay import enter
 from comptroller.gateway.reply import tell_answer
+from comptroller.gateway.runs import Place
 from comptroller.gateway.stop import Stop, format_of
 from comptroller.wrapper.drive import Awaiting
-from comptroller.wrapper.external import ExternalJob, external_call, unread_model_call
+from comptroller.wrapper.external import ExternalJob, Flow, external_call, unread_model_call
 
 
 class _Named(msgspec.Struct):
@@ -31,16 +32,21 @@ async def pass_through(
     )
     job.kind_of_body, job.to_model = asked.header(b"content-type"), True
     hands = Hands(gate.client, gate.upstreams, target, asked, "")
-    drive = Awaiting(gate.desk, unread_model_call(job) if paid else external_call(job), hands)
+    return await carry(gate, place, unread_model_call(job) if paid else external_call(job), hands, send)
+
+
+async def carry(gate: Gate, place: Place, flow: Flow, hands: Hands, send: Send) -> int:
+    """Drive a request whose reply goes on as it comes, or whole; returns the status."""
+    drive = Awaiting(gate.desk, flow, hands)
     place.run.busy += 1
     try:
         answer = await drive.start()
-        assert answer is not None, "what nobody reads is passed on as it comes"
+        assert answer is not None, "what no dialect reads does not stream"
         if answer.refused is not None:
             gate.meters.refused(answer.refused.code)
         return await tell_answer(send, hands, answer, gate.desk.settings.gateway.over_budget_status)
     except UpstreamError as error:
-        gate.meters.failed(target.name, type(error).__name__)
+        gate.meters.failed(hands.target.name, type(error).__name__)
         raise Stop(502, "upstream_error", str(error), headers=()) from None
     finally:
         place.run.busy -= 1
