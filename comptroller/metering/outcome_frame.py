@@ -3,11 +3,11 @@
 import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from comptroller.core.outcome import FOREVER, STRENGTH, WHOLE, Method
+from comptroller.core.zones import checked_zone
 
 _SECOND = 1_000_000_000
 _UNITS = {"s": _SECOND, "m": 60 * _SECOND, "h": 3600 * _SECOND, "d": 86_400 * _SECOND}
@@ -48,15 +48,6 @@ def _most(text: object) -> int:
     if match is None or not int(match[1]):
         raise ValueError(f"{text!r} is not a limit. Write it like `1000/month`")
     return int(match[1])
-
-
-def _zone(name: str) -> str:
-    if name != "UTC":
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"`{name}` is not a time zone. Write it like `Europe/Berlin`") from None
-    return name
 
 
 def _word(name: str) -> str:
@@ -169,7 +160,7 @@ class Document(Frame):
     deadline: Span = 7 * _UNITS["d"]
     dispute: Span = 30 * _UNITS["d"]
     resolve: Span = 14 * _UNITS["d"]
-    zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    zone: Annotated[str, AfterValidator(checked_zone)] = "UTC"
     evidence: Evidence = Evidence()
     value: Value | None = None
     checks: list[Check] = Field(default_factory=list)

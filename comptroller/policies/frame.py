@@ -1,10 +1,10 @@
 """What all sections of a policy file are made of: the strict frame, and words that several of them say."""
 
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from comptroller.core.zones import checked_zone
 from comptroller.policies.amounts import read_cap, read_duration, read_rate, read_share
 from comptroller.policies.globs import check_glob, check_visible
 
@@ -48,15 +48,6 @@ def _rate(text: object) -> object:
     return text
 
 
-def _zone(name: str) -> str:
-    if name != "UTC":
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"`{name}` is not a time zone. Write it like `Europe/Berlin`") from None
-    return name
-
-
 def _name(name: str) -> str:
     check_visible(name)
     if not name.strip() or len(name) > 200:
@@ -83,7 +74,7 @@ Delay = Annotated[float, BeforeValidator(_delay)]
 Amount = Annotated[str, AfterValidator(_money)]
 Share = Annotated[str, BeforeValidator(_share)]
 Room = Annotated[str, AfterValidator(_cap)]
-Zone = Annotated[str, AfterValidator(_zone)]
+Zone = Annotated[str, AfterValidator(checked_zone)]
 Scope = Literal["tenant", "customer", "workflow", "run", "agent", "key", "user", "tool"]
 GuardAction = Literal["allow", "note", "redact", "deny", "ask"]
 Stage = Literal["model", "tool", "agent", "reply", "result", "outcome"]
