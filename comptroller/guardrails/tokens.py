@@ -43,11 +43,6 @@ def read(token: str) -> tuple[str, str] | None:
     return (match[1], digest) if is_one else None
 
 
-def has_token(text: str) -> bool:
-    """A cheap test before the dear one."""
-    return "<" in text and TOKEN.search(text) is not None
-
-
 @dataclass(frozen=True, slots=True)
 class Known:
     """A value that was replaced before, and that guards tell only by the words around it: elsewhere it is looked up."""
